@@ -1,0 +1,48 @@
+//! What a node decides, apart from everything that it does.
+//!
+//! Everything here is a pure function or a plain value: no I/O, no clock, no thread, no hash-ordered
+//! iteration (`clippy.toml` in this crate bans them). Time and randomness are arguments.
+//!
+//! | module | decides |
+//! | --- | --- |
+//! | [`version`] | the order of writes, and how it is printed |
+//! | [`clock`] | the next version's time: a hybrid logical clock |
+//! | [`record`] | what a record is, when it is live, its checksum |
+//! | [`merge`] | the merge law: which of two records stays |
+//! | [`condition`] | whether a conditional write may go on |
+//! | [`name`] | which tables and keys exist |
+//! | [`partition`] | where a record belongs |
+//! | [`digest`] | whether two copies of a partition are equal |
+//! | [`range`] | which keys a scan covers |
+//! | [`selection`] | what a stream follows |
+//! | [`cursor`] | where a stream goes on |
+//! | [`limits`] | how much of anything there may be |
+
+pub mod clock;
+pub mod condition;
+pub mod cursor;
+pub mod digest;
+pub mod limits;
+pub mod merge;
+pub mod name;
+pub mod partition;
+pub mod range;
+pub mod record;
+pub mod selection;
+pub mod version;
+
+pub use clock::HybridClock;
+pub use condition::{Condition, EntityTags};
+pub use cursor::{Epoch, FeedPosition, StreamCursor};
+pub use name::{Key, NameError, RecordName, TableName};
+pub use partition::Partition;
+pub use range::KeyRange;
+pub use record::{Record, Stored};
+pub use selection::{Selection, Selector};
+pub use version::{NodeId, Version};
+
+/// A position in one node's feed: the how-many-th record it took in. The first is 1.
+pub type Seq = u64;
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+pub type UnixMillis = u64;

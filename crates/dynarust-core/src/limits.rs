@@ -1,0 +1,83 @@
+//! Limits: everything that can grow, and how far (design section 1, "bounded").
+//!
+//! What an operator can set has its default and its bounds here; the assertions at the end hold the
+//! limits against each other.
+
+/// Bytes in the name of a table.
+pub const TABLE_BYTES_MAX: usize = 128;
+/// Bytes in a key.
+pub const KEY_BYTES_MAX: usize = 1024;
+/// Arrays and objects inside each other in a value.
+pub const VALUE_DEPTH_MAX: usize = 128;
+/// Bytes in a value's JSON text, unless `--max-value-bytes` says otherwise.
+pub const VALUE_BYTES_DEFAULT: usize = 1 << 20;
+/// The highest `--max-value-bytes`.
+pub const VALUE_BYTES_CEILING: usize = 16 << 20;
+
+/// What a PUT's body may hold beside the value: the member's name, braces and white space.
+pub const PUT_ENVELOPE_BYTES_MAX: usize = 4 << 10;
+/// Bytes in the body of a request for many keys.
+pub const MANY_KEYS_BODY_BYTES_MAX: usize = 64 << 20;
+/// Keys in a request for many keys.
+pub const MANY_KEYS_MAX: usize = 10_000;
+/// How much of a body that is refused for its size is read before the connection closes.
+pub const REFUSED_BODY_BYTES_MAX: usize = 2 << 20;
+/// Bytes of request bodies that all connections together may hold in memory.
+pub const BODIES_BYTES_MAX: usize = 128 << 20;
+/// Bytes in a request's path and query.
+pub const URI_BYTES_MAX: usize = 32 << 10;
+
+/// Records in a page of `store` or `keys`.
+pub const PAGE_RECORDS_MAX: usize = 10_000;
+/// Bytes of records after which a page of `store` or `keys` ends.
+pub const PAGE_BYTES_MAX: usize = 8 << 20;
+/// Bytes of records that a scan or a stream holds at a time.
+pub const CHUNK_BYTES_MAX: usize = 256 << 10;
+/// Records that a scan or a stream holds at a time.
+pub const CHUNK_RECORDS_MAX: usize = 1024;
+
+/// Operations that one sync of the journal may cover.
+pub const GROUP_OPERATIONS_MAX: usize = 1024;
+/// Bytes that one sync of the journal may cover, one operation more at most.
+pub const GROUP_BYTES_MAX: usize = 8 << 20;
+/// Writes that may wait for the journal.
+pub const WRITES_WAITING_MAX: usize = 8 * GROUP_OPERATIONS_MAX;
+/// Bytes of writes that may wait for the journal.
+pub const WRITES_WAITING_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a preallocated journal segment; one that must hold a larger frame is larger.
+pub const SEGMENT_BYTES: u64 = 8 << 20;
+/// Bytes that are in the journal and not yet in the base; more, and writes wait or are refused.
+pub const RECENT_BYTES_MAX: usize = 64 << 20;
+/// Bytes in the journal after which they are brought into the base without waiting for the interval.
+pub const APPLY_BYTES: usize = 8 << 20;
+/// Bytes of the newest publications that followers can still see one by one.
+pub const TAIL_BYTES_MAX: usize = 4 << 20;
+/// Start-ups that a folder remembers; a cursor of an older one is unknown.
+pub const EPOCHS_MAX: usize = 1024;
+/// Milliseconds that the persisted clock ceiling may run ahead of the clock.
+pub const CLOCK_CEILING_MILLIS: u64 = 250;
+/// Milliseconds that a tombstone is kept after this node took it in.
+pub const TOMBSTONE_MILLIS: u64 = 24 * 60 * 60 * 1000;
+
+/// Bytes that a stream's cursor may have as text.
+pub const CURSOR_BYTES_MAX: usize = 4096;
+/// Keys, prefixes and tables on one stream.
+pub const SELECTORS_MAX: usize = 1000;
+/// Bytes of events that wait for one slow reader.
+pub const STREAM_QUEUE_BYTES_MAX: usize = 1 << 20;
+/// Live streams of one node.
+pub const STREAMS_MAX: usize = 100_000;
+
+const _: () = {
+    assert!(VALUE_BYTES_DEFAULT <= VALUE_BYTES_CEILING);
+    assert!(VALUE_BYTES_CEILING + KEY_BYTES_MAX + TABLE_BYTES_MAX < WRITES_WAITING_BYTES_MAX);
+    assert!(VALUE_BYTES_CEILING + GROUP_BYTES_MAX < RECENT_BYTES_MAX);
+    assert!(APPLY_BYTES < RECENT_BYTES_MAX);
+    assert!(VALUE_BYTES_CEILING + PUT_ENVELOPE_BYTES_MAX < BODIES_BYTES_MAX);
+    assert!(MANY_KEYS_BODY_BYTES_MAX <= BODIES_BYTES_MAX);
+    assert!(CHUNK_BYTES_MAX <= PAGE_BYTES_MAX);
+    assert!(CHUNK_BYTES_MAX < STREAM_QUEUE_BYTES_MAX);
+    // A key in a cursor is base64: four characters for three bytes, with a table and 80 bytes around it.
+    assert!((KEY_BYTES_MAX + TABLE_BYTES_MAX + 80) * 4 / 3 + 4 <= CURSOR_BYTES_MAX);
+    assert!(KEY_BYTES_MAX * 3 + TABLE_BYTES_MAX < URI_BYTES_MAX);
+};

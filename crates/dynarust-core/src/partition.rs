@@ -1,0 +1,44 @@
+//! Partitions: which part of the key space a record belongs to (design section 4).
+//!
+//! The hash is part of the on-disk format and of the protocol between nodes: the same on every
+//! machine and in every release.
+
+use twox_hash::XxHash3_64;
+
+use crate::RecordName;
+
+/// How many partitions the key space has.
+pub const PARTITIONS: u16 = 1024;
+
+/// The number of a partition, below [`PARTITIONS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition(u16);
+
+impl Partition {
+    /// The partition of a record: XXH3-64 of its name, modulo [`PARTITIONS`].
+    #[must_use]
+    pub fn of(name: &RecordName) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "below PARTITIONS")]
+        Self((XxHash3_64::oneshot(name.as_bytes()) % u64::from(PARTITIONS)) as u16)
+    }
+
+    /// Its number, from 0.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn golden_partitions() {
+        let cases = [("default", "mykey", 872), ("default", "ключ", 353), ("a", "b", 849), ("a.b", "c", 303)];
+        for (table, key, partition) in cases {
+            let name = RecordName::parse(table, key).unwrap();
+            assert_eq!(Partition::of(&name).number(), partition, "{name}");
+        }
+    }
+}

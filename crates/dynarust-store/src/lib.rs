@@ -1,0 +1,7 @@
+//! What a node remembers (design section 3).
+
+pub mod port;
+
+pub use port::{
+    Change, Durability, FeedPage, ReadError, Scan, ScanPage, Store, Write, WriteError, Written,
+};

@@ -1,0 +1,182 @@
+//! The port: all that the rest of the node knows of a store.
+//!
+//! It is narrow so that a simulator can bring another one. What comes out is raw: tombstones and
+//! expired records too. Whether a reader sees a value is [`Record::is_live`]'s word, on the node's
+//! clock.
+//!
+//! Contract:
+//! - a write that was answered is visible to every read that begins after the answer;
+//! - seqs are visible in order: whoever sees `n` can see everything up to `n`;
+//! - with [`Durability::Sync`] the answer comes after stable storage has it, and nobody sees it
+//!   before;
+//! - a write that was refused changed nothing.
+//!
+//! [`Record::is_live`]: dynarust_core::Record::is_live
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dynarust_core::{
+    Condition, FeedPosition, KeyRange, RecordName, Seq, Stored, TableName, UnixMillis, Version,
+};
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+/// When a write counts as done (API.md section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// Once it is in memory and in the journal's file; a power cut may lose the last
+    /// `--relaxed-flush-ms`.
+    Relaxed,
+    /// Once it is on stable storage.
+    Sync,
+}
+
+/// What a write makes of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The JSON text becomes the value.
+    Put {
+        /// The value's JSON text, valid and within the limits.
+        value: Bytes,
+        /// When the record expires.
+        expiry: Option<UnixMillis>,
+    },
+    /// The record goes, if there is a live one.
+    Delete,
+}
+
+/// One write of a client.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// The record.
+    pub name: RecordName,
+    /// What becomes of it.
+    pub change: Change,
+    /// What must hold before.
+    pub condition: Condition,
+    /// When to answer.
+    pub durability: Durability,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// It took: this is the key's version now.
+    Done(Version),
+    /// The condition did not hold; the live version, if there is one. Nothing changed.
+    Refused(Option<Version>),
+    /// A delete found no live record. Nothing changed.
+    Absent,
+}
+
+/// Why a write did not take. Nothing changed, but where a variant says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// No space for the journal. Writes go on once there is some; no restart is needed.
+    #[error("the disk is full: free some space, then write again")]
+    Full,
+    /// More waits than [`dynarust_core::limits`] allows.
+    #[error("more writes wait than this node takes on: try again later")]
+    Overloaded,
+    /// The store has stopped, for this reason. Whether the write survives is not known: it may have
+    /// reached the disk.
+    #[error("the store has stopped: {0}")]
+    Stopped(Arc<str>),
+}
+
+/// Why a read has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The record's bytes on disk are not what was written. Writing or deleting the key mends it.
+    #[error("the record {0} is damaged on disk: write or delete it, or restore it from a copy")]
+    CorruptRecord(RecordName),
+    /// The base cannot be read.
+    #[error("the base cannot be read: {0}")]
+    Base(Arc<str>),
+}
+
+/// A part of a table's records.
+#[derive(Debug, Clone)]
+pub struct Scan {
+    /// Which.
+    pub range: KeyRange,
+    /// From the last to the first.
+    pub reverse: bool,
+    /// At most so many records (at least one).
+    pub records_max: usize,
+    /// Stops once so many bytes of values are together.
+    pub bytes_max: usize,
+}
+
+/// What a scan found.
+#[derive(Debug, Clone, Default)]
+pub struct ScanPage {
+    /// In key order, or in reverse; tombstones and expired records included.
+    pub records: Vec<Arc<Stored>>,
+    /// The range holds more: go on behind (in reverse: before) the last record.
+    pub more: bool,
+}
+
+/// A part of the feed.
+#[derive(Debug, Clone, Default)]
+pub struct FeedPage {
+    /// The newest record of each name, in seq order, as of some moment during the call: an entry
+    /// whose record has since moved on is left out. Corrupt records are left out too, and logged.
+    pub records: Vec<Arc<Stored>>,
+    /// Everything up to this was looked at: go on from here. At least what was asked for.
+    pub through: Seq,
+}
+
+/// Tables, records and the feed of one node.
+pub trait Store: Send + Sync + 'static {
+    /// This node, this start, and the newest published seq.
+    fn position(&self) -> FeedPosition;
+
+    /// Rises with every publication; closes when the store stops.
+    fn published(&self) -> watch::Receiver<Seq>;
+
+    /// The record if it is in memory. `None` says nothing: ask [`Store::get`].
+    fn peek(&self, name: &RecordName) -> Option<Arc<Stored>>;
+
+    /// The record, a tombstone too; `None` where this node never took one in.
+    fn get(&self, name: RecordName) -> BoxFuture<'_, Result<Option<Arc<Stored>>, ReadError>>;
+
+    /// Stamps, decides, keeps and publishes one write. Dropping the future does not undo it.
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, WriteError>>;
+
+    /// A part of a table in key order, each record as it was at some moment during the call.
+    fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<ScanPage, ReadError>>;
+
+    /// The first tables after `after` (from the first for `None`) that hold a live record.
+    fn tables(
+        &self,
+        after: Option<TableName>,
+        now: UnixMillis,
+        count_max: usize,
+    ) -> BoxFuture<'_, Result<Vec<TableName>, ReadError>>;
+
+    /// The feed behind `after`: at most about `records_max` entries or `bytes_max` bytes of values.
+    fn feed(
+        &self,
+        after: Seq,
+        records_max: usize,
+        bytes_max: usize,
+    ) -> BoxFuture<'_, Result<FeedPage, ReadError>>;
+
+    /// Every publication behind `after`, one by one and without a gap, also those that have since
+    /// been overwritten; at most `records_max`. `None` where memory does not reach back so far: read
+    /// [`Store::feed`].
+    fn tail(&self, after: Seq, records_max: usize) -> Option<Vec<Arc<Stored>>>;
+
+    /// Where this node's feed must be read on from for a reader that has everything up to
+    /// `position`; `None` where that cannot be told, or deletes behind it are already forgotten.
+    fn resume(&self, position: FeedPosition) -> Option<Seq>;
+
+    /// Why the store stopped by itself; `None` while it runs.
+    fn failure(&self) -> Option<Arc<str>>;
+
+    /// Finishes what was submitted, syncs, brings everything into the base, and stops.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
