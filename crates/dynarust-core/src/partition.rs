@@ -35,7 +35,12 @@ mod tests {
 
     #[test]
     fn golden_partitions() {
-        let cases = [("default", "mykey", 872), ("default", "ключ", 353), ("a", "b", 849), ("a.b", "c", 303)];
+        let cases = [
+            ("default", "mykey", 872),
+            ("default", "ключ", 353),
+            ("a", "b", 849),
+            ("a.b", "c", 303),
+        ];
         for (table, key, partition) in cases {
             let name = RecordName::parse(table, key).unwrap();
             assert_eq!(Partition::of(&name).number(), partition, "{name}");

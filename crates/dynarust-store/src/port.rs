@@ -179,4 +179,3 @@ pub trait Store: Send + Sync + 'static {
     /// Finishes what was submitted, syncs, brings everything into the base, and stops.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
-
