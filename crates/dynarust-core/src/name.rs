@@ -4,6 +4,7 @@
 //! byte or anything below it, so the whole sorts as (table, key) does, hashes as one slice, and is
 //! copied by counting.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -89,6 +90,21 @@ impl RecordName {
         Self::join(&table.0, &key.0)
     }
 
+    /// Where the names of a range begin, in the text that names sort by.
+    #[must_use]
+    pub fn lower_bound(range: &crate::KeyRange) -> String {
+        format!("{}{SEPARATOR}{}", range.table, range.lower)
+    }
+
+    /// Before where the names of a range end, in the text that names sort by.
+    #[must_use]
+    pub fn upper_bound(range: &crate::KeyRange) -> String {
+        match &range.upper {
+            Some(upper) => format!("{}{SEPARATOR}{upper}", range.table),
+            None => format!("{}\u{1}", range.table),
+        }
+    }
+
     fn join(table: &str, key: &str) -> Self {
         let mut text = String::with_capacity(table.len() + 1 + key.len());
         text.push_str(table);
@@ -113,6 +129,13 @@ impl RecordName {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+}
+
+/// Sorts and hashes as its text does.
+impl Borrow<str> for RecordName {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

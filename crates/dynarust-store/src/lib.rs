@@ -1,9 +1,37 @@
-//! What a node remembers (design section 3).
+//! What a node remembers (design section 3; `FORMAT.md` in this crate draws the bytes).
+//!
+//! ```text
+//! write ─▶ journal (append, one sync a group) ─▶ recent (memory) ─▶ base (SQLite)
+//! read  ─▶ cache ─▶ recent ─▶ base
+//! ```
+//!
+//! [`port`] is the contract; [`LocalStore`] keeps it on a file system. [`verify`] and [`salvage`] work
+//! on the folder of a node that is stopped.
 
+mod applier;
+mod base;
+mod cache;
 pub mod clock;
+mod config;
+mod folder;
+mod group;
+mod journal;
+mod local;
+mod open;
+mod overlay;
 pub mod port;
+mod readers;
+mod recent;
+pub mod salvage;
+mod shared;
+mod submission;
+pub mod verify;
+mod writer;
 
 pub use clock::{SystemClock, WallClock};
+pub use config::StoreConfig;
+pub use local::LocalStore;
+pub use open::OpenError;
 pub use port::{
     Change, Durability, FeedPage, ReadError, Scan, ScanPage, Store, Write, WriteError, Written,
 };

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dynarust_core::{
-    Condition, FeedPosition, KeyRange, RecordName, Seq, Stored, TableName, UnixMillis, Version,
+    Condition, FeedPosition, KeyRange, RecordName, Seq, Stored, UnixMillis, Version,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -76,6 +76,9 @@ pub enum WriteError {
     /// No space for the journal. Writes go on once there is some; no restart is needed.
     #[error("the disk is full: free some space, then write again")]
     Full,
+    /// The key's record cannot be read, so the condition cannot be judged. Nothing changed.
+    #[error("{0}")]
+    Unreadable(ReadError),
     /// More waits than [`dynarust_core::limits`] allows.
     #[error("more writes wait than this node takes on: try again later")]
     Overloaded,
@@ -147,14 +150,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// A part of a table in key order, each record as it was at some moment during the call.
     fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<ScanPage, ReadError>>;
-
-    /// The first tables after `after` (from the first for `None`) that hold a live record.
-    fn tables(
-        &self,
-        after: Option<TableName>,
-        now: UnixMillis,
-        count_max: usize,
-    ) -> BoxFuture<'_, Result<Vec<TableName>, ReadError>>;
 
     /// The feed behind `after`: at most about `records_max` entries or `bytes_max` bytes of values.
     fn feed(

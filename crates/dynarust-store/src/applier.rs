@@ -1,0 +1,178 @@
+//! The applier: a thread that brings what is recent into the base, and drops journal segments that
+//! are no longer needed.
+//!
+//! Invariants:
+//! - a segment goes only once a synced checkpoint covers all that it holds;
+//! - a full disk is waited out, with all that is recent kept; a damaged base stops the store.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dynarust_core::Seq;
+
+use crate::base::{ApplyBase, BaseError};
+use crate::clock::WallClock;
+use crate::journal::CompleteSegments;
+use crate::journal::disk::Disk;
+use crate::shared::Shared;
+
+/// Tombstones are looked for so often.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// All that the thread owns.
+pub(crate) struct Applier {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) base: ApplyBase,
+    pub(crate) complete: CompleteSegments,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) wall_clock: Arc<dyn WallClock>,
+    pub(crate) interval: Duration,
+    /// Everything up to here is durable in the base.
+    pub(crate) checkpointed: Seq,
+    /// The write-ahead log has been emptied since the last transaction.
+    pub(crate) truncated: bool,
+}
+
+impl Applier {
+    /// Runs until the writer thread has ended and everything is in the base, or the store fails.
+    pub(crate) fn run(mut self) {
+        let mut sweep_at = Instant::now() + SWEEP_INTERVAL;
+        loop {
+            let closing = self.wait();
+            if self.shared.failure().is_some() {
+                return;
+            }
+            let outcome = match closing {
+                Some(clock) => self.finish(clock),
+                None => self.round(&mut sweep_at),
+            };
+            self.tell(outcome.as_ref().err());
+            match outcome {
+                // What could not be brought in is in the journal.
+                Ok(()) | Err(BaseError::Full | BaseError::Busy(_)) if closing.is_some() => return,
+                Ok(()) | Err(BaseError::Full) => {}
+                Err(BaseError::Busy(reason)) => tracing::warn!(%reason, "the base is busy"),
+                Err(error) => {
+                    self.shared
+                        .fail(&format!("bringing records into the base: {error}"));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One round: apply, checkpoint, sweep.
+    fn round(&mut self, sweep_at: &mut Instant) -> Result<(), BaseError> {
+        let applied = self.apply(0)?;
+        self.checkpoint(!applied)?;
+        if Instant::now() >= *sweep_at {
+            self.sweep()?;
+            *sweep_at = Instant::now() + SWEEP_INTERVAL;
+        }
+        Ok(())
+    }
+
+    /// The last round: everything goes into the base, and the journal goes.
+    fn finish(&mut self, clock: u64) -> Result<(), BaseError> {
+        self.apply(clock)?;
+        self.checkpoint(true)
+    }
+
+    /// Waits for the interval or for pressure; with the writer's last hybrid time once that has ended.
+    fn wait(&self) -> Option<u64> {
+        let mut pressure = self.shared.pressure.lock();
+        let until = Instant::now() + self.interval;
+        while !pressure.apply_now && pressure.closing.is_none() && self.shared.failure().is_none() {
+            if self
+                .shared
+                .pressure_changed
+                .wait_until(&mut pressure, until)
+                .timed_out()
+            {
+                break;
+            }
+        }
+        if std::mem::take(&mut pressure.apply_now) && pressure.base_full {
+            // Trying at once would only find the disk full again.
+            self.shared
+                .pressure_changed
+                .wait_for(&mut pressure, self.interval);
+        }
+        pressure.closing
+    }
+
+    fn tell(&self, error: Option<&BaseError>) {
+        let full = error == Some(&BaseError::Full);
+        let mut pressure = self.shared.pressure.lock();
+        if full && !pressure.base_full {
+            tracing::error!(
+                "the disk is full: what is recent stays in the journal until there is space"
+            );
+        }
+        pressure.base_full = full;
+        self.shared.pressure_changed.notify_all();
+    }
+
+    /// Brings all that is recent into the base; false where nothing is.
+    pub(crate) fn apply(&mut self, clock_ceiling: u64) -> Result<bool, BaseError> {
+        let (mut records, through) = self.shared.recent.read().to_apply();
+        let ceiling = records
+            .iter()
+            .map(|stored| stored.record.version.hlc)
+            .max()
+            .unwrap_or(0);
+        let ceiling = ceiling.max(clock_ceiling);
+        let meta = self.base.meta();
+        if records.is_empty() && through <= meta.applied_seq && ceiling <= meta.clock_ceiling {
+            return Ok(false);
+        }
+        self.base
+            .apply(&mut records, through, ceiling, self.wall_clock.now())?;
+        self.shared.recent.write().applied_through(through);
+        self.truncated = false;
+        Ok(true)
+    }
+
+    /// Makes what is in the base durable, and drops the segments that are then not needed. An idle
+    /// store also empties the write-ahead log.
+    pub(crate) fn checkpoint(&mut self, truncate: bool) -> Result<(), BaseError> {
+        let applied = self.base.meta().applied_seq;
+        if self.truncated || (!truncate && self.checkpointed == applied) {
+            return Ok(());
+        }
+        if self.base.checkpoint(truncate)? {
+            self.checkpointed = applied;
+            self.truncated = truncate;
+            self.drop_segments();
+        }
+        Ok(())
+    }
+
+    fn drop_segments(&self) {
+        self.complete.lock().retain(|segment| {
+            let needed = segment.last_seq > self.checkpointed;
+            if !needed && let Err(error) = self.disk.remove(&segment.path) {
+                tracing::warn!(%error, path = %segment.path.display(), "a journal segment stays");
+            }
+            needed
+        });
+    }
+
+    /// Forgets old tombstones.
+    pub(crate) fn sweep(&mut self) -> Result<usize, BaseError> {
+        let mut swept = 0;
+        loop {
+            let some = self.base.sweep(self.wall_clock.now())?;
+            if some == 0 {
+                break;
+            }
+            swept += some;
+        }
+        if swept > 0 {
+            self.truncated = false;
+            self.shared.forget(self.base.meta().forgotten_seq);
+            tracing::info!(swept, "tombstones were forgotten");
+        }
+        Ok(swept)
+    }
+}

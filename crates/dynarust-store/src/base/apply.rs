@@ -1,0 +1,276 @@
+//! Brings records into the base, a batch a transaction, and makes them durable there.
+
+use std::sync::Arc;
+
+use dynarust_core::digest::Digests;
+use dynarust_core::limits::EPOCHS_MAX;
+use dynarust_core::merge::{Merge, merge};
+use dynarust_core::{Epoch, Partition, Seq, Stored, UnixMillis, Version};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::audit::{Audit, audit};
+use super::row::{COLUMNS, Head, RowRead, from_signed, read_stored, to_signed};
+use super::schema::{BaseError, Meta, OpenBase, set_meta};
+
+/// How often the feed's times are noted: tombstones are forgotten with this grain.
+const FEED_TIMES_MILLIS: UnixMillis = 60_000;
+
+/// The connection that writes; owned by the applier.
+pub(crate) struct ApplyBase {
+    pub(super) connection: Connection,
+    pub(super) meta: Meta,
+    noted_at: UnixMillis,
+}
+
+impl ApplyBase {
+    /// Takes over an opened base.
+    pub(crate) fn new(open: OpenBase) -> Result<Self, BaseError> {
+        open.connection.execute_batch("PRAGMA cache_size = -4096")?;
+        open.connection.set_prepared_statement_cache_capacity(32);
+        Ok(Self {
+            connection: open.connection,
+            meta: open.meta,
+            noted_at: 0,
+        })
+    }
+
+    /// What the base says of itself, as of the last transaction.
+    pub(crate) fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Ends the epoch before at `last_seq`, begins this start's, and syncs. Returns the incarnation
+    /// and the epochs that are known, each with its last seq.
+    pub(crate) fn begin_epoch(
+        &mut self,
+        epoch: Epoch,
+        last_seq: Seq,
+    ) -> Result<(u64, Vec<(Epoch, Seq)>), BaseError> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute(
+            "UPDATE epochs SET last_seq = ? WHERE last_seq IS NULL",
+            [to_signed(last_seq)],
+        )?;
+        transaction.execute(
+            "INSERT INTO epochs (epoch) VALUES (?)",
+            [to_signed(epoch.0)],
+        )?;
+        let incarnation = from_signed(transaction.last_insert_rowid());
+        let forgotten = incarnation.saturating_sub(EPOCHS_MAX as u64);
+        transaction.execute(
+            "DELETE FROM epochs WHERE incarnation <= ?",
+            [to_signed(forgotten)],
+        )?;
+        let known = transaction
+            .prepare("SELECT epoch, last_seq FROM epochs WHERE last_seq IS NOT NULL")?
+            .query_map([], |row| {
+                Ok((Epoch(from_signed(row.get(0)?)), from_signed(row.get(1)?)))
+            })?
+            .collect::<Result<_, _>>()?;
+        transaction.commit()?;
+        self.checkpoint(true)?;
+        Ok((incarnation, known))
+    }
+
+    /// Brings the records in, in name order, as everything up to `applied_seq`. All or nothing; what
+    /// is older than what the base holds is left out, so that doing it twice does no harm.
+    pub(crate) fn apply(
+        &mut self,
+        records: &mut [Arc<Stored>],
+        applied_seq: Seq,
+        clock_ceiling: u64,
+        now: UnixMillis,
+    ) -> Result<(), BaseError> {
+        // Neighbours in the table share pages: each page is then written once.
+        records.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        let mut meta = self.meta.clone();
+        let transaction = self.connection.transaction()?;
+        for stored in &*records {
+            apply_one(&transaction, stored, &mut meta.digests)?;
+        }
+        meta.applied_seq = meta.applied_seq.max(applied_seq);
+        meta.clock_ceiling = meta.clock_ceiling.max(clock_ceiling);
+        set_meta(&transaction, "applied_seq", to_signed(meta.applied_seq))?;
+        set_meta(&transaction, "clock_ceiling", to_signed(meta.clock_ceiling))?;
+        save_digests(&transaction, &meta.digests)?;
+        let note = now.abs_diff(self.noted_at) >= FEED_TIMES_MILLIS;
+        if note {
+            transaction.execute(
+                "INSERT OR REPLACE INTO feed_times (seq, taken_at) VALUES (?, ?)",
+                params![to_signed(meta.applied_seq), to_signed(now)],
+            )?;
+        }
+        transaction.commit()?;
+        self.meta = meta;
+        if note {
+            self.noted_at = now;
+        }
+        Ok(())
+    }
+
+    /// Brings the write-ahead log into the database file and syncs both. True once everything up to
+    /// `applied_seq` is durable there; false while a reader still needs an older state.
+    pub(crate) fn checkpoint(&mut self, truncate: bool) -> Result<bool, BaseError> {
+        let mode = if truncate { "TRUNCATE" } else { "PASSIVE" };
+        let (busy, frames, done): (i64, i64, i64) =
+            self.connection
+                .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?;
+        Ok(busy == 0 && frames == done)
+    }
+
+    /// Reads everything, and says what is wrong.
+    pub(crate) fn audit(&self) -> Result<Audit, BaseError> {
+        audit(&self.connection, self.meta.applied_seq, &self.meta.digests)
+    }
+
+    /// Sets the digests to what the records say.
+    pub(crate) fn rebuild_digests(&mut self, digests: Digests) -> Result<(), BaseError> {
+        save_digests(&self.connection, &digests)?;
+        self.meta.digests = digests;
+        Ok(())
+    }
+}
+
+fn apply_one(
+    transaction: &Transaction<'_>,
+    stored: &Stored,
+    digests: &mut Digests,
+) -> Result<(), BaseError> {
+    let present = present(transaction, stored)?;
+    let version = present
+        .as_ref()
+        .and_then(|(_, head)| *head)
+        .map(|head| head.version);
+    if merge(version, stored.record.version) == Merge::Keep && is_sound(transaction, stored)? {
+        return Ok(());
+    }
+    let id = match present {
+        Some((id, head)) => {
+            replace(transaction, id, stored)?;
+            if let Some(head) = head.filter(|head| !head.tombstone) {
+                digests.remove(&stored.name, head.version);
+            }
+            id
+        }
+        None => insert(transaction, stored)?,
+    };
+    transaction
+        .prepare_cached("INSERT INTO feed (seq, record, partition) VALUES (?, ?, ?)")?
+        .execute(params![
+            to_signed(stored.seq),
+            id,
+            Partition::of(&stored.name).number()
+        ])?;
+    if !stored.record.tombstone {
+        digests.add(&stored.name, stored.record.version);
+    }
+    Ok(())
+}
+
+/// Whether the row that claims to be newer can be believed.
+fn is_sound(transaction: &Transaction<'_>, stored: &Stored) -> Result<bool, BaseError> {
+    let sql = format!("SELECT {COLUMNS} FROM records r WHERE table_name = ? AND key = ?");
+    let mut statement = transaction.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![stored.name.table(), stored.name.key()])?;
+    match rows.next()? {
+        Some(row) => Ok(matches!(read_stored(row)?, RowRead::Sound(_))),
+        None => Ok(false),
+    }
+}
+
+/// The row that is there, and what it says; nothing where it is damaged.
+fn present(
+    transaction: &Transaction<'_>,
+    stored: &Stored,
+) -> Result<Option<(i64, Option<Head>)>, BaseError> {
+    let row = transaction
+        .prepare_cached(
+            "SELECT id, seq, version, expiry, flags FROM records WHERE table_name = ? AND key = ?",
+        )?
+        .query_row(params![stored.name.table(), stored.name.key()], |row| {
+            let version: Option<Version> = row
+                .get_ref(2)?
+                .as_blob()
+                .ok()
+                .and_then(|b| b.try_into().ok())
+                .map(Version::from_bytes);
+            let seq: Option<i64> = row.get(1).ok();
+            let flags: Option<i64> = row.get(4).ok();
+            let expiry: Option<i64> = row.get(3).ok().flatten();
+            let head = version
+                .zip(seq)
+                .zip(flags)
+                .map(|((version, seq), flags)| Head {
+                    version,
+                    seq: from_signed(seq),
+                    expiry: expiry.map(from_signed),
+                    tombstone: flags & 1 == 1,
+                });
+            Ok((row.get(0)?, head))
+        })
+        .optional()?;
+    Ok(row)
+}
+
+fn replace(transaction: &Transaction<'_>, id: i64, stored: &Stored) -> Result<(), BaseError> {
+    // By the entry's record and not by its seq: a damaged row may name the wrong one.
+    let old: Option<i64> = transaction
+        .prepare_cached("SELECT seq FROM records WHERE id = ?")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    transaction
+        .prepare_cached("DELETE FROM feed WHERE seq = ? AND record = ?")?
+        .execute(params![old, id])?;
+    let record = &stored.record;
+    transaction
+        .prepare_cached(
+            "UPDATE records SET seq = ?, version = ?, previous = ?, expiry = ?, flags = ?,
+                                checksum = ?, value = ? WHERE id = ?",
+        )?
+        .execute(params![
+            to_signed(stored.seq),
+            record.version.to_bytes(),
+            record.previous.map(Version::to_bytes),
+            record.expiry.map(to_signed),
+            record.flags(),
+            to_signed(record.checksum(&stored.name)),
+            text(&record.value),
+            id,
+        ])?;
+    Ok(())
+}
+
+fn insert(transaction: &Transaction<'_>, stored: &Stored) -> Result<i64, BaseError> {
+    let record = &stored.record;
+    transaction
+        .prepare_cached(
+            "INSERT INTO records (table_name, key, seq, version, previous, expiry, flags, checksum,
+                                  value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            stored.name.table(),
+            stored.name.key(),
+            to_signed(stored.seq),
+            record.version.to_bytes(),
+            record.previous.map(Version::to_bytes),
+            record.expiry.map(to_signed),
+            record.flags(),
+            to_signed(record.checksum(&stored.name)),
+            text(&record.value),
+        ])?;
+    Ok(transaction.last_insert_rowid())
+}
+
+/// Binds bytes as SQLite text, without looking at them again: they were checked when they came.
+fn text(value: &[u8]) -> rusqlite::types::ToSqlOutput<'_> {
+    rusqlite::types::ToSqlOutput::Borrowed(rusqlite::types::ValueRef::Text(value))
+}
+
+pub(super) fn save_digests(connection: &Connection, digests: &Digests) -> Result<(), BaseError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES ('digests', ?)")?
+        .execute(params![digests.to_bytes()])?;
+    Ok(())
+}

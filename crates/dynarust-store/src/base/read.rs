@@ -1,0 +1,199 @@
+//! Reads of the base: a record, a part of a table, a part of the feed. Each call is one snapshot.
+
+use std::path::Path;
+
+use dynarust_core::{KeyRange, RecordName, Seq, Stored};
+use rusqlite::{Connection, OpenFlags, Params, params};
+
+use super::row::{COLUMNS, RowRead, from_signed, read_stored, to_signed};
+use super::schema::{BaseError, connect};
+
+/// How much a read may bring at most; one record it may always bring.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) records: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Bounds {
+    /// One row more than may be brought: it tells whether there are more.
+    fn limit(self) -> i64 {
+        i64::try_from(self.records)
+            .unwrap_or(i64::MAX)
+            .saturating_add(1)
+    }
+}
+
+/// A read-only connection.
+pub(crate) struct ReadBase {
+    connection: Connection,
+}
+
+/// A part of a table as the base has it.
+#[derive(Debug, Default)]
+pub(crate) struct BaseScan {
+    pub(crate) records: Vec<Stored>,
+    /// The bounds ended it, or a corrupt record did: there may be more behind.
+    pub(crate) more: bool,
+    /// The record behind the last is corrupt.
+    pub(crate) corrupt: Option<RecordName>,
+}
+
+/// A part of the feed as the base has it.
+#[derive(Debug)]
+pub(crate) struct BaseFeed {
+    pub(crate) records: Vec<Stored>,
+    /// Entries up to here were looked at.
+    pub(crate) through: Seq,
+}
+
+impl ReadBase {
+    /// Opens one more connection to the base.
+    pub(crate) fn open(path: &Path) -> Result<Self, BaseError> {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1024")?;
+        Ok(Self { connection })
+    }
+
+    /// One record; `Err(Ok(name))` where it is corrupt.
+    pub(crate) fn get(&self, name: &RecordName) -> Result<Option<Stored>, ReadFailure> {
+        let sql = format!("SELECT {COLUMNS} FROM records r WHERE table_name = ? AND key = ?");
+        let mut statement = self
+            .connection
+            .prepare_cached(&sql)
+            .map_err(BaseError::from)?;
+        let mut rows = statement
+            .query(params![name.table(), name.key()])
+            .map_err(BaseError::from)?;
+        match rows.next().map_err(BaseError::from)? {
+            None => Ok(None),
+            Some(row) => match read_stored(row)? {
+                RowRead::Sound(stored) if stored.name == *name => Ok(Some(stored)),
+                _ => Err(ReadFailure::Corrupt(name.clone())),
+            },
+        }
+    }
+
+    /// The records of a range in key order (or in reverse) as far as the bounds allow.
+    pub(crate) fn scan(
+        &self,
+        range: &KeyRange,
+        reverse: bool,
+        bounds: Bounds,
+    ) -> Result<BaseScan, BaseError> {
+        let order = if reverse { "DESC" } else { "ASC" };
+        let below = if range.upper.is_some() {
+            "AND key < ?4"
+        } else {
+            "AND ?4 IS NULL"
+        };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM records r WHERE table_name = ?1 AND key >= ?2 {below}
+             ORDER BY key {order} LIMIT ?3"
+        );
+        let limit = bounds.limit();
+        let parameters = params![range.table.as_str(), range.lower, limit, range.upper];
+        let mut scan = BaseScan::default();
+        let mut bytes = 0;
+        self.each(&sql, parameters, |row| {
+            if scan.records.len() >= bounds.records || (bytes > 0 && bytes >= bounds.bytes) {
+                scan.more = true;
+                return Ok(false);
+            }
+            match read_stored(row)? {
+                RowRead::Sound(stored) => {
+                    bytes += stored.memory_bytes();
+                    scan.records.push(stored);
+                }
+                RowRead::Corrupt { name } => {
+                    let name = name.ok_or_else(|| {
+                        BaseError::Damaged("a row of records has no readable name".into())
+                    })?;
+                    scan.corrupt = Some(name);
+                    scan.more = true;
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })?;
+        Ok(scan)
+    }
+
+    /// The feed behind `after`. Corrupt records are left out.
+    pub(crate) fn feed(&self, after: Seq, bounds: Bounds) -> Result<BaseFeed, BaseError> {
+        // One snapshot for both statements.
+        let snapshot = self.connection.unchecked_transaction()?;
+        let applied = from_signed(snapshot.query_row(
+            "SELECT value FROM meta WHERE name = 'applied_seq'",
+            [],
+            |row| row.get(0),
+        )?);
+        let sql = format!(
+            "SELECT {COLUMNS}, f.seq FROM feed f JOIN records r ON r.id = f.record
+             WHERE f.seq > ? ORDER BY f.seq LIMIT ?"
+        );
+        let mut feed = BaseFeed {
+            records: Vec::new(),
+            through: applied.max(after),
+        };
+        let mut bytes = 0;
+        let limit = bounds.limit();
+        let mut looked_at = 0;
+        let mut through = after;
+        self.each(&sql, params![to_signed(after), limit], |row| {
+            if looked_at >= bounds.records || (bytes > 0 && bytes >= bounds.bytes) {
+                feed.through = through;
+                return Ok(false);
+            }
+            looked_at += 1;
+            through = from_signed(row.get(9)?);
+            match read_stored(row)? {
+                RowRead::Sound(stored) => {
+                    bytes += stored.memory_bytes();
+                    feed.records.push(stored);
+                }
+                RowRead::Corrupt { name } => {
+                    tracing::error!(
+                        ?name,
+                        seq = through,
+                        "a corrupt record is left out of the feed"
+                    );
+                }
+            }
+            Ok(true)
+        })?;
+        Ok(feed)
+    }
+
+    /// Gives each row to `take` until that says false.
+    pub(crate) fn each(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        mut take: impl FnMut(&rusqlite::Row<'_>) -> Result<bool, BaseError>,
+    ) -> Result<(), BaseError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(parameters)?;
+        while let Some(row) = rows.next()? {
+            if !take(row)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why one record could not be read.
+#[derive(Debug)]
+pub(crate) enum ReadFailure {
+    /// Its bytes are not what was written.
+    Corrupt(RecordName),
+    /// The base itself.
+    Base(BaseError),
+}
+
+impl From<BaseError> for ReadFailure {
+    fn from(error: BaseError) -> Self {
+        Self::Base(error)
+    }
+}

@@ -1,0 +1,105 @@
+//! Rows of `records`, into and out of memory.
+
+use bytes::Bytes;
+use dynarust_core::{Record, RecordName, Seq, Stored, UnixMillis, Version};
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+
+use super::schema::BaseError;
+
+/// The columns that [`read_stored`] wants, in its order.
+pub(super) const COLUMNS: &str =
+    "r.table_name, r.key, r.seq, r.version, r.previous, r.expiry, r.flags, r.checksum, r.value";
+
+/// All of a record but its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) version: Version,
+    pub(crate) seq: Seq,
+    pub(crate) expiry: Option<UnixMillis>,
+    pub(crate) tombstone: bool,
+}
+
+/// A row as it was read.
+pub(super) enum RowRead {
+    /// Sound.
+    Sound(Stored),
+    /// Its checksum fails, or it holds what no record holds.
+    Corrupt {
+        /// The name that the row claims, as far as it can be read.
+        name: Option<RecordName>,
+    },
+}
+
+/// SQLite's integers are signed; ours are not. The bits are the same.
+pub(crate) fn to_signed(value: u64) -> i64 {
+    value.cast_signed()
+}
+
+/// The inverse of [`to_signed`].
+pub(crate) fn from_signed(value: i64) -> u64 {
+    value.cast_unsigned()
+}
+
+/// Reads the columns of [`COLUMNS`] and checks them.
+pub(super) fn read_stored(row: &Row<'_>) -> Result<RowRead, BaseError> {
+    let name = text(row, 0)?
+        .zip(text(row, 1)?)
+        .and_then(|(table, key)| RecordName::parse(&table, &key).ok());
+    Ok(
+        match name
+            .clone()
+            .map(|name| sound(row, name))
+            .transpose()?
+            .flatten()
+        {
+            Some(stored) => RowRead::Sound(stored),
+            None => RowRead::Corrupt { name },
+        },
+    )
+}
+
+fn sound(row: &Row<'_>, name: RecordName) -> Result<Option<Stored>, BaseError> {
+    let (Some(seq), Some(stamp), Some(flags), Some(checksum)) = (
+        integer(row, 2)?,
+        version(row, 3)?,
+        integer(row, 6)?,
+        integer(row, 7)?,
+    ) else {
+        return Ok(None);
+    };
+    let value = match row.get_ref(8)? {
+        ValueRef::Text(bytes) => Bytes::copy_from_slice(bytes),
+        _ => return Ok(None),
+    };
+    let record = Record {
+        version: stamp,
+        previous: version(row, 4)?,
+        expiry: integer(row, 5)?,
+        tombstone: flags & 1 == 1,
+        value,
+    };
+    let sound = record.checksum(&name) == checksum && u64::from(record.flags()) == flags;
+    Ok(sound.then_some(Stored { name, seq, record }))
+}
+
+fn text(row: &Row<'_>, column: usize) -> Result<Option<String>, BaseError> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(bytes) => std::str::from_utf8(bytes).ok().map(str::to_owned),
+        _ => None,
+    })
+}
+
+fn integer(row: &Row<'_>, column: usize) -> Result<Option<u64>, BaseError> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Integer(value) => Some(from_signed(value)),
+        _ => None,
+    })
+}
+
+fn version(row: &Row<'_>, column: usize) -> Result<Option<Version>, BaseError> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Blob(bytes) => bytes.try_into().ok().map(Version::from_bytes),
+        _ => None,
+    })
+}

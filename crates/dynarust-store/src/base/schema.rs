@@ -1,0 +1,172 @@
+//! The base's tables, its settings, and how it is opened and made.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dynarust_core::digest::Digests;
+use dynarust_core::{NodeId, Seq};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+
+use super::row::{from_signed, to_signed};
+
+const SCHEMA: &str = "
+    CREATE TABLE records (
+        id INTEGER PRIMARY KEY, table_name TEXT NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL,
+        version BLOB NOT NULL, previous BLOB, expiry INTEGER, flags INTEGER NOT NULL,
+        checksum INTEGER NOT NULL, value TEXT NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX records_by_name ON records (table_name, key);
+    CREATE INDEX records_tombstones ON records (seq) WHERE flags & 1;
+    CREATE INDEX records_by_expiry ON records (expiry) WHERE expiry IS NOT NULL;
+    CREATE TABLE feed (
+        seq INTEGER PRIMARY KEY, record INTEGER NOT NULL, partition INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE epochs (
+        incarnation INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, last_seq INTEGER
+    ) STRICT;
+    CREATE TABLE feed_times (seq INTEGER PRIMARY KEY, taken_at INTEGER NOT NULL) STRICT;
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// Why the base cannot be used. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BaseError {
+    /// No space.
+    #[error("the disk is full")]
+    Full,
+    /// Another program holds it.
+    #[error("{0}")]
+    Busy(Arc<str>),
+    /// It is not what this program wrote.
+    #[error("{0}")]
+    Damaged(Arc<str>),
+    /// The operating system refused.
+    #[error("{0}")]
+    Io(Arc<str>),
+}
+
+impl From<rusqlite::Error> for BaseError {
+    fn from(error: rusqlite::Error) -> Self {
+        let text: Arc<str> = error.to_string().into();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(text),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy(text),
+            Some(ErrorCode::SystemIoFailure) if is_full(&error) => Self::Full,
+            Some(_) => Self::Io(text),
+            None => Self::Damaged(text),
+        }
+    }
+}
+
+/// Growing the shared-memory index of a full disk is told as an I/O failure.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+}
+
+/// What the base says of itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Meta {
+    pub(crate) node: NodeId,
+    pub(crate) applied_seq: Seq,
+    pub(crate) clock_ceiling: u64,
+    pub(crate) forgotten_seq: Seq,
+    pub(crate) digests: Digests,
+}
+
+/// A base that was opened.
+pub(crate) struct OpenBase {
+    pub(crate) connection: Connection,
+    pub(crate) path: PathBuf,
+    pub(crate) meta: Meta,
+}
+
+/// Opens the base, which must be there.
+pub(crate) fn open_existing(path: &Path) -> Result<OpenBase, BaseError> {
+    let empty = std::fs::metadata(path)
+        .map_err(|error| BaseError::Damaged(error.to_string().into()))?
+        .len()
+        == 0;
+    if empty {
+        return Err(BaseError::Damaged("the file is empty".into()));
+    }
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let meta = read_meta(&connection)?;
+    Ok(OpenBase {
+        connection,
+        path: path.to_owned(),
+        meta,
+    })
+}
+
+/// Opens the base, or makes one of a new node. Only for a folder that never had one.
+pub(crate) fn open_or_create(path: &Path, node: NodeId) -> Result<OpenBase, BaseError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let mut connection = connect(path, flags)?;
+    let transaction = connection.transaction()?;
+    let tables: i64 =
+        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        transaction.execute_batch(SCHEMA)?;
+        set_meta(&transaction, "node", to_signed(node.0))?;
+        for name in ["applied_seq", "clock_ceiling", "forgotten_seq"] {
+            set_meta(&transaction, name, 0)?;
+        }
+        let digests = Digests::default().to_bytes();
+        transaction.execute("INSERT INTO meta VALUES ('digests', ?)", params![digests])?;
+    }
+    transaction.commit()?;
+    drop(connection);
+    open_existing(path)
+}
+
+/// Opens a connection with the settings that all of ours have.
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, BaseError> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(std::time::Duration::from_secs(1))?;
+    connection.execute_batch(
+        "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 16777216;
+         PRAGMA temp_store = MEMORY;",
+    )?;
+    Ok(connection)
+}
+
+pub(super) fn set_meta(
+    connection: &Connection,
+    name: &str,
+    value: i64,
+) -> Result<(), rusqlite::Error> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)")?
+        .execute(params![name, value])?;
+    Ok(())
+}
+
+fn read_meta(connection: &Connection) -> Result<Meta, BaseError> {
+    let number = |name: &str| -> Result<u64, BaseError> {
+        let found: Option<i64> = connection
+            .query_row("SELECT value FROM meta WHERE name = ?", [name], |row| {
+                row.get(0)
+            })
+            .optional()?;
+        found.map(from_signed).ok_or_else(|| {
+            BaseError::Damaged(format!("it is not the base of a node: meta has no {name}").into())
+        })
+    };
+    let digests: Vec<u8> =
+        connection.query_row("SELECT value FROM meta WHERE name = 'digests'", [], |row| {
+            row.get(0)
+        })?;
+    let digests = Digests::from_bytes(&digests)
+        .ok_or_else(|| BaseError::Damaged("meta.digests has the wrong length".into()))?;
+    Ok(Meta {
+        node: NodeId(number("node")?),
+        applied_seq: number("applied_seq")?,
+        clock_ceiling: number("clock_ceiling")?,
+        forgotten_seq: number("forgotten_seq")?,
+        digests,
+    })
+}

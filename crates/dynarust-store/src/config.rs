@@ -1,0 +1,37 @@
+//! What a store is opened with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{SystemClock, WallClock};
+
+/// Settings of a [`crate::LocalStore`].
+#[derive(Clone)]
+pub struct StoreConfig {
+    /// The node's folder; made if it is not there.
+    pub folder: PathBuf,
+    /// Bytes that the record cache may hold. More: fewer reads of the base. Less: less memory.
+    pub cache_bytes: u64,
+    /// A relaxed write is synced at most so much later. More: fewer syncs. Less: less to lose.
+    pub relaxed_flush: Duration,
+    /// What is recent is brought into the base so often. More: fewer writes of the same page, a
+    /// longer journal to read at the next start. Less: the other way round.
+    pub apply_interval: Duration,
+    /// Tells the time.
+    pub clock: Arc<dyn WallClock>,
+}
+
+impl StoreConfig {
+    /// The defaults, for this folder.
+    #[must_use]
+    pub fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            cache_bytes: 16 << 20,
+            relaxed_flush: Duration::from_millis(100),
+            apply_interval: Duration::from_secs(1),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The node's folder: its lock, its identity, its neighbours (`FORMAT.md`).
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use dynarust_core::NodeId;
+
+use crate::journal::disk::sync_parent;
+use crate::open::OpenError;
+
+/// The format that this program writes, and the newest that it reads.
+pub(crate) const FORMAT: u32 = 1;
+const FORMAT_TITLE: &str = "dynarust-store";
+
+/// A folder that this process holds the lock of, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder if it is not there, and locks it.
+    pub(crate) fn lock(path: &Path) -> Result<Self, OpenError> {
+        let denied = |error: io::Error| OpenError::Folder {
+            path: path.to_owned(),
+            error,
+        };
+        fs::create_dir_all(path.join("journal")).map_err(denied)?;
+        Self::lock_existing(path)
+    }
+
+    /// Locks a folder that must be there.
+    pub(crate) fn lock_existing(path: &Path) -> Result<Self, OpenError> {
+        let denied = |error: io::Error| OpenError::Folder {
+            path: path.to_owned(),
+            error,
+        };
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path.join("LOCK"))
+            .map_err(denied)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
+                path: path.to_owned(),
+            }),
+            Err(TryLockError::Error(error)) => Err(denied(error)),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn base(&self) -> PathBuf {
+        self.path.join("base.sqlite")
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    /// Whose folder it is; `None` where it has not been made a node's yet.
+    pub(crate) fn identity(&self) -> Result<Option<NodeId>, OpenError> {
+        let path = self.path.join("FORMAT");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(OpenError::Folder { path, error }),
+        };
+        let mut lines = text.lines();
+        let format = lines
+            .next()
+            .and_then(|line| line.strip_prefix(FORMAT_TITLE))
+            .and_then(|number| number.trim().parse::<u32>().ok());
+        let node = lines
+            .next()
+            .and_then(|line| line.strip_prefix("node "))
+            .and_then(|id| u64::from_str_radix(id, 16).ok());
+        match (format, node) {
+            (Some(found), _) if found > FORMAT => Err(OpenError::NewerFormat { path, found }),
+            (Some(FORMAT), Some(node)) => Ok(Some(NodeId(node))),
+            _ => Err(OpenError::UnknownFormat { path }),
+        }
+    }
+
+    /// Makes it a node's, durably.
+    pub(crate) fn set_identity(&self, node: NodeId) -> Result<(), OpenError> {
+        let path = self.path.join("FORMAT");
+        let new = self.path.join("FORMAT.new");
+        let set = || -> io::Result<()> {
+            let mut file = File::create(&new)?;
+            write!(file, "{FORMAT_TITLE} {FORMAT}\nnode {node}\n")?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            sync_parent(&path)?;
+            sync_parent(&self.path)
+        };
+        set().map_err(|error| OpenError::Folder {
+            path: path.clone(),
+            error,
+        })
+    }
+
+    /// Other nodes' folders beside this one.
+    pub(crate) fn neighbours(&self) -> Vec<PathBuf> {
+        let Some(parent) = self.path.parent() else {
+            return Vec::new();
+        };
+        let Ok(entries) = fs::read_dir(parent) else {
+            return Vec::new();
+        };
+        let mut found: Vec<PathBuf> = entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.file_name() != self.path.file_name())
+            .filter(|path| path.join("FORMAT").is_file())
+            .collect();
+        found.sort();
+        found
+    }
+}

@@ -1,0 +1,247 @@
+//! One group commit, decided: conditions, stamps, seqs and the merge law, before anything is written.
+//!
+//! Invariants:
+//! - a write sees what the writes before it in the group will have done, and nothing else that is not
+//!   published;
+//! - seqs are consecutive; versions rise per key.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dynarust_core::merge::{Merge, merge};
+use dynarust_core::{
+    Condition, HybridClock, NodeId, Record, RecordName, Seq, Stored, UnixMillis, Version,
+};
+
+use crate::port::{Change, Durability, ReadError, Write, WriteError, Written};
+
+/// What the writer knows when it decides.
+pub(crate) struct Present<'a, L> {
+    pub(crate) node: NodeId,
+    pub(crate) clock: &'a mut HybridClock,
+    pub(crate) now: UnixMillis,
+    pub(crate) last_seq: Seq,
+    /// The newest published record of a name.
+    pub(crate) lookup: L,
+}
+
+/// A group, decided and not yet written.
+#[derive(Default)]
+pub(crate) struct Decided {
+    /// What is to be written, in seq order.
+    pub(crate) records: Vec<Arc<Stored>>,
+    /// One answer a write, in order.
+    pub(crate) answers: Vec<Result<Written, WriteError>>,
+    /// Some write wants to be on stable storage.
+    pub(crate) sync: bool,
+}
+
+/// What a write meets at its key.
+enum Found {
+    Record(Arc<Stored>),
+    Absent,
+    /// Something was there. Every version that this node gave is below the clock's next stamp.
+    Damaged,
+}
+
+impl Found {
+    fn version(&self) -> Option<Version> {
+        match self {
+            Self::Record(stored) => Some(stored.record.version),
+            Self::Absent | Self::Damaged => None,
+        }
+    }
+
+    fn live_version(&self, now: UnixMillis) -> Option<Version> {
+        match self {
+            Self::Record(stored) if stored.record.is_live(now) => self.version(),
+            _ => None,
+        }
+    }
+}
+
+impl<L: FnMut(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>> Present<'_, L> {
+    /// Decides the writes one after the other.
+    pub(crate) fn decide<'w>(&mut self, writes: impl Iterator<Item = &'w Write>) -> Decided {
+        let mut decided = Decided::default();
+        let mut pending: HashMap<RecordName, Arc<Stored>> = HashMap::new();
+        for write in writes {
+            let answer = self.decide_one(write, &mut pending, &mut decided);
+            decided.answers.push(answer);
+        }
+        decided
+    }
+
+    fn decide_one(
+        &mut self,
+        write: &Write,
+        pending: &mut HashMap<RecordName, Arc<Stored>>,
+        decided: &mut Decided,
+    ) -> Result<Written, WriteError> {
+        let found = match pending.get(&write.name) {
+            Some(stored) => Found::Record(Arc::clone(stored)),
+            None => self.look_up(write)?,
+        };
+        let live = found.live_version(self.now);
+        if !write.condition.holds(live) {
+            return Ok(Written::Refused(live));
+        }
+        let nothing_to_delete = live.is_none() && !matches!(found, Found::Damaged);
+        if write.change == Change::Delete && nothing_to_delete {
+            return Ok(Written::Absent);
+        }
+        let stored = self.stamp(write, found.version());
+        pending.insert(write.name.clone(), Arc::clone(&stored));
+        decided.sync |= write.durability == Durability::Sync;
+        let version = stored.record.version;
+        decided.records.push(stored);
+        Ok(Written::Done(version))
+    }
+
+    /// A damaged record may be replaced, by a write that asks nothing of it.
+    fn look_up(&mut self, write: &Write) -> Result<Found, WriteError> {
+        match (self.lookup)(&write.name) {
+            Ok(Some(stored)) => Ok(Found::Record(stored)),
+            Ok(None) => Ok(Found::Absent),
+            Err(ReadError::CorruptRecord(_)) if write.condition == Condition::default() => {
+                Ok(Found::Damaged)
+            }
+            Err(error) => Err(WriteError::Unreadable(error)),
+        }
+    }
+
+    fn stamp(&mut self, write: &Write, previous: Option<Version>) -> Arc<Stored> {
+        let hlc = self.clock.stamp(self.now, previous);
+        let version = Version {
+            hlc,
+            node: self.node,
+        };
+        debug_assert_eq!(
+            merge(previous, version),
+            Merge::Apply,
+            "a fresh stamp is the highest"
+        );
+        let (value, expiry, tombstone) = match &write.change {
+            Change::Put { value, expiry } => (value.clone(), *expiry, false),
+            Change::Delete => (Bytes::new(), None, true),
+        };
+        self.last_seq += 1;
+        let record = Record {
+            version,
+            previous,
+            expiry,
+            tombstone,
+            value,
+        };
+        Arc::new(Stored {
+            name: write.name.clone(),
+            seq: self.last_seq,
+            record,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dynarust_core::EntityTags;
+
+    fn write(key: &str, change: Change) -> Write {
+        Write {
+            name: RecordName::parse("t", key).unwrap(),
+            change,
+            condition: Condition::default(),
+            durability: Durability::Relaxed,
+        }
+    }
+
+    fn put(key: &str, value: &'static str) -> Write {
+        write(
+            key,
+            Change::Put {
+                value: Bytes::from_static(value.as_bytes()),
+                expiry: None,
+            },
+        )
+    }
+
+    fn absent_only(write: Write) -> Write {
+        let condition = Condition {
+            if_none_match: Some(EntityTags::Any),
+            if_match: None,
+        };
+        Write { condition, ..write }
+    }
+
+    fn decide(
+        writes: &[Write],
+        lookup: impl Fn(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>,
+    ) -> Decided {
+        let mut clock = HybridClock::starting_above(0);
+        let mut present = Present {
+            node: NodeId(1),
+            clock: &mut clock,
+            now: 1,
+            last_seq: 10,
+            lookup,
+        };
+        present.decide(writes.iter())
+    }
+
+    #[test]
+    fn a_write_sees_those_before_it_in_the_group() {
+        let writes = [
+            put("a", "1"),
+            absent_only(put("a", "2")),
+            write("a", Change::Delete),
+            write("a", Change::Delete),
+            absent_only(put("a", "3")),
+        ];
+        let decided = decide(&writes, |_| Ok(None));
+        let versions: Vec<_> = decided
+            .records
+            .iter()
+            .map(|stored| stored.record.version)
+            .collect();
+        assert!(versions.is_sorted());
+        let expected = [
+            Ok(Written::Done(versions[0])),
+            Ok(Written::Refused(Some(versions[0]))),
+            Ok(Written::Done(versions[1])),
+            Ok(Written::Absent),
+            Ok(Written::Done(versions[2])),
+        ];
+        assert_eq!(decided.answers, expected);
+        let seqs: Vec<_> = decided.records.iter().map(|stored| stored.seq).collect();
+        assert_eq!(seqs, [11, 12, 13]);
+        assert!(!decided.sync);
+    }
+
+    #[test]
+    fn one_sync_write_makes_the_group_sync() {
+        let writes = [
+            put("a", "1"),
+            Write {
+                durability: Durability::Sync,
+                ..put("b", "1")
+            },
+        ];
+        assert!(decide(&writes, |_| Ok(None)).sync);
+    }
+
+    #[test]
+    fn a_damaged_record_is_replaced_or_deleted_but_never_compared() {
+        let damaged = |name: &RecordName| Err(ReadError::CorruptRecord(name.clone()));
+        let writes = [
+            put("a", "1"),
+            write("b", Change::Delete),
+            absent_only(put("c", "1")),
+        ];
+        let decided = decide(&writes, damaged);
+        assert!(matches!(decided.answers[0], Ok(Written::Done(_))));
+        assert!(matches!(decided.answers[1], Ok(Written::Done(_))));
+        assert!(matches!(decided.answers[2], Err(WriteError::Unreadable(_))));
+        assert_eq!(decided.records.len(), 2);
+    }
+}

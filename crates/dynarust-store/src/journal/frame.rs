@@ -1,0 +1,307 @@
+//! Frames: the bytes of one group commit (`FORMAT.md`, "Journal").
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crc32c::{crc32c, crc32c_append};
+use dynarust_core::{Record, RecordName, Seq, Stored, Version};
+
+/// Bytes before a frame's payload.
+pub(crate) const HEADER_BYTES: usize = 56;
+/// Frames begin at multiples of this.
+pub(crate) const ALIGNMENT: usize = 8;
+/// Bytes before a record's name.
+const RECORD_HEAD_BYTES: usize = 56;
+
+const MAGIC: [u8; 4] = *b"FRM1";
+
+/// What binds a frame to its file: bytes from anywhere else fail the header's CRC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Binding {
+    /// The segment's number.
+    pub(crate) segment: u64,
+    /// The start that wrote it.
+    pub(crate) epoch: u64,
+}
+
+/// What a frame says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FrameHeader {
+    pub(crate) payload_bytes: u32,
+    /// Its place among all frames, from 1.
+    pub(crate) ordinal: u64,
+    /// All frames up to this ordinal were synced before it was written.
+    pub(crate) synced: u64,
+    /// The seq of its first record.
+    pub(crate) first_seq: Seq,
+    pub(crate) records: u32,
+    payload_crc: u32,
+    /// No version handed out before the next frame is above this hybrid time.
+    pub(crate) clock_ceiling: u64,
+}
+
+/// The bytes are sound but do not say what a frame says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a frame with a sound checksum has impossible contents")]
+pub(crate) struct Nonsense;
+
+impl FrameHeader {
+    /// Reads a header; `None` where no sound one of this segment stands.
+    pub(crate) fn read(bytes: &[u8], binding: Binding) -> Option<Self> {
+        let bytes = bytes.get(..HEADER_BYTES)?;
+        if bytes.get(..4)? != MAGIC || u32_at(bytes, 48)? != header_crc(bytes.get(..48)?, binding) {
+            return None;
+        }
+        Some(Self {
+            payload_bytes: u32_at(bytes, 4)?,
+            ordinal: u64_at(bytes, 8)?,
+            synced: u64_at(bytes, 16)?,
+            first_seq: u64_at(bytes, 24)?,
+            records: u32_at(bytes, 32)?,
+            payload_crc: u32_at(bytes, 36)?,
+            clock_ceiling: u64_at(bytes, 40)?,
+        })
+    }
+
+    /// Bytes of the whole frame, with its padding.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        (HEADER_BYTES + self.payload_bytes as usize).next_multiple_of(ALIGNMENT)
+    }
+
+    /// The payload behind this header, `None` where it is cut short or its CRC fails.
+    pub(crate) fn payload<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
+        let payload = frame.get(HEADER_BYTES..HEADER_BYTES + self.payload_bytes as usize)?;
+        (crc32c(payload) == self.payload_crc).then_some(payload)
+    }
+
+    /// The records of a payload, each with its seq and its checksum as it was written.
+    pub(crate) fn records(&self, payload: &[u8]) -> Result<Vec<Stored>, Nonsense> {
+        let mut rest = payload;
+        let mut records = Vec::new();
+        for nth in 0..u64::from(self.records) {
+            let (name, record) = take_record(&mut rest).ok_or(Nonsense)?;
+            records.push(Stored {
+                name,
+                seq: self.first_seq + nth,
+                record,
+            });
+        }
+        if rest.is_empty() {
+            Ok(records)
+        } else {
+            Err(Nonsense)
+        }
+    }
+}
+
+/// What a frame is made of.
+pub(crate) struct Contents<'a> {
+    pub(crate) ordinal: u64,
+    pub(crate) synced: u64,
+    pub(crate) first_seq: Seq,
+    pub(crate) clock_ceiling: u64,
+    pub(crate) records: &'a [Arc<Stored>],
+}
+
+/// Bytes that a frame of these records takes.
+pub(crate) fn frame_bytes(records: &[Arc<Stored>]) -> usize {
+    let payload: usize = records.iter().map(|stored| record_bytes(stored)).sum();
+    (HEADER_BYTES + payload).next_multiple_of(ALIGNMENT)
+}
+
+fn record_bytes(stored: &Stored) -> usize {
+    RECORD_HEAD_BYTES + stored.name.as_bytes().len() + stored.record.value.len()
+}
+
+/// Writes the frame into `buffer`, which is emptied first.
+pub(crate) fn encode(buffer: &mut Vec<u8>, contents: &Contents<'_>, binding: Binding) {
+    buffer.clear();
+    buffer.resize(HEADER_BYTES, 0);
+    for stored in contents.records {
+        put_record(buffer, stored);
+    }
+    let (head, payload) = buffer.split_at_mut(HEADER_BYTES);
+    put(head, 0, &MAGIC);
+    put(head, 4, &length(payload.len()).to_le_bytes());
+    put(head, 8, &contents.ordinal.to_le_bytes());
+    put(head, 16, &contents.synced.to_le_bytes());
+    put(head, 24, &contents.first_seq.to_le_bytes());
+    put(head, 32, &length(contents.records.len()).to_le_bytes());
+    put(head, 36, &crc32c(payload).to_le_bytes());
+    put(head, 40, &contents.clock_ceiling.to_le_bytes());
+    let crc = head.get(..48).map_or(0, |head| header_crc(head, binding));
+    put(head, 48, &crc.to_le_bytes());
+    buffer.resize(buffer.len().next_multiple_of(ALIGNMENT), 0);
+}
+
+fn put_record(buffer: &mut Vec<u8>, stored: &Stored) {
+    let (name, record) = (stored.name.as_bytes(), &stored.record);
+    buffer.extend(record.version.to_bytes());
+    buffer.extend(
+        record
+            .previous
+            .map_or([0; Version::BYTES], Version::to_bytes),
+    );
+    buffer.extend(record.expiry.unwrap_or(0).to_le_bytes());
+    buffer.extend(record.checksum(&stored.name).to_le_bytes());
+    buffer.extend([record.flags(), 0]);
+    // A name has at most 128 + 1 + 1,024 bytes (limits.rs).
+    buffer.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_le_bytes());
+    buffer.extend(length(record.value.len()).to_le_bytes());
+    buffer.extend(name);
+    buffer.extend_from_slice(&record.value);
+}
+
+fn take_record(rest: &mut &[u8]) -> Option<(RecordName, Record)> {
+    let (head, behind) = rest.split_at_checked(RECORD_HEAD_BYTES)?;
+    let name_bytes = u16::from_le_bytes(*head.get(50..)?.first_chunk()?);
+    let (name, behind) = behind.split_at_checked(usize::from(name_bytes))?;
+    let (value, behind) = behind.split_at_checked(u32_at(head, 52)? as usize)?;
+    let (table, key) = std::str::from_utf8(name).ok()?.split_once('\0')?;
+    let name = RecordName::parse(table, key).ok()?;
+    let previous = *head.get(16..)?.first_chunk()?;
+    let record = Record {
+        version: Version::from_bytes(*head.first_chunk()?),
+        previous: (previous != [0; Version::BYTES]).then(|| Version::from_bytes(previous)),
+        expiry: Some(u64_at(head, 32)?).filter(|expiry| *expiry != 0),
+        tombstone: head.get(48)? & 1 == 1,
+        value: Bytes::copy_from_slice(value),
+    };
+    *rest = behind;
+    (record.checksum(&name) == u64_at(head, 40)?).then_some((name, record))
+}
+
+fn header_crc(head: &[u8], binding: Binding) -> u32 {
+    let bound = crc32c_append(
+        crc32c(&binding.segment.to_le_bytes()),
+        &binding.epoch.to_le_bytes(),
+    );
+    crc32c_append(bound, head)
+}
+
+/// A group has at most about 8 + 16 MiB (limits.rs).
+fn length(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+fn put(head: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(target) = head.get_mut(at..at + bytes.len()) {
+        target.copy_from_slice(bytes);
+    }
+}
+
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dynarust_core::NodeId;
+
+    const BINDING: Binding = Binding {
+        segment: 7,
+        epoch: 0x1234,
+    };
+
+    fn stored(key: &str, seq: Seq, value: &'static str) -> Arc<Stored> {
+        let record = Record {
+            version: Version {
+                hlc: seq << 16,
+                node: NodeId(9),
+            },
+            previous: (seq > 1).then_some(Version {
+                hlc: 1,
+                node: NodeId(8),
+            }),
+            expiry: (seq > 2).then_some(5),
+            tombstone: value.is_empty(),
+            value: Bytes::from_static(value.as_bytes()),
+        };
+        Arc::new(Stored {
+            name: RecordName::parse("default", key).unwrap(),
+            seq,
+            record,
+        })
+    }
+
+    fn frame() -> (Vec<Arc<Stored>>, Vec<u8>) {
+        let records = vec![
+            stored("a", 1, "1"),
+            stored("b", 2, ""),
+            stored("c\0d", 3, "\"x\""),
+        ];
+        let mut bytes = Vec::new();
+        let contents = Contents {
+            ordinal: 4,
+            synced: 3,
+            first_seq: 1,
+            clock_ceiling: 99,
+            records: &records,
+        };
+        encode(&mut bytes, &contents, BINDING);
+        (records, bytes)
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let (records, bytes) = frame();
+        let header = FrameHeader::read(&bytes, BINDING).unwrap();
+        assert_eq!(
+            (header.ordinal, header.synced, header.clock_ceiling),
+            (4, 3, 99)
+        );
+        assert_eq!(bytes.len(), header.frame_bytes());
+        assert_eq!(bytes.len(), frame_bytes(&records));
+        let read = header.records(header.payload(&bytes).unwrap()).unwrap();
+        assert_eq!(read.into_iter().map(Arc::new).collect::<Vec<_>>(), records);
+    }
+
+    #[test]
+    fn a_frame_belongs_to_one_segment_of_one_start() {
+        let (_, bytes) = frame();
+        for other in [
+            Binding {
+                segment: 8,
+                ..BINDING
+            },
+            Binding {
+                epoch: 0x1235,
+                ..BINDING
+            },
+        ] {
+            assert_eq!(FrameHeader::read(&bytes, other), None);
+        }
+    }
+
+    #[test]
+    fn no_flipped_bit_and_no_cut_passes() {
+        let (_, whole) = frame();
+        let sound = |bytes: &[u8]| {
+            FrameHeader::read(bytes, BINDING).is_some_and(|header| header.payload(bytes).is_some())
+        };
+        let padded_from =
+            HEADER_BYTES + FrameHeader::read(&whole, BINDING).unwrap().payload_bytes as usize;
+        for at in (0..padded_from).filter(|at| !(52..56).contains(at)) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            assert!(!sound(&bytes), "byte {at}");
+            assert!(!sound(&whole[..at]), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let (_, bytes) = frame();
+        assert_eq!(&bytes[..4], b"FRM1");
+        assert_eq!(u64_at(&bytes, 8), Some(4));
+        assert_eq!(u32_at(&bytes, 32), Some(3));
+        let name_at = HEADER_BYTES + RECORD_HEAD_BYTES;
+        assert_eq!(&bytes[name_at..name_at + 9], b"default\0a");
+        assert_eq!(bytes[name_at + 9], b'1');
+    }
+}

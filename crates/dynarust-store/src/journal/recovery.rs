@@ -1,0 +1,534 @@
+//! Reads a journal back (`FORMAT.md`, "Where the journal ends").
+//!
+//! Invariant: of the frames that were ever synced, every one is given out, or an error names the place
+//! where it should be. [`Mode::Salvage`] gives out what is sound and lists those places instead.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dynarust_core::{Seq, Stored};
+
+use super::frame::{ALIGNMENT, Binding, FrameHeader, Nonsense};
+use super::segment::{self, HEADER_BYTES};
+
+/// Why a journal cannot be read. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecoveryError {
+    #[error("{path}: {error}", path = path.display())]
+    Io { path: PathBuf, error: io::Error },
+    #[error("{0}")]
+    Damaged(Damage),
+}
+
+/// A place where synced frames should be and are not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Damage {
+    /// The segment.
+    pub(crate) path: PathBuf,
+    /// Bytes from its beginning.
+    pub(crate) offset: u64,
+    /// What is wrong there.
+    pub(crate) what: &'static str,
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} at byte {}: {}",
+            self.path.display(),
+            self.offset,
+            self.what
+        )
+    }
+}
+
+/// A tail that is to be cut off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Torn {
+    pub(crate) path: PathBuf,
+    /// Where it begins.
+    pub(crate) offset: u64,
+    /// How far behind that anything but zeros stands.
+    pub(crate) written_bytes: u64,
+}
+
+/// What to do at a damaged place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Stop with an error.
+    Strict,
+    /// Note it, and go on with the next sound frame.
+    Salvage,
+}
+
+/// What a journal held.
+#[derive(Debug, Default)]
+pub(crate) struct Recovered {
+    /// The segments, sound ones and others.
+    pub(crate) segments: Vec<PathBuf>,
+    /// The number for the next segment.
+    pub(crate) next_segment: u64,
+    /// The newest frame.
+    pub(crate) last_ordinal: u64,
+    /// The oldest record's seq.
+    pub(crate) first_seq: Option<Seq>,
+    /// The newest record's seq; 0 where there is none.
+    pub(crate) last_seq: Seq,
+    /// No version that was handed out is above it.
+    pub(crate) clock_ceiling: u64,
+    /// Frames read.
+    pub(crate) frames: u64,
+    /// What was written behind the last frame and never acknowledged as synced.
+    pub(crate) torn: Option<Torn>,
+    /// In [`Mode::Salvage`]: the damaged places.
+    pub(crate) damages: Vec<Damage>,
+}
+
+/// Gives every record of the journal in `folder` to `take`, in seq order. Changes nothing.
+pub(crate) fn read(
+    folder: &Path,
+    mode: Mode,
+    take: impl FnMut(Stored),
+) -> Result<Recovered, RecoveryError> {
+    let segments = segment::list(folder).map_err(|error| io_error(folder, error))?;
+    let recovered = Recovered {
+        next_segment: segments.last().map_or(1, |(number, _)| number + 1),
+        segments: segments.iter().map(|(_, path)| path.clone()).collect(),
+        ..Recovered::default()
+    };
+    let mut recovery = Recovery {
+        mode,
+        take,
+        recovered,
+        expected: None,
+        ended: None,
+    };
+    for (number, path) in segments {
+        recovery.segment(number, &path)?;
+    }
+    Ok(recovery.recovered)
+}
+
+struct Recovery<T> {
+    mode: Mode,
+    take: T,
+    recovered: Recovered,
+    /// The ordinal of the next frame, where one was read before.
+    expected: Option<u64>,
+    /// Where the frames so far ended.
+    ended: Option<Damage>,
+}
+
+impl<T: FnMut(Stored)> Recovery<T> {
+    fn segment(&mut self, number: u64, path: &Path) -> Result<(), RecoveryError> {
+        let bytes = fs::read(path).map_err(|error| io_error(path, error))?;
+        let Some(binding) = segment::read_header(&bytes, number) else {
+            let what = "the header of the segment is damaged";
+            return self.damaged(Damage {
+                path: path.to_owned(),
+                offset: 0,
+                what,
+            });
+        };
+        let mut reader = SegmentReader {
+            bytes: &bytes,
+            binding,
+            offset: HEADER_BYTES,
+        };
+        loop {
+            let found = reader.frame(self.expected);
+            if let Found::Frame(header, records) = found {
+                self.frame(&header, records);
+                continue;
+            }
+            let what = "frames that were synced are damaged or missing";
+            let place = Damage {
+                path: path.to_owned(),
+                offset: reader.offset as u64,
+                what,
+            };
+            let behind = reader.frames_behind(self.expected);
+            match behind.filter(|behind| behind.prove_the_missing_was_synced) {
+                None => {
+                    self.end(place, reader.written_behind());
+                    return Ok(());
+                }
+                Some(behind) => {
+                    let place = self.ended.take().unwrap_or(place);
+                    self.damaged(place)?;
+                    reader.offset = behind.first;
+                }
+            }
+        }
+    }
+
+    fn frame(&mut self, header: &FrameHeader, records: Vec<Stored>) {
+        self.ended = None;
+        let recovered = &mut self.recovered;
+        recovered.torn = None;
+        recovered.frames += 1;
+        recovered.last_ordinal = header.ordinal;
+        recovered.clock_ceiling = recovered.clock_ceiling.max(header.clock_ceiling);
+        self.expected = Some(header.ordinal + 1);
+        for stored in records {
+            recovered.first_seq = recovered.first_seq.or(Some(stored.seq));
+            recovered.last_seq = recovered.last_seq.max(stored.seq);
+            recovered.clock_ceiling = recovered.clock_ceiling.max(stored.record.version.hlc);
+            (self.take)(stored);
+        }
+    }
+
+    /// The frames end here, as far as this segment tells; a later one may go on.
+    fn end(&mut self, place: Damage, written_bytes: u64) {
+        if written_bytes > 0 {
+            let torn = Torn {
+                path: place.path.clone(),
+                offset: place.offset,
+                written_bytes,
+            };
+            self.recovered.torn = Some(torn);
+        }
+        self.ended.get_or_insert(place);
+    }
+
+    /// In [`Mode::Salvage`] whatever sound frame comes next is taken.
+    fn damaged(&mut self, damage: Damage) -> Result<(), RecoveryError> {
+        if self.mode == Mode::Strict {
+            return Err(RecoveryError::Damaged(damage));
+        }
+        self.recovered.damages.push(damage);
+        self.expected = None;
+        Ok(())
+    }
+}
+
+impl Recovered {
+    /// Cuts the torn tail off, and makes sure that all that was read is on stable storage.
+    pub(crate) fn settle(&self) -> Result<(), RecoveryError> {
+        for path in &self.segments {
+            let settle = || -> io::Result<()> {
+                let file = OpenOptions::new().write(true).open(path)?;
+                if let Some(torn) = self.torn.as_ref().filter(|torn| torn.path == *path) {
+                    file.set_len(torn.offset)?;
+                }
+                file.sync_all()
+            };
+            settle().map_err(|error| io_error(path, error))?;
+        }
+        Ok(())
+    }
+}
+
+enum Found {
+    Frame(FrameHeader, Vec<Stored>),
+    Nothing,
+}
+
+struct FramesBehind {
+    /// Where the first of them stands.
+    first: usize,
+    prove_the_missing_was_synced: bool,
+}
+
+struct SegmentReader<'a> {
+    bytes: &'a [u8],
+    binding: Binding,
+    offset: usize,
+}
+
+impl SegmentReader<'_> {
+    /// The frame at the present place, if it is the expected one (`None`: any).
+    fn frame(&mut self, expected: Option<u64>) -> Found {
+        let rest = self.bytes.get(self.offset..).unwrap_or_default();
+        let header = self
+            .header_at(self.offset)
+            .filter(|header| expected.is_none_or(|expected| header.ordinal == expected));
+        let Some((header, payload)) =
+            header.and_then(|header| Some((header, header.payload(rest)?)))
+        else {
+            return Found::Nothing;
+        };
+        match header.records(payload) {
+            Ok(records) => {
+                self.offset += header.frame_bytes();
+                Found::Frame(header, records)
+            }
+            Err(Nonsense) => Found::Nothing,
+        }
+    }
+
+    /// The sound frames from the present place on that are newer than the one missing here. Which that
+    /// is, is known from the frame before it, or its own header, or the first sound frame behind it.
+    fn frames_behind(&self, expected: Option<u64>) -> Option<FramesBehind> {
+        let here = self.header_at(self.offset).map(|header| header.ordinal);
+        let mut missing = expected.or(here);
+        let mut first = None;
+        for at in (self.offset..self.bytes.len()).step_by(ALIGNMENT) {
+            let Some(header) = self.header_at(at) else {
+                continue;
+            };
+            let missing = *missing.get_or_insert(header.ordinal.saturating_sub(1));
+            if header.ordinal <= missing {
+                continue;
+            }
+            let first = *first.get_or_insert(at);
+            if header.synced >= missing {
+                return Some(FramesBehind {
+                    first,
+                    prove_the_missing_was_synced: true,
+                });
+            }
+        }
+        first.map(|first| FramesBehind {
+            first,
+            prove_the_missing_was_synced: false,
+        })
+    }
+
+    fn header_at(&self, at: usize) -> Option<FrameHeader> {
+        FrameHeader::read(self.bytes.get(at..)?, self.binding)
+    }
+
+    /// How many bytes from the present place on are not the zeros of a fresh segment.
+    fn written_behind(&self) -> u64 {
+        let rest = self.bytes.get(self.offset..).unwrap_or_default();
+        rest.iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last as u64 + 1)
+    }
+}
+
+fn io_error(path: &Path, error: io::Error) -> RecoveryError {
+    RecoveryError::Io {
+        path: path.to_owned(),
+        error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::disk::RealDisk;
+    use super::super::writer::{Begin, CompleteSegments, JournalWriter};
+    use super::*;
+    use bytes::Bytes;
+    use dynarust_core::{NodeId, Record, RecordName, Version};
+    use std::sync::Arc;
+
+    /// A journal of frames, and where each of them begins.
+    struct Written {
+        folder: tempfile::TempDir,
+        path: PathBuf,
+        frames: Vec<u64>,
+    }
+
+    fn record(seq: Seq) -> Arc<Stored> {
+        let record = Record {
+            version: Version {
+                hlc: seq,
+                node: NodeId(1),
+            },
+            previous: None,
+            expiry: None,
+            tombstone: false,
+            value: Bytes::from(vec![b'x'; 100]),
+        };
+        Arc::new(Stored {
+            name: RecordName::parse("t", &seq.to_string()).unwrap(),
+            seq,
+            record,
+        })
+    }
+
+    fn begin(folder: &Path, segment: u64, ordinal: u64) -> JournalWriter {
+        let binding = Binding {
+            segment,
+            epoch: 77 + segment,
+        };
+        let begin = Begin { binding, ordinal };
+        let complete = CompleteSegments::default();
+        JournalWriter::begin(
+            Arc::new(RealDisk),
+            folder.to_owned(),
+            begin,
+            ordinal - 1,
+            complete,
+        )
+        .unwrap()
+    }
+
+    /// One record a frame; `synced` says after which there is a sync.
+    fn journal(synced: &[bool]) -> Written {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = begin(folder.path(), 1, 1);
+        let mut frames = Vec::new();
+        let mut offset = HEADER_BYTES as u64;
+        for (nth, sync) in synced.iter().enumerate() {
+            let records = [record(nth as u64 + 1)];
+            frames.push(offset);
+            offset += super::super::frame::frame_bytes(&records) as u64;
+            writer.append(&records, 5).unwrap();
+            if *sync {
+                writer.sync().unwrap();
+            }
+        }
+        frames.push(offset);
+        drop(writer);
+        Written {
+            path: folder.path().join("0000000000000001.journal"),
+            folder,
+            frames,
+        }
+    }
+
+    impl Written {
+        fn change(&self, change: impl FnOnce(&mut Vec<u8>)) {
+            let mut bytes = fs::read(&self.path).unwrap();
+            change(&mut bytes);
+            fs::write(&self.path, bytes).unwrap();
+        }
+
+        fn scribble(&self, frame: usize) {
+            let at = usize::try_from(self.frames[frame]).unwrap() + 80;
+            self.change(|bytes| bytes[at] ^= 0xff);
+        }
+
+        fn read(&self, mode: Mode) -> Result<(Vec<Seq>, Recovered), RecoveryError> {
+            let mut seqs = Vec::new();
+            let recovered = read(self.folder.path(), mode, |stored| seqs.push(stored.seq))?;
+            Ok((seqs, recovered))
+        }
+
+        fn damage(&self) -> Damage {
+            match self.read(Mode::Strict) {
+                Err(RecoveryError::Damaged(damage)) => damage,
+                other => panic!("no damage was found: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn everything_comes_back_in_order() {
+        let (seqs, recovered) = journal(&[true, true, true]).read(Mode::Strict).unwrap();
+        assert_eq!(seqs, [1, 2, 3]);
+        assert_eq!((recovered.last_ordinal, recovered.first_seq), (3, Some(1)));
+        assert_eq!(recovered.torn, None);
+    }
+
+    #[test]
+    fn a_torn_unsynced_tail_is_cut_off() {
+        let journal = journal(&[true, false]);
+        journal.scribble(1);
+        let (seqs, recovered) = journal.read(Mode::Strict).unwrap();
+        assert_eq!(seqs, [1]);
+        assert_eq!(recovered.torn.as_ref().unwrap().offset, journal.frames[1]);
+        recovered.settle().unwrap();
+        assert_eq!(
+            fs::metadata(&journal.path).unwrap().len(),
+            journal.frames[1]
+        );
+        assert_eq!(journal.read(Mode::Strict).unwrap().0, [1]);
+    }
+
+    #[test]
+    fn unsynced_frames_behind_a_torn_one_prove_nothing() {
+        let journal = journal(&[true, false, false, false]);
+        journal.scribble(1);
+        assert_eq!(journal.read(Mode::Strict).unwrap().0, [1]);
+    }
+
+    #[test]
+    fn damage_that_a_later_frame_proves_synced_is_named() {
+        let journal = journal(&[true, false, false, true, false]);
+        for frame in [1, 2, 3] {
+            journal.scribble(frame);
+            assert_eq!(
+                journal.damage().offset,
+                journal.frames[frame],
+                "frame {frame}"
+            );
+            journal.scribble(frame);
+        }
+        assert_eq!(journal.read(Mode::Strict).unwrap().0, [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn the_first_frame_is_no_exception() {
+        let journal = journal(&[true, true]);
+        journal.scribble(0);
+        assert_eq!(journal.damage().offset, HEADER_BYTES as u64);
+        journal.change(|bytes| bytes[HEADER_BYTES..HEADER_BYTES + 8].fill(0));
+        assert_eq!(journal.damage().offset, HEADER_BYTES as u64);
+    }
+
+    #[test]
+    fn salvage_goes_on_behind_the_damage() {
+        let journal = journal(&[true, true, true, true]);
+        journal.scribble(1);
+        let (seqs, recovered) = journal.read(Mode::Salvage).unwrap();
+        assert_eq!(seqs, [1, 3, 4]);
+        assert_eq!(recovered.damages.len(), 1);
+    }
+
+    #[test]
+    fn a_damaged_header_is_named() {
+        let journal = journal(&[true]);
+        journal.change(|bytes| bytes[17] ^= 1);
+        assert_eq!(journal.damage().offset, 0);
+    }
+
+    #[test]
+    fn a_file_cut_in_its_unsynced_tail_or_grown_with_garbage_opens() {
+        let journal = journal(&[true, true, false]);
+        let tail = usize::try_from(journal.frames[2]).unwrap();
+        journal.change(|bytes| bytes.truncate(tail + 30));
+        assert_eq!(journal.read(Mode::Strict).unwrap().0, [1, 2]);
+        journal.change(|bytes| bytes.truncate(tail));
+        assert_eq!(journal.read(Mode::Strict).unwrap().0, [1, 2]);
+        journal.change(|bytes| bytes.extend([0xa5; 333]));
+        assert_eq!(journal.read(Mode::Strict).unwrap().0, [1, 2]);
+        journal.change(|bytes| bytes[tail..].fill(0));
+        assert_eq!(journal.read(Mode::Strict).unwrap().0, [1, 2]);
+    }
+
+    #[test]
+    fn a_restart_goes_on_in_a_segment_of_its_own() {
+        let journal = journal(&[true, false]);
+        journal.scribble(1);
+        let (_, recovered) = journal.read(Mode::Strict).unwrap();
+        recovered.settle().unwrap();
+        let mut writer = begin(journal.folder.path(), recovered.next_segment + 1, 2);
+        writer.append(&[record(2)], 0).unwrap();
+        writer.sync().unwrap();
+        drop(writer);
+        assert_eq!(journal.read(Mode::Strict).unwrap().0, [1, 2]);
+    }
+
+    #[test]
+    fn a_segment_that_is_missing_or_ends_early_is_noticed() {
+        let journal = journal(&[true, true]);
+        let mut writer = begin(journal.folder.path(), 5, 3);
+        writer.append(&[record(3)], 0).unwrap();
+        drop(writer);
+        assert_eq!(journal.read(Mode::Strict).unwrap().0, [1, 2, 3]);
+        let end = usize::try_from(journal.frames[1]).unwrap();
+        journal.change(|bytes| bytes.truncate(end));
+        assert_eq!(journal.damage().offset, journal.frames[1]);
+    }
+
+    #[test]
+    fn frames_larger_than_a_segment_get_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = begin(folder.path(), 1, 1);
+        for seq in 1..=3 {
+            let mut large = (*record(seq)).clone();
+            large.record.value = Bytes::from(vec![b'y'; 9 << 20]);
+            writer.append(&[Arc::new(large)], 0).unwrap();
+        }
+        writer.sync().unwrap();
+        let mut seqs = Vec::new();
+        read(folder.path(), Mode::Strict, |stored| seqs.push(stored.seq)).unwrap();
+        assert_eq!(seqs, [1, 2, 3]);
+    }
+}

@@ -1,0 +1,182 @@
+//! Appends frames and syncs them.
+//!
+//! Owned by the writer thread alone. After an [`AppendError::Io`] or a failed sync nothing more may be
+//! written: what the file holds is not known any more (fsyncgate, 2018), so the store stops.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dynarust_core::limits::SEGMENT_BYTES;
+use dynarust_core::{Seq, Stored};
+use parking_lot::Mutex;
+
+use super::disk::Disk;
+use super::frame::{self, Binding, Contents};
+use super::preparer::Preparer;
+use super::segment::{HEADER_BYTES, Segment};
+
+/// Why a frame was not written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppendError {
+    /// There is no space for another segment. Nothing was written; a later try may succeed.
+    #[error("no space for the journal")]
+    Full,
+    /// The file may hold anything now.
+    #[error("writing the journal: {0}")]
+    Io(io::Error),
+}
+
+/// A segment that is complete, with the newest seq in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Complete {
+    pub(crate) path: PathBuf,
+    pub(crate) last_seq: Seq,
+}
+
+/// The complete segments of a folder, shared with whoever removes them.
+pub(crate) type CompleteSegments = Arc<Mutex<Vec<Complete>>>;
+
+/// Where a start begins to write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begin {
+    /// Its first segment.
+    pub(crate) binding: Binding,
+    /// Its first frame.
+    pub(crate) ordinal: u64,
+}
+
+/// The end of the journal that is written to.
+pub(crate) struct JournalWriter {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    preparer: Preparer,
+    complete: CompleteSegments,
+    segment: Segment,
+    offset: u64,
+    ordinal: u64,
+    synced: u64,
+    last_seq: Seq,
+    buffer: Vec<u8>,
+}
+
+impl JournalWriter {
+    /// Begins a segment of its own behind those that are there.
+    pub(crate) fn begin(
+        disk: Arc<dyn Disk>,
+        folder: PathBuf,
+        begin: Begin,
+        last_seq: Seq,
+        complete: CompleteSegments,
+    ) -> io::Result<Self> {
+        let segment = Segment::create(disk.as_ref(), &folder, begin.binding, SEGMENT_BYTES)?;
+        let preparer = Preparer::start(Arc::clone(&disk), folder.clone())?;
+        preparer.want(following(begin.binding));
+        Ok(Self {
+            disk,
+            folder,
+            preparer,
+            complete,
+            segment,
+            offset: HEADER_BYTES as u64,
+            ordinal: begin.ordinal,
+            synced: begin.ordinal.saturating_sub(1),
+            last_seq,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// Writes one frame. It is durable after the next [`JournalWriter::sync`].
+    pub(crate) fn append(
+        &mut self,
+        records: &[Arc<Stored>],
+        clock_ceiling: u64,
+    ) -> Result<(), AppendError> {
+        let bytes = frame::frame_bytes(records) as u64;
+        if self.offset + bytes > self.segment.bytes {
+            self.next_segment(bytes)?;
+        }
+        let contents = Contents {
+            ordinal: self.ordinal,
+            synced: self.synced,
+            first_seq: self.last_seq + 1,
+            clock_ceiling,
+            records,
+        };
+        frame::encode(&mut self.buffer, &contents, self.segment.binding);
+        self.segment
+            .file
+            .write_at(&self.buffer, self.offset)
+            .map_err(full_or_io)?;
+        self.buffer.shrink_to(1 << 20);
+        self.offset += bytes;
+        self.ordinal += 1;
+        self.last_seq += records.len() as u64;
+        Ok(())
+    }
+
+    /// Returns once all that was appended is on stable storage.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        if !self.is_synced() {
+            self.segment.file.sync()?;
+            self.synced = self.ordinal - 1;
+        }
+        Ok(())
+    }
+
+    /// Whether everything that was appended is on stable storage.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.synced + 1 == self.ordinal
+    }
+
+    /// Syncs, then begins the next segment, of at least what a frame of `frame_bytes` needs.
+    fn next_segment(&mut self, frame_bytes: u64) -> Result<(), AppendError> {
+        let binding = following(self.segment.binding);
+        let needed = HEADER_BYTES as u64 + frame_bytes;
+        let prepared = self.preparer.take(binding).map_err(full_or_io)?;
+        let next = if needed > prepared.bytes {
+            // Takes the place of the prepared one, which nothing has been written to.
+            Segment::create(self.disk.as_ref(), &self.folder, binding, needed)
+                .map_err(full_or_io)?
+        } else {
+            prepared
+        };
+        self.sync().map_err(AppendError::Io)?;
+        let before = std::mem::replace(&mut self.segment, next);
+        self.complete.lock().push(Complete {
+            path: before.path,
+            last_seq: self.last_seq,
+        });
+        self.offset = HEADER_BYTES as u64;
+        self.preparer.want(following(binding));
+        Ok(())
+    }
+
+    /// Ends the journal: the last segment counts as complete.
+    pub(crate) fn finish(self) {
+        self.complete.lock().push(Complete {
+            path: self.segment.path,
+            last_seq: self.last_seq,
+        });
+        if let Ok(unused) = self.preparer.take(following(self.segment.binding)) {
+            self.complete.lock().push(Complete {
+                path: unused.path,
+                last_seq: self.last_seq,
+            });
+        }
+    }
+}
+
+fn following(binding: Binding) -> Binding {
+    Binding {
+        segment: binding.segment + 1,
+        ..binding
+    }
+}
+
+fn full_or_io(error: io::Error) -> AppendError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AppendError::Full,
+        _ => AppendError::Io(error),
+    }
+}

@@ -1,0 +1,103 @@
+//! Goes on after damage to the journal: takes in what is sound, says what is missing, and puts the
+//! damaged files aside. Nothing is removed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::{self, ApplyBase};
+use crate::clock::{SystemClock, WallClock as _};
+use crate::folder::Folder;
+use crate::journal::disk::sync_parent;
+use crate::journal::recovery::{self, Mode};
+use crate::journal::segment;
+use crate::open::{OpenError, base_error, io, journal_error};
+
+/// What was saved, and what was not.
+#[derive(Debug)]
+pub struct Salvaged {
+    /// Records of the journal that were brought into the base.
+    pub records: u64,
+    /// The places where records are missing.
+    pub damages: Vec<String>,
+    /// Where the journal is now; `None` where there was none.
+    pub set_aside: Option<PathBuf>,
+    /// What is wrong with the base all the same, a line each.
+    pub problems: Vec<String>,
+}
+
+/// Makes the folder of a stopped node one that opens, as far as its base is sound.
+///
+/// # Errors
+/// [`OpenError`] where it is no node's folder, is in use, or its base cannot be used.
+pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
+    let folder = Folder::lock_existing(path)?;
+    folder.identity()?;
+    let base_path = folder.base();
+    let refused = |error| base_error(&base_path, error);
+    let open = base::open_existing(&base_path).map_err(refused)?;
+    let applied = open.meta.applied_seq;
+    let mut records = Vec::new();
+    let recovered = recovery::read(&folder.journal(), Mode::Salvage, |stored| {
+        if stored.seq > applied {
+            records.push(Arc::new(stored));
+        }
+    })
+    .map_err(|error| journal_error(&folder, error))?;
+
+    let mut base = ApplyBase::new(open).map_err(refused)?;
+    let saved = records.len() as u64;
+    let last = recovered.last_seq.max(applied);
+    records.sort_by_key(|stored| stored.seq);
+    base.apply(
+        newest_of_each(&mut records),
+        last,
+        recovered.clock_ceiling,
+        SystemClock.now(),
+    )
+    .map_err(refused)?;
+    let audit = base.audit().map_err(refused)?;
+    base.rebuild_digests(audit.digests).map_err(refused)?;
+    base.checkpoint(true).map_err(refused)?;
+    let set_aside = set_aside(&folder)?;
+    Ok(Salvaged {
+        records: saved,
+        damages: recovered.damages.iter().map(ToString::to_string).collect(),
+        set_aside,
+        problems: audit.problems,
+    })
+}
+
+/// Leaves the newest record of each name; they come in seq order.
+fn newest_of_each(
+    records: &mut Vec<Arc<dynarust_core::Stored>>,
+) -> &mut [Arc<dynarust_core::Stored>] {
+    records.reverse();
+    let mut seen = std::collections::HashSet::new();
+    records.retain(|stored| seen.insert(stored.name.clone()));
+    records
+}
+
+/// Moves the segments into a folder of their own beside the journal.
+fn set_aside(folder: &Folder) -> Result<Option<PathBuf>, OpenError> {
+    let segments = segment::list(&folder.journal()).map_err(|error| io(folder, error))?;
+    if segments.is_empty() {
+        return Ok(None);
+    }
+    let aside = (1..)
+        .map(|nth| folder.path().join(format!("journal.salvaged-{nth}")))
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| folder.path().join("journal.salvaged"));
+    let moved = || -> std::io::Result<()> {
+        fs::create_dir(&aside)?;
+        for (_, path) in &segments {
+            if let Some(name) = path.file_name() {
+                fs::rename(path, aside.join(name))?;
+            }
+        }
+        sync_parent(&aside)?;
+        sync_parent(&folder.journal().join("."))
+    };
+    moved().map_err(|error| io(folder, error))?;
+    Ok(Some(aside))
+}

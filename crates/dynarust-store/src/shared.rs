@@ -1,0 +1,130 @@
+//! What the threads of a store share: the published state, and whether the store still runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dynarust_core::{RecordName, Seq, Stored};
+use parking_lot::{Condvar, Mutex, RwLock};
+use tokio::sync::watch;
+
+use crate::base::{BaseError, ReadBase, ReadFailure};
+use crate::cache::RecordCache;
+use crate::port::ReadError;
+use crate::recent::Recent;
+use crate::submission::Submissions;
+
+/// See the module.
+pub(crate) struct Shared {
+    /// Written by the writer thread (publications) and the applier (what has gone into the base).
+    pub(crate) recent: RwLock<Recent>,
+    pub(crate) cache: RecordCache,
+    /// What waits for the writer thread.
+    pub(crate) submissions: Submissions,
+    /// The newest published seq. The writer thread sends; it closes with that thread.
+    pub(crate) published: watch::Receiver<Seq>,
+    /// The highest seq of a tombstone that was forgotten.
+    forgotten: AtomicU64,
+    /// Why the store stopped by itself.
+    failure: Mutex<Option<Arc<str>>>,
+    /// The applier waits here for work, the writer for room.
+    pub(crate) pressure: Mutex<Pressure>,
+    pub(crate) pressure_changed: Condvar,
+}
+
+/// What the writer thread and the applier tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Pressure {
+    /// Enough is recent that the applier should not wait for its interval.
+    pub(crate) apply_now: bool,
+    /// The last try to bring what is recent into the base found the disk full.
+    pub(crate) base_full: bool,
+    /// The writer thread has ended, with this as the newest hybrid time that it gave: apply what is
+    /// left, and end.
+    pub(crate) closing: Option<u64>,
+}
+
+impl Shared {
+    /// With the sender for the writer thread.
+    pub(crate) fn new(
+        recent: Recent,
+        cache_bytes: u64,
+        forgotten: Seq,
+    ) -> (Self, watch::Sender<Seq>) {
+        let (sender, published) = watch::channel(recent.head());
+        let shared = Self {
+            recent: RwLock::new(recent),
+            cache: RecordCache::new(cache_bytes),
+            submissions: Submissions::default(),
+            published,
+            forgotten: AtomicU64::new(forgotten),
+            failure: Mutex::new(None),
+            pressure: Mutex::new(Pressure::default()),
+            pressure_changed: Condvar::new(),
+        };
+        (shared, sender)
+    }
+
+    /// Makes a group visible: all of it for those who look here, in seq order for those who look into
+    /// the cache. Holding the lock while the cache is filled keeps a reader that misses the cache from
+    /// seeing less than one that hits it. Returns the newest seq.
+    pub(crate) fn publish(&self, records: &[Arc<Stored>]) -> Seq {
+        let mut recent = self.recent.write();
+        for stored in records {
+            recent.publish(stored);
+            self.cache.publish(stored);
+        }
+        recent.head()
+    }
+
+    /// The newest published record of a name: from the cache, what is recent, or the base.
+    pub(crate) fn find(
+        &self,
+        base: &ReadBase,
+        name: &RecordName,
+    ) -> Result<Option<Arc<Stored>>, ReadError> {
+        self.cache.get_or_read(name, || {
+            if let Some(stored) = self.recent.read().get(name) {
+                return Ok(Some(Arc::clone(stored)));
+            }
+            base.get(name)
+                .map(|found| found.map(Arc::new))
+                .map_err(read_error)
+        })
+    }
+
+    /// The store stops, for this reason; the first one counts.
+    pub(crate) fn fail(&self, reason: &str) {
+        tracing::error!(reason, "the store stops");
+        self.failure.lock().get_or_insert_with(|| reason.into());
+        self.submissions.close();
+        // With the lock, so that nobody is between looking and waiting.
+        drop(self.pressure.lock());
+        self.pressure_changed.notify_all();
+    }
+
+    /// Deletes up to this seq may be missing from the feed.
+    pub(crate) fn forgotten(&self) -> Seq {
+        self.forgotten.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn forget(&self, through: Seq) {
+        self.forgotten.store(through, Ordering::Release);
+    }
+
+    pub(crate) fn failure(&self) -> Option<Arc<str>> {
+        self.failure.lock().clone()
+    }
+}
+
+/// What a reader is told of a failed read of the base.
+pub(crate) fn read_error(failure: ReadFailure) -> ReadError {
+    match failure {
+        ReadFailure::Corrupt(name) => ReadError::CorruptRecord(name),
+        ReadFailure::Base(error) => base_error(&error),
+    }
+}
+
+/// What a reader is told of a base that does not answer.
+pub(crate) fn base_error(error: &BaseError) -> ReadError {
+    ReadError::Base(error.to_string().into())
+}

@@ -1,0 +1,118 @@
+//! The queue in front of the writer thread: bounded in number and bytes.
+
+use std::time::Instant;
+
+use dynarust_core::limits::{
+    GROUP_BYTES_MAX, GROUP_OPERATIONS_MAX, WRITES_WAITING_BYTES_MAX, WRITES_WAITING_MAX,
+};
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::oneshot;
+
+use crate::port::{Change, Write, WriteError, Written};
+
+/// A write, and who waits for it.
+pub(crate) struct Submission {
+    pub(crate) write: Write,
+    pub(crate) answer: oneshot::Sender<Result<Written, WriteError>>,
+}
+
+/// What the writer thread finds when it looks.
+pub(crate) enum Work {
+    /// Submissions, in the order in which they came.
+    Group(Vec<Submission>),
+    /// Nothing came until the deadline.
+    Deadline,
+    /// The queue is closed and empty.
+    Closed,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(crate) struct Submissions {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: std::collections::VecDeque<Submission>,
+    bytes: usize,
+    closed: bool,
+}
+
+impl Submissions {
+    /// Queues a write. It is given back where the queue is full or closed.
+    pub(crate) fn submit(&self, submission: Submission) -> Result<(), Refused> {
+        let bytes = write_bytes(&submission.write);
+        let mut queue = self.queue.lock();
+        if queue.closed {
+            return Err(Refused::Closed);
+        }
+        if queue.waiting.len() >= WRITES_WAITING_MAX
+            || queue.bytes + bytes > WRITES_WAITING_BYTES_MAX
+        {
+            return Err(Refused::Full);
+        }
+        queue.bytes += bytes;
+        queue.waiting.push_back(submission);
+        drop(queue);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// Waits for submissions, and takes as many as one sync may cover.
+    pub(crate) fn take(&self, deadline: Option<Instant>) -> Work {
+        let mut queue = self.queue.lock();
+        while queue.waiting.is_empty() {
+            if queue.closed {
+                return Work::Closed;
+            }
+            match deadline {
+                None => self.arrived.wait(&mut queue),
+                Some(deadline) => {
+                    if self.arrived.wait_until(&mut queue, deadline).timed_out() {
+                        return Work::Deadline;
+                    }
+                }
+            }
+        }
+        Work::Group(queue.take_group())
+    }
+
+    /// Lets no more in. What waits is still taken.
+    pub(crate) fn close(&self) {
+        self.queue.lock().closed = true;
+        self.arrived.notify_all();
+    }
+}
+
+/// Why a write was not queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Full,
+    Closed,
+}
+
+impl Queue {
+    fn take_group(&mut self) -> Vec<Submission> {
+        let mut group = Vec::with_capacity(self.waiting.len().min(GROUP_OPERATIONS_MAX));
+        let mut bytes = 0;
+        while group.len() < GROUP_OPERATIONS_MAX && bytes < GROUP_BYTES_MAX {
+            let Some(submission) = self.waiting.pop_front() else {
+                break;
+            };
+            bytes += write_bytes(&submission.write);
+            group.push(submission);
+        }
+        self.bytes -= bytes;
+        group
+    }
+}
+
+fn write_bytes(write: &Write) -> usize {
+    let value = match &write.change {
+        Change::Put { value, .. } => value.len(),
+        Change::Delete => 0,
+    };
+    write.name.as_bytes().len() + value + 64
+}

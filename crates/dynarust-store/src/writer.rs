@@ -1,0 +1,209 @@
+//! The writer thread: group commit (design section 3).
+//!
+//! ```text
+//! take what waits ─▶ decide ─▶ append ─▶ sync, if any of it asks ─▶ publish ─▶ answer
+//! ```
+//!
+//! Invariants:
+//! - nothing is published before it is as durable as its writer asked, and nothing is answered before
+//!   it is published;
+//! - no version is handed out above a clock ceiling that is on stable storage;
+//! - after a failed sync, or a write that left the file unknown, nothing is written any more.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dynarust_core::clock;
+use dynarust_core::limits::{APPLY_BYTES, CLOCK_CEILING_MILLIS, RECENT_BYTES_MAX};
+use dynarust_core::version::COUNTER_BITS;
+use dynarust_core::{HybridClock, NodeId, Seq};
+use tokio::sync::watch;
+
+use crate::base::ReadBase;
+use crate::clock::WallClock;
+use crate::group::{Decided, Present};
+use crate::journal::{AppendError, JournalWriter};
+use crate::port::{WriteError, Written};
+use crate::shared::Shared;
+use crate::submission::{Submission, Work};
+
+/// All that the thread owns.
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) published: watch::Sender<Seq>,
+    pub(crate) journal: JournalWriter,
+    pub(crate) base: ReadBase,
+    pub(crate) wall_clock: Arc<dyn WallClock>,
+    pub(crate) clock: HybridClock,
+    pub(crate) node: NodeId,
+    pub(crate) last_seq: Seq,
+    /// A relaxed write is synced at most so much later.
+    pub(crate) relaxed_flush: Duration,
+    /// The clock ceiling that is on stable storage.
+    pub(crate) ceiling_synced: u64,
+}
+
+impl Writer {
+    /// Runs until the queue is closed and empty, or the journal fails. Returns the newest hybrid time
+    /// that was handed out.
+    pub(crate) fn run(mut self) -> u64 {
+        self.wait_for_the_clock();
+        let mut flush_at: Option<Instant> = None;
+        loop {
+            match self.shared.submissions.take(flush_at) {
+                Work::Group(group) => {
+                    self.commit(group);
+                    if self.journal.is_synced() {
+                        flush_at = None;
+                    } else {
+                        flush_at.get_or_insert_with(|| Instant::now() + self.relaxed_flush);
+                    }
+                    if flush_at.is_some_and(|at| at <= Instant::now()) {
+                        self.flush();
+                        flush_at = None;
+                    }
+                }
+                Work::Deadline => {
+                    self.flush();
+                    flush_at = None;
+                }
+                Work::Closed => {
+                    self.flush();
+                    self.journal.finish();
+                    return self.clock.last();
+                }
+            }
+        }
+    }
+
+    /// A start hands out nothing that an earlier one may have handed out. What the wall clock has not
+    /// passed after that long, the hybrid clock counts on from.
+    fn wait_for_the_clock(&self) {
+        let now = clock::at(self.wall_clock.now());
+        let ahead = Duration::from_millis(self.clock.last().saturating_sub(now) >> COUNTER_BITS);
+        if ahead > Duration::from_millis(CLOCK_CEILING_MILLIS) {
+            tracing::warn!(
+                ?ahead,
+                "the wall clock is behind the last start's; versions count on"
+            );
+        }
+        if !ahead.is_zero() {
+            thread::sleep(ahead.min(Duration::from_millis(CLOCK_CEILING_MILLIS)));
+        }
+    }
+
+    fn commit(&mut self, group: Vec<Submission>) {
+        let answers = match self.write(&group) {
+            Ok(answers) => answers,
+            Err(error) => group.iter().map(|_| Err(error.clone())).collect(),
+        };
+        for (submission, answer) in group.into_iter().zip(answers) {
+            // Nobody waits any more where the client went away; the write stands.
+            let _ = submission.answer.send(answer);
+        }
+    }
+
+    /// Everything up to the answers. An error is that of every write of the group: none took.
+    fn write(
+        &mut self,
+        group: &[Submission],
+    ) -> Result<Vec<Result<Written, WriteError>>, WriteError> {
+        self.check_running()?;
+        self.wait_for_room()?;
+        let decided = self.decide(group);
+        if !decided.records.is_empty() {
+            self.persist(&decided)?;
+            self.last_seq += decided.records.len() as u64;
+            let head = self.shared.publish(&decided.records);
+            self.published.send_replace(head);
+            self.press();
+        }
+        Ok(decided.answers)
+    }
+
+    fn decide(&mut self, group: &[Submission]) -> Decided {
+        let (shared, base) = (&self.shared, &self.base);
+        let mut present = Present {
+            node: self.node,
+            clock: &mut self.clock,
+            now: self.wall_clock.now(),
+            last_seq: self.last_seq,
+            lookup: |name: &_| shared.find(base, name),
+        };
+        present.decide(group.iter().map(|submission| &submission.write))
+    }
+
+    /// As durable as the group asks; and always so where a version would outrun the synced ceiling.
+    fn persist(&mut self, decided: &Decided) -> Result<(), WriteError> {
+        let ahead = clock::at(self.wall_clock.now() + CLOCK_CEILING_MILLIS);
+        let ceiling = ahead.max(self.clock.last());
+        match self.journal.append(&decided.records, ceiling) {
+            Ok(()) => {}
+            Err(AppendError::Full) => return Err(WriteError::Full),
+            Err(AppendError::Io(error)) => return Err(self.fail("writing the journal", &error)),
+        }
+        if decided.sync || self.clock.last() > self.ceiling_synced {
+            self.sync()?;
+            self.ceiling_synced = ceiling;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), WriteError> {
+        self.journal
+            .sync()
+            .map_err(|error| self.fail("syncing the journal", &error))
+    }
+
+    fn flush(&mut self) {
+        if self.check_running().is_ok() {
+            // The failure is kept in `shared`; nobody waits for this sync.
+            let _ = self.sync();
+        }
+    }
+
+    fn fail(&self, doing: &str, error: &std::io::Error) -> WriteError {
+        self.shared.fail(&format!("{doing}: {error}"));
+        self.stopped()
+    }
+
+    fn stopped(&self) -> WriteError {
+        WriteError::Stopped(
+            self.shared
+                .failure()
+                .unwrap_or_else(|| "it was closed".into()),
+        )
+    }
+
+    fn check_running(&self) -> Result<(), WriteError> {
+        if self.shared.failure().is_some() {
+            Err(self.stopped())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Waits while more is recent than memory is set aside for; fails where the base has no space.
+    fn wait_for_room(&self) -> Result<(), WriteError> {
+        let mut pressure = self.shared.pressure.lock();
+        while self.shared.recent.read().bytes() > RECENT_BYTES_MAX {
+            if pressure.base_full {
+                return Err(WriteError::Full);
+            }
+            pressure.apply_now = true;
+            self.shared.pressure_changed.notify_all();
+            self.shared.pressure_changed.wait(&mut pressure);
+            self.check_running()?;
+        }
+        Ok(())
+    }
+
+    /// Has the applier come early where much is recent.
+    fn press(&self) {
+        if self.shared.recent.read().bytes() >= APPLY_BYTES {
+            self.shared.pressure.lock().apply_now = true;
+            self.shared.pressure_changed.notify_all();
+        }
+    }
+}
