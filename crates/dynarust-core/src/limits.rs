@@ -26,6 +26,14 @@ pub const REFUSED_BODY_BYTES_MAX: usize = 2 << 20;
 pub const BODIES_BYTES_MAX: usize = 128 << 20;
 /// Bytes in a request's path and query.
 pub const URI_BYTES_MAX: usize = 32 << 10;
+/// Bytes in a request's head: its first line and all of its headers.
+pub const HEAD_BYTES_MAX: usize = 128 << 10;
+/// Open connections of one node; beyond them the kernel's queue waits.
+pub const CONNECTIONS_MAX: usize = 110_000;
+/// Bytes of pages of `store` and `keys` that all connections together may hold in memory.
+pub const PAGES_BYTES_MAX: usize = 128 << 20;
+/// Keys of one request for many keys that are read at a time.
+pub const READS_AT_A_TIME_MAX: usize = 16;
 
 /// Records in a page of `store` or `keys`.
 pub const PAGE_RECORDS_MAX: usize = 10_000;
@@ -80,4 +88,7 @@ const _: () = {
     // A key in a cursor is base64: four characters for three bytes, with a table and 80 bytes around it.
     assert!((KEY_BYTES_MAX + TABLE_BYTES_MAX + 80) * 4 / 3 + 4 <= CURSOR_BYTES_MAX);
     assert!(KEY_BYTES_MAX * 3 + TABLE_BYTES_MAX < URI_BYTES_MAX);
+    assert!(PAGE_BYTES_MAX <= PAGES_BYTES_MAX);
+    assert!(URI_BYTES_MAX < HEAD_BYTES_MAX);
+    assert!(STREAMS_MAX < CONNECTIONS_MAX);
 };

@@ -53,8 +53,7 @@ impl Applier {
                 Ok(()) | Err(BaseError::Full) => {}
                 Err(BaseError::Busy(reason)) => tracing::warn!(%reason, "the base is busy"),
                 Err(error) => {
-                    self.shared
-                        .fail(&format!("bringing records into the base: {error}"));
+                    self.shared.fail(&format!("bringing records into the base: {error}"));
                     return;
                 }
             }
@@ -83,20 +82,13 @@ impl Applier {
         let mut pressure = self.shared.pressure.lock();
         let until = Instant::now() + self.interval;
         while !pressure.apply_now && pressure.closing.is_none() && self.shared.failure().is_none() {
-            if self
-                .shared
-                .pressure_changed
-                .wait_until(&mut pressure, until)
-                .timed_out()
-            {
+            if self.shared.pressure_changed.wait_until(&mut pressure, until).timed_out() {
                 break;
             }
         }
         if std::mem::take(&mut pressure.apply_now) && pressure.base_full {
             // Trying at once would only find the disk full again.
-            self.shared
-                .pressure_changed
-                .wait_for(&mut pressure, self.interval);
+            self.shared.pressure_changed.wait_for(&mut pressure, self.interval);
         }
         pressure.closing
     }
@@ -116,18 +108,13 @@ impl Applier {
     /// Brings all that is recent into the base; false where nothing is.
     pub(crate) fn apply(&mut self, clock_ceiling: u64) -> Result<bool, BaseError> {
         let (mut records, through) = self.shared.recent.read().to_apply();
-        let ceiling = records
-            .iter()
-            .map(|stored| stored.record.version.hlc)
-            .max()
-            .unwrap_or(0);
+        let ceiling = records.iter().map(|stored| stored.record.version.hlc).max().unwrap_or(0);
         let ceiling = ceiling.max(clock_ceiling);
         let meta = self.base.meta();
         if records.is_empty() && through <= meta.applied_seq && ceiling <= meta.clock_ceiling {
             return Ok(false);
         }
-        self.base
-            .apply(&mut records, through, ceiling, self.wall_clock.now())?;
+        self.base.apply(&mut records, through, ceiling, self.wall_clock.now())?;
         self.shared.recent.write().applied_through(through);
         self.truncated = false;
         Ok(true)
@@ -137,14 +124,12 @@ impl Applier {
     /// store also empties the write-ahead log.
     pub(crate) fn checkpoint(&mut self, truncate: bool) -> Result<(), BaseError> {
         let applied = self.base.meta().applied_seq;
-        if self.truncated || (!truncate && self.checkpointed == applied) {
-            return Ok(());
-        }
-        if self.base.checkpoint(truncate)? {
+        let done = self.truncated || (!truncate && self.checkpointed == applied);
+        if !done && self.base.checkpoint(truncate)? {
             self.checkpointed = applied;
             self.truncated = truncate;
-            self.drop_segments();
         }
+        self.drop_segments();
         Ok(())
     }
 

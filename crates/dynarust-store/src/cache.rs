@@ -34,9 +34,7 @@ impl Weighter<RecordName, Arc<Stored>> for ByBytes {
 impl RecordCache {
     /// A cache of about so many bytes.
     pub(crate) fn new(bytes: u64) -> Self {
-        let items = usize::try_from(bytes / RECORD_BYTES_ASSUMED)
-            .unwrap_or(usize::MAX)
-            .max(16);
+        let items = usize::try_from(bytes / RECORD_BYTES_ASSUMED).unwrap_or(usize::MAX).max(16);
         Self {
             records: Cache::with_weighter(items, bytes, ByBytes),
             record_bytes_max: usize::try_from(bytes / SHARE_MAX).unwrap_or(usize::MAX),
@@ -92,26 +90,17 @@ mod tests {
 
     fn stored(seq: u64, value_bytes: usize) -> Arc<Stored> {
         let record = Record {
-            version: Version {
-                hlc: seq,
-                node: NodeId(1),
-            },
+            version: Version { hlc: seq, node: NodeId(1) },
             previous: None,
             expiry: None,
             tombstone: false,
             value: Bytes::from(vec![b'1'; value_bytes]),
         };
-        Arc::new(Stored {
-            name: RecordName::parse("t", "k").unwrap(),
-            seq,
-            record,
-        })
+        Arc::new(Stored { name: RecordName::parse("t", "k").unwrap(), seq, record })
     }
 
     fn read(cache: &RecordCache, found: Option<Arc<Stored>>) -> Option<Arc<Stored>> {
-        cache
-            .get_or_read::<()>(&stored(0, 0).name, || Ok(found))
-            .unwrap()
+        cache.get_or_read::<()>(&stored(0, 0).name, || Ok(found)).unwrap()
     }
 
     #[test]
@@ -131,11 +120,7 @@ mod tests {
                 Ok(Some(stored(1, 10)))
             });
             assert_eq!(old.unwrap().unwrap().seq, 1);
-            assert!(
-                cache
-                    .get(&stored(0, 0).name)
-                    .is_none_or(|stored| stored.seq == 2)
-            );
+            assert!(cache.get(&stored(0, 0).name).is_none_or(|stored| stored.seq == 2));
         }
     }
 

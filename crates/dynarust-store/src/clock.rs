@@ -1,6 +1,6 @@
 //! The wall clock, as a port: a simulator brings its own.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dynarust_core::UnixMillis;
 
@@ -8,6 +8,11 @@ use dynarust_core::UnixMillis;
 pub trait WallClock: Send + Sync + 'static {
     /// Milliseconds since 1970-01-01T00:00:00Z. May step either way.
     fn now(&self) -> UnixMillis;
+
+    /// Blocks the thread for so long.
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
 }
 
 /// The machine's own clock.
@@ -16,9 +21,7 @@ pub struct SystemClock;
 
 impl WallClock for SystemClock {
     fn now(&self) -> UnixMillis {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 }

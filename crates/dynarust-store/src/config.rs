@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dynarust_core::limits::SEGMENT_BYTES;
+
 use crate::clock::{SystemClock, WallClock};
 
 /// Settings of a [`crate::LocalStore`].
@@ -18,6 +20,9 @@ pub struct StoreConfig {
     /// What is recent is brought into the base so often. More: fewer writes of the same page, a
     /// longer journal to read at the next start. Less: the other way round.
     pub apply_interval: Duration,
+    /// Bytes of a journal segment, preallocated. More: fewer files, more disk. Less: the other way
+    /// round.
+    pub segment_bytes: u64,
     /// Tells the time.
     pub clock: Arc<dyn WallClock>,
 }
@@ -31,6 +36,7 @@ impl StoreConfig {
             cache_bytes: 16 << 20,
             relaxed_flush: Duration::from_millis(100),
             apply_interval: Duration::from_secs(1),
+            segment_bytes: SEGMENT_BYTES,
             clock: Arc::new(SystemClock),
         }
     }

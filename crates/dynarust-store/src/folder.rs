@@ -23,20 +23,14 @@ pub(crate) struct Folder {
 impl Folder {
     /// Makes the folder if it is not there, and locks it.
     pub(crate) fn lock(path: &Path) -> Result<Self, OpenError> {
-        let denied = |error: io::Error| OpenError::Folder {
-            path: path.to_owned(),
-            error,
-        };
+        let denied = |error: io::Error| OpenError::Folder { path: path.to_owned(), error };
         fs::create_dir_all(path.join("journal")).map_err(denied)?;
         Self::lock_existing(path)
     }
 
     /// Locks a folder that must be there.
     pub(crate) fn lock_existing(path: &Path) -> Result<Self, OpenError> {
-        let denied = |error: io::Error| OpenError::Folder {
-            path: path.to_owned(),
-            error,
-        };
+        let denied = |error: io::Error| OpenError::Folder { path: path.to_owned(), error };
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
@@ -44,13 +38,8 @@ impl Folder {
             .open(path.join("LOCK"))
             .map_err(denied)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(OpenError::Locked {
-                path: path.to_owned(),
-            }),
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
             Err(TryLockError::Error(error)) => Err(denied(error)),
         }
     }
@@ -103,10 +92,7 @@ impl Folder {
             sync_parent(&path)?;
             sync_parent(&self.path)
         };
-        set().map_err(|error| OpenError::Folder {
-            path: path.clone(),
-            error,
-        })
+        set().map_err(|error| OpenError::Folder { path: path.clone(), error })
     }
 
     /// Other nodes' folders beside this one.

@@ -113,32 +113,15 @@ impl<L: FnMut(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>> Present<'_
 
     fn stamp(&mut self, write: &Write, previous: Option<Version>) -> Arc<Stored> {
         let hlc = self.clock.stamp(self.now, previous);
-        let version = Version {
-            hlc,
-            node: self.node,
-        };
-        debug_assert_eq!(
-            merge(previous, version),
-            Merge::Apply,
-            "a fresh stamp is the highest"
-        );
+        let version = Version { hlc, node: self.node };
+        debug_assert_eq!(merge(previous, version), Merge::Apply, "a fresh stamp is the highest");
         let (value, expiry, tombstone) = match &write.change {
             Change::Put { value, expiry } => (value.clone(), *expiry, false),
             Change::Delete => (Bytes::new(), None, true),
         };
         self.last_seq += 1;
-        let record = Record {
-            version,
-            previous,
-            expiry,
-            tombstone,
-            value,
-        };
-        Arc::new(Stored {
-            name: write.name.clone(),
-            seq: self.last_seq,
-            record,
-        })
+        let record = Record { version, previous, expiry, tombstone, value };
+        Arc::new(Stored { name: write.name.clone(), seq: self.last_seq, record })
     }
 }
 
@@ -157,20 +140,11 @@ mod tests {
     }
 
     fn put(key: &str, value: &'static str) -> Write {
-        write(
-            key,
-            Change::Put {
-                value: Bytes::from_static(value.as_bytes()),
-                expiry: None,
-            },
-        )
+        write(key, Change::Put { value: Bytes::from_static(value.as_bytes()), expiry: None })
     }
 
     fn absent_only(write: Write) -> Write {
-        let condition = Condition {
-            if_none_match: Some(EntityTags::Any),
-            if_match: None,
-        };
+        let condition = Condition { if_none_match: Some(EntityTags::Any), if_match: None };
         Write { condition, ..write }
     }
 
@@ -179,13 +153,8 @@ mod tests {
         lookup: impl Fn(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>,
     ) -> Decided {
         let mut clock = HybridClock::starting_above(0);
-        let mut present = Present {
-            node: NodeId(1),
-            clock: &mut clock,
-            now: 1,
-            last_seq: 10,
-            lookup,
-        };
+        let mut present =
+            Present { node: NodeId(1), clock: &mut clock, now: 1, last_seq: 10, lookup };
         present.decide(writes.iter())
     }
 
@@ -199,11 +168,7 @@ mod tests {
             absent_only(put("a", "3")),
         ];
         let decided = decide(&writes, |_| Ok(None));
-        let versions: Vec<_> = decided
-            .records
-            .iter()
-            .map(|stored| stored.record.version)
-            .collect();
+        let versions: Vec<_> = decided.records.iter().map(|stored| stored.record.version).collect();
         assert!(versions.is_sorted());
         let expected = [
             Ok(Written::Done(versions[0])),
@@ -220,24 +185,14 @@ mod tests {
 
     #[test]
     fn one_sync_write_makes_the_group_sync() {
-        let writes = [
-            put("a", "1"),
-            Write {
-                durability: Durability::Sync,
-                ..put("b", "1")
-            },
-        ];
+        let writes = [put("a", "1"), Write { durability: Durability::Sync, ..put("b", "1") }];
         assert!(decide(&writes, |_| Ok(None)).sync);
     }
 
     #[test]
     fn a_damaged_record_is_replaced_or_deleted_but_never_compared() {
         let damaged = |name: &RecordName| Err(ReadError::CorruptRecord(name.clone()));
-        let writes = [
-            put("a", "1"),
-            write("b", Change::Delete),
-            absent_only(put("c", "1")),
-        ];
+        let writes = [put("a", "1"), write("b", Change::Delete), absent_only(put("c", "1"))];
         let decided = decide(&writes, damaged);
         assert!(matches!(decided.answers[0], Ok(Written::Done(_))));
         assert!(matches!(decided.answers[1], Ok(Written::Done(_))));

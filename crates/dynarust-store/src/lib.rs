@@ -17,6 +17,8 @@ mod folder;
 mod group;
 mod journal;
 mod local;
+#[cfg(test)]
+mod model_test;
 mod open;
 mod overlay;
 pub mod port;

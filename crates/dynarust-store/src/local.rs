@@ -34,7 +34,7 @@ use crate::writer::Writer;
 
 /// A node's store in a folder of this machine.
 pub struct LocalStore {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     readers: Readers,
     node: NodeId,
     epoch: Epoch,
@@ -56,21 +56,24 @@ impl LocalStore {
     }
 
     pub(crate) fn open_on(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
+        let (store, writer, applier) = Self::assemble(config, disk)?;
+        let threads = start(writer, applier).map_err(|error| io(&store.folder, error))?;
+        *store.threads.lock() = Some(threads);
+        Ok(store)
+    }
+
+    /// Opens the folder; the threads are yet to be started.
+    pub(crate) fn assemble(
+        config: &StoreConfig,
+        disk: Arc<dyn Disk>,
+    ) -> Result<(Self, Writer, Applier), OpenError> {
         let opened = open(config, Arc::clone(&disk))?;
         let base_path = opened.folder.base();
         let refused = |error| base_error(&base_path, error);
         let readers = Readers::open(&base_path).map_err(refused)?;
         let writers_base = ReadBase::open(&base_path).map_err(refused)?;
         let forgotten = opened.base.meta().forgotten_seq;
-        let Opened {
-            folder,
-            node,
-            epoch,
-            incarnation,
-            known_epochs,
-            base,
-            ..
-        } = opened;
+        let Opened { folder, node, epoch, incarnation, known_epochs, base, .. } = opened;
         let last_seq = opened.recent.head();
         let (shared, published) = Shared::new(opened.recent, config.cache_bytes, forgotten);
         let shared = Arc::new(shared);
@@ -96,19 +99,11 @@ impl LocalStore {
             relaxed_flush: config.relaxed_flush,
             ceiling_synced: opened.clock_ceiling,
         };
-        let threads = start(writer, applier).map_err(|error| io(&folder, error))?;
         let known_epochs = known_epochs.into_iter().collect();
-        let threads = Mutex::new(Some(threads));
-        Ok(Self {
-            shared,
-            readers,
-            node,
-            epoch,
-            incarnation,
-            known_epochs,
-            threads,
-            folder,
-        })
+        let threads = Mutex::new(None);
+        let store =
+            Self { shared, readers, node, epoch, incarnation, known_epochs, threads, folder };
+        Ok((store, writer, applier))
     }
 
     /// The folder.
@@ -128,9 +123,7 @@ impl LocalStore {
             return Ok(Some(stored));
         }
         let shared = Arc::clone(&self.shared);
-        self.readers
-            .with(move |base| shared.find(base, &name))
-            .await
+        self.readers.with(move |base| shared.find(base, &name)).await
     }
 
     async fn submit(&self, write: Write) -> Result<Written, WriteError> {
@@ -150,29 +143,22 @@ impl LocalStore {
 /// Starts the two threads; the handle is the writer's, which waits for the applier's.
 fn start(writer: Writer, applier: Applier) -> std::io::Result<JoinHandle<()>> {
     let shared = Arc::clone(&writer.shared);
-    let applying = thread::Builder::new()
-        .name("store-applier".to_owned())
-        .spawn(move || applier.run())?;
-    thread::Builder::new()
-        .name("store-writer".to_owned())
-        .spawn(move || {
-            let clock = writer.run();
-            shared.pressure.lock().closing = Some(clock);
-            shared.pressure_changed.notify_all();
-            if applying.join().is_err() {
-                shared.fail("the applier panicked");
-            }
-        })
+    let applying =
+        thread::Builder::new().name("store-applier".to_owned()).spawn(move || applier.run())?;
+    thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+        let clock = writer.run();
+        shared.pressure.lock().closing = Some(clock);
+        shared.pressure_changed.notify_all();
+        if applying.join().is_err() {
+            shared.fail("the applier panicked");
+        }
+    })
 }
 
 impl Store for LocalStore {
     fn position(&self) -> FeedPosition {
         let seq = *self.shared.published.borrow();
-        FeedPosition {
-            node: self.node,
-            epoch: self.epoch,
-            seq,
-        }
+        FeedPosition { node: self.node, epoch: self.epoch, seq }
     }
 
     fn published(&self) -> watch::Receiver<Seq> {
@@ -193,9 +179,7 @@ impl Store for LocalStore {
 
     fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<ScanPage, ReadError>> {
         let shared = Arc::clone(&self.shared);
-        self.readers
-            .with(move |base| overlay::scan(&shared.recent, base, &scan))
-            .boxed()
+        self.readers.with(move |base| overlay::scan(&shared.recent, base, &scan)).boxed()
     }
 
     fn feed(
@@ -205,13 +189,8 @@ impl Store for LocalStore {
         bytes_max: usize,
     ) -> BoxFuture<'_, Result<FeedPage, ReadError>> {
         let shared = Arc::clone(&self.shared);
-        let bounds = Bounds {
-            records: records_max.max(1),
-            bytes: bytes_max,
-        };
-        self.readers
-            .with(move |base| overlay::feed(&shared.recent, base, after, bounds))
-            .boxed()
+        let bounds = Bounds { records: records_max.max(1), bytes: bytes_max };
+        self.readers.with(move |base| overlay::feed(&shared.recent, base, after, bounds)).boxed()
     }
 
     fn tail(&self, after: Seq, records_max: usize) -> Option<Vec<Arc<Stored>>> {
@@ -283,21 +262,14 @@ mod tests {
     fn put(key: &str, value: &str, durability: Durability) -> Write {
         Write {
             name: name(key),
-            change: Change::Put {
-                value: Bytes::copy_from_slice(value.as_bytes()),
-                expiry: None,
-            },
+            change: Change::Put { value: Bytes::copy_from_slice(value.as_bytes()), expiry: None },
             condition: Condition::default(),
             durability,
         }
     }
 
     async fn value(store: &LocalStore, key: &str) -> Option<Bytes> {
-        store
-            .get(name(key))
-            .await
-            .unwrap()
-            .map(|stored| stored.record.value.clone())
+        store.get(name(key)).await.unwrap().map(|stored| stored.record.value.clone())
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -324,38 +296,24 @@ mod tests {
         let store = LocalStore::open(&config(folder.path())).unwrap();
         for round in 0..3 {
             for key in 0..50 {
-                let write = put(
-                    &format!("{key:02}"),
-                    &round.to_string(),
-                    Durability::Relaxed,
-                );
+                let write = put(&format!("{key:02}"), &round.to_string(), Durability::Relaxed);
                 store.write(write).await.unwrap();
             }
             let range = KeyRange::table(TableName::parse("t").unwrap());
             let mut seen = Vec::new();
             let mut rest = range.clone();
             loop {
-                let scan = Scan {
-                    range: rest,
-                    reverse: false,
-                    records_max: 7,
-                    bytes_max: 1 << 20,
-                };
+                let scan = Scan { range: rest, reverse: false, records_max: 7, bytes_max: 1 << 20 };
                 let page = store.scan(scan).await.unwrap();
                 seen.extend(page.records);
                 if !page.more {
                     break;
                 }
-                rest = range
-                    .clone()
-                    .starting_after(seen.last().unwrap().name.key());
+                rest = range.clone().starting_after(seen.last().unwrap().name.key());
             }
             assert_eq!(seen.len(), 50);
             assert!(seen.is_sorted_by_key(|stored| stored.name.clone()));
-            assert!(
-                seen.iter()
-                    .all(|stored| stored.record.value == round.to_string())
-            );
+            assert!(seen.iter().all(|stored| stored.record.value == round.to_string()));
 
             let (mut after, mut feed) = (0, Vec::new());
             while after < store.position().seq {
@@ -364,10 +322,8 @@ mod tests {
                 feed.extend(page.records);
             }
             assert!(feed.is_sorted_by_key(|stored| stored.seq));
-            let newest: Vec<_> = feed
-                .iter()
-                .filter(|s| s.record.value == round.to_string())
-                .collect();
+            let newest: Vec<_> =
+                feed.iter().filter(|s| s.record.value == round.to_string()).collect();
             assert_eq!(newest.len(), 50);
             while store.shared.recent.read().bytes() > 0 {
                 tokio::task::yield_now().await;
@@ -386,27 +342,9 @@ mod tests {
         assert_eq!(store.incarnation(), 2);
         assert_eq!(store.resume(first), Some(1));
         assert_eq!(store.resume(FeedPosition { seq: 2, ..first }), None);
-        assert_eq!(
-            store.resume(FeedPosition {
-                epoch: Epoch(1),
-                ..first
-            }),
-            None
-        );
-        assert_eq!(
-            store.resume(FeedPosition {
-                node: NodeId(1),
-                ..first
-            }),
-            None
-        );
-        assert_eq!(
-            store.resume(FeedPosition {
-                seq: 2,
-                ..store.position()
-            }),
-            None
-        );
+        assert_eq!(store.resume(FeedPosition { epoch: Epoch(1), ..first }), None);
+        assert_eq!(store.resume(FeedPosition { node: NodeId(1), ..first }), None);
+        assert_eq!(store.resume(FeedPosition { seq: 2, ..store.position() }), None);
     }
 
     #[test]
@@ -437,15 +375,8 @@ mod tests {
     fn a_newer_format_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         drop(LocalStore::open(&config(folder.path())).unwrap());
-        std::fs::write(
-            folder.path().join("node/FORMAT"),
-            "dynarust-store 2\nfuture\n",
-        )
-        .unwrap();
+        std::fs::write(folder.path().join("node/FORMAT"), "dynarust-store 2\nfuture\n").unwrap();
         let refused = LocalStore::open(&config(folder.path())).err().unwrap();
-        assert!(
-            matches!(refused, OpenError::NewerFormat { found: 2, .. }),
-            "{refused}"
-        );
+        assert!(matches!(refused, OpenError::NewerFormat { found: 2, .. }), "{refused}");
     }
 }

@@ -114,9 +114,7 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let node = base.meta.node;
     segment::remove_unfinished(&folder.journal()).map_err(|error| io(&folder, error))?;
     let (recovered, recent) = recover(&folder, base.meta.applied_seq)?;
-    recovered
-        .settle()
-        .map_err(|error| journal_error(&folder, error))?;
+    recovered.settle(disk.as_ref()).map_err(|error| journal_error(&folder, error))?;
     tell(&folder, &recovered);
 
     let epoch = Epoch(rand::random());
@@ -124,25 +122,17 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let clock_ceiling = base.meta.clock_ceiling.max(recovered.clock_ceiling);
     let path = base.path.clone();
     let mut base = ApplyBase::new(base).map_err(|error| base_error(&path, error))?;
-    let (incarnation, known_epochs) = base
-        .begin_epoch(epoch, last_seq)
-        .map_err(|error| base_error(&path, error))?;
+    let (incarnation, known_epochs) =
+        base.begin_epoch(epoch, last_seq).map_err(|error| base_error(&path, error))?;
     let complete = complete_segments(&recovered, last_seq);
     let begin = Begin {
-        binding: Binding {
-            segment: recovered.next_segment,
-            epoch: epoch.0,
-        },
+        binding: Binding { segment: recovered.next_segment, epoch: epoch.0 },
         ordinal: recovered.last_ordinal + 1,
-    };
-    let journal = JournalWriter::begin(
-        disk,
-        folder.journal(),
-        begin,
         last_seq,
-        Arc::clone(&complete),
-    )
-    .map_err(|error| io(&folder, error))?;
+        segment_bytes: config.segment_bytes,
+    };
+    let journal = JournalWriter::begin(disk, folder.journal(), begin, Arc::clone(&complete))
+        .map_err(|error| io(&folder, error))?;
     Ok(Opened {
         folder,
         node,
@@ -161,9 +151,7 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
 pub(crate) fn open_base(folder: &Folder) -> Result<OpenBase, OpenError> {
     let path = folder.base();
     let identity = folder.identity()?;
-    let frames = !segment::list(&folder.journal())
-        .map_err(|error| io(folder, error))?
-        .is_empty();
+    let frames = !segment::list(&folder.journal()).map_err(|error| io(folder, error))?.is_empty();
     // A base without an identity: the making of the folder was cut short, and is done again.
     let base = if identity.is_none() && !frames {
         warn_of_neighbours(folder);
@@ -174,14 +162,8 @@ pub(crate) fn open_base(folder: &Folder) -> Result<OpenBase, OpenError> {
     let base = base.map_err(|error| base_error(&path, error))?;
     match identity {
         Some(node) if node != base.meta.node => {
-            let reason = format!(
-                "the folder is node {node}'s, the base is {}'s",
-                base.meta.node
-            );
-            Err(OpenError::Base {
-                path,
-                reason: reason.into(),
-            })
+            let reason = format!("the folder is node {node}'s, the base is {}'s", base.meta.node);
+            Err(OpenError::Base { path, reason: reason.into() })
         }
         Some(_) => Ok(base),
         None => folder.set_identity(base.meta.node).map(|()| base),
@@ -202,10 +184,7 @@ fn recover(folder: &Folder, applied: Seq) -> Result<(Recovered, Recent), OpenErr
             let place = format!(
                 "it begins with record {first}, and the base ends with {applied}: a segment is missing"
             );
-            Err(OpenError::Journal {
-                folder: folder.path().to_owned(),
-                place,
-            })
+            Err(OpenError::Journal { folder: folder.path().to_owned(), place })
         }
         _ => Ok((recovered, recent)),
     }
@@ -218,10 +197,7 @@ fn complete_segments(recovered: &Recovered, last_seq: Seq) -> CompleteSegments {
         recovered
             .segments
             .iter()
-            .map(|path| crate::journal::Complete {
-                path: path.clone(),
-                last_seq,
-            }),
+            .map(|path| crate::journal::Complete { path: path.clone(), last_seq }),
     );
     complete
 }
@@ -241,10 +217,7 @@ fn tell(folder: &Folder, recovered: &Recovered) {
 fn warn_of_neighbours(folder: &Folder) {
     let neighbours = folder.neighbours();
     if !neighbours.is_empty() {
-        let others: Vec<_> = neighbours
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
+        let others: Vec<_> = neighbours.iter().map(|path| path.display().to_string()).collect();
         tracing::warn!(
             new = %folder.path().display(), others = others.join(", "),
             "a new, empty folder is made beside others: another port is another node"
@@ -275,9 +248,8 @@ pub(crate) fn base_error(path: &Path, error: BaseError) -> OpenError {
 pub(crate) fn journal_error(folder: &Folder, error: RecoveryError) -> OpenError {
     match error {
         RecoveryError::Io { path, error } => OpenError::Folder { path, error },
-        RecoveryError::Damaged(damage) => OpenError::Journal {
-            folder: folder.path().to_owned(),
-            place: damage.to_string(),
-        },
+        RecoveryError::Damaged(damage) => {
+            OpenError::Journal { folder: folder.path().to_owned(), place: damage.to_string() }
+        }
     }
 }

@@ -26,14 +26,9 @@ pub(crate) fn scan(
     if scan.range.is_empty() {
         return Ok(ScanPage::default());
     }
-    let bounds = Bounds {
-        records: scan.records_max.max(1),
-        bytes: scan.bytes_max,
-    };
+    let bounds = Bounds { records: scan.records_max.max(1), bytes: scan.bytes_max };
     let (over, over_more) = recent.read().scan(&scan.range, scan.reverse, bounds);
-    let under = base
-        .scan(&scan.range, scan.reverse, bounds)
-        .map_err(|error| base_error(&error))?;
+    let under = base.scan(&scan.range, scan.reverse, bounds).map_err(|error| base_error(&error))?;
     // The base stopped before a corrupt record: up to that, and at its own name, recent has the word.
     let covers = |corrupt: &Option<RecordName>, next: &Stored| {
         corrupt.as_ref().is_some_and(|corrupt| match scan.reverse {
@@ -41,11 +36,7 @@ pub(crate) fn scan(
             true => next.name >= *corrupt,
         })
     };
-    let mut merged = Merged {
-        page: ScanPage::default(),
-        bounds,
-        bytes: 0,
-    };
+    let mut merged = Merged { page: ScanPage::default(), bounds, bytes: 0 };
     let mut over = over.into_iter().peekable();
     let mut under_records = under.records.into_iter().map(Arc::new).peekable();
     // A side that stopped early says nothing of what comes behind its last record.
@@ -120,24 +111,14 @@ pub(crate) fn feed(
             let (records, through) = recent.feed(after, bounds);
             return Ok(FeedPage { records, through });
         }
-        let under = base
-            .feed(after, bounds)
-            .map_err(|error| base_error(&error))?;
+        let under = base.feed(after, bounds).map_err(|error| base_error(&error))?;
         let recent = recent.read();
         if recent.applied() != applied {
             continue;
         }
         let alive = |stored: &Stored| recent.get(&stored.name).is_none_or(|r| r.seq <= stored.seq);
-        let records = under
-            .records
-            .into_iter()
-            .filter(alive)
-            .map(Arc::new)
-            .collect();
+        let records = under.records.into_iter().filter(alive).map(Arc::new).collect();
         // What is recent comes with the next call.
-        return Ok(FeedPage {
-            records,
-            through: under.through,
-        });
+        return Ok(FeedPage { records, through: under.through });
     }
 }

@@ -22,13 +22,8 @@ pub(crate) struct Readers {
 impl Readers {
     /// Opens the connections.
     pub(crate) fn open(base: &Path) -> Result<Self, BaseError> {
-        let idle = (0..READERS)
-            .map(|_| ReadBase::open(base))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            idle: Arc::new(Mutex::new(idle)),
-            free: Arc::new(Semaphore::new(READERS)),
-        })
+        let idle = (0..READERS).map(|_| ReadBase::open(base)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { idle: Arc::new(Mutex::new(idle)), free: Arc::new(Semaphore::new(READERS)) })
     }
 
     /// Runs `read` with a connection, off the async threads.
@@ -37,10 +32,7 @@ impl Readers {
         read: impl FnOnce(&ReadBase) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
         let closed = || ReadError::Base("the store is closed".into());
-        let permit = Arc::clone(&self.free)
-            .acquire_owned()
-            .await
-            .map_err(|_| closed())?;
+        let permit = Arc::clone(&self.free).acquire_owned().await.map_err(|_| closed())?;
         let idle = Arc::clone(&self.idle);
         let task = tokio::task::spawn_blocking(move || {
             let Some(base) = idle.lock().pop() else {

@@ -32,11 +32,7 @@ pub(crate) struct Recent {
 impl Recent {
     /// Nothing is recent: the base holds everything up to `applied`.
     pub(crate) fn new(applied: Seq) -> Self {
-        Self {
-            head: applied,
-            applied,
-            ..Self::default()
-        }
+        Self { head: applied, applied, ..Self::default() }
     }
 
     /// The newest published seq.
@@ -88,11 +84,7 @@ impl Recent {
         let newer = self.by_seq.split_off(&(applied + 1));
         for (seq, stored) in std::mem::replace(&mut self.by_seq, newer) {
             self.bytes -= stored.memory_bytes();
-            if self
-                .by_name
-                .get(&stored.name)
-                .is_some_and(|present| present.seq == seq)
-            {
+            if self.by_name.get(&stored.name).is_some_and(|present| present.seq == seq) {
                 self.by_name.remove(&stored.name);
             }
         }
@@ -112,15 +104,11 @@ impl Recent {
         }
         let lower = RecordName::lower_bound(range);
         let upper = RecordName::upper_bound(range);
-        let found = self.by_name.range::<str, _>((
-            Bound::Included(lower.as_str()),
-            Bound::Excluded(upper.as_str()),
-        ));
-        let mut found: Box<dyn Iterator<Item = _>> = if reverse {
-            Box::new(found.rev())
-        } else {
-            Box::new(found)
-        };
+        let found = self
+            .by_name
+            .range::<str, _>((Bound::Included(lower.as_str()), Bound::Excluded(upper.as_str())));
+        let mut found: Box<dyn Iterator<Item = _>> =
+            if reverse { Box::new(found.rev()) } else { Box::new(found) };
         let (mut records, mut bytes) = (Vec::new(), 0);
         for (_, stored) in found.by_ref() {
             if records.len() >= bounds.records || (bytes > 0 && bytes >= bounds.bytes) {
@@ -135,10 +123,7 @@ impl Recent {
     /// The newest record of each name behind `after`, as far as the bounds allow; and how far that is.
     pub(crate) fn feed(&self, after: Seq, bounds: Bounds) -> (Vec<Arc<Stored>>, Seq) {
         let (mut records, mut bytes, mut through) = (Vec::new(), 0, after);
-        for (seq, stored) in self
-            .by_seq
-            .range((Bound::Excluded(after), Bound::Unbounded))
-        {
+        for (seq, stored) in self.by_seq.range((Bound::Excluded(after), Bound::Unbounded)) {
             if records.len() >= bounds.records || (bytes > 0 && bytes >= bounds.bytes) {
                 return (records, through);
             }
@@ -156,14 +141,7 @@ impl Recent {
         }
         let first = self.tail.front()?.seq;
         let skipped = usize::try_from((after + 1).checked_sub(first)?).ok()?;
-        Some(
-            self.tail
-                .iter()
-                .skip(skipped)
-                .take(records_max)
-                .cloned()
-                .collect(),
-        )
+        Some(self.tail.iter().skip(skipped).take(records_max).cloned().collect())
     }
 }
 
@@ -173,27 +151,17 @@ mod tests {
     use bytes::Bytes;
     use dynarust_core::{NodeId, Record, TableName, Version};
 
-    const ALL: Bounds = Bounds {
-        records: 100,
-        bytes: 1 << 20,
-    };
+    const ALL: Bounds = Bounds { records: 100, bytes: 1 << 20 };
 
     fn stored(key: &str, seq: Seq) -> Arc<Stored> {
         let record = Record {
-            version: Version {
-                hlc: seq,
-                node: NodeId(1),
-            },
+            version: Version { hlc: seq, node: NodeId(1) },
             previous: None,
             expiry: None,
             tombstone: false,
             value: Bytes::from_static(b"1"),
         };
-        Arc::new(Stored {
-            name: RecordName::parse("t", key).unwrap(),
-            seq,
-            record,
-        })
+        Arc::new(Stored { name: RecordName::parse("t", key).unwrap(), seq, record })
     }
 
     fn recent(keys: &[&str]) -> Recent {
@@ -235,10 +203,7 @@ mod tests {
     fn scans_keep_to_the_range_the_order_and_the_bounds() {
         let mut recent = recent(&["b", "a", "c", "d"]);
         let other = RecordName::parse("u", "a").unwrap();
-        recent.publish(&Arc::new(Stored {
-            name: other,
-            ..(*stored("a", 5)).clone()
-        }));
+        recent.publish(&Arc::new(Stored { name: other, ..(*stored("a", 5)).clone() }));
         let range = KeyRange::table(TableName::parse("t").unwrap());
         assert_eq!(seqs(&recent.scan(&range, false, ALL).0), [2, 1, 3, 4]);
         assert_eq!(seqs(&recent.scan(&range, true, ALL).0), [4, 3, 1, 2]);

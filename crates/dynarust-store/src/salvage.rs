@@ -49,13 +49,8 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     let saved = records.len() as u64;
     let last = recovered.last_seq.max(applied);
     records.sort_by_key(|stored| stored.seq);
-    base.apply(
-        newest_of_each(&mut records),
-        last,
-        recovered.clock_ceiling,
-        SystemClock.now(),
-    )
-    .map_err(refused)?;
+    base.apply(newest_of_each(&mut records), last, recovered.clock_ceiling, SystemClock.now())
+        .map_err(refused)?;
     let audit = base.audit().map_err(refused)?;
     base.rebuild_digests(audit.digests).map_err(refused)?;
     base.checkpoint(true).map_err(refused)?;

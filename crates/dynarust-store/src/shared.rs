@@ -86,9 +86,7 @@ impl Shared {
             if let Some(stored) = self.recent.read().get(name) {
                 return Ok(Some(Arc::clone(stored)));
             }
-            base.get(name)
-                .map(|found| found.map(Arc::new))
-                .map_err(read_error)
+            base.get(name).map(|found| found.map(Arc::new)).map_err(read_error)
         })
     }
 

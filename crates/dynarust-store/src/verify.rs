@@ -52,9 +52,7 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
     };
     if identity != Some(open.meta.node) {
         let (folder, base) = (identity.map(|node| node.to_string()), open.meta.node);
-        report
-            .problems
-            .push(format!("FORMAT names node {folder:?}, the base {base}"));
+        report.problems.push(format!("FORMAT names node {folder:?}, the base {base}"));
     }
     journal(&folder, open.meta.applied_seq, &mut report)?;
     Ok(report)
@@ -69,11 +67,7 @@ fn journal(folder: &Folder, applied: u64, report: &mut Report) -> Result<(), Ope
     report.journal_frames = read.frames;
     report.journal_records = records;
     report.torn_bytes = read.torn.map_or(0, |torn| torn.written_bytes);
-    report.problems.extend(
-        read.damages
-            .iter()
-            .map(|damage| format!("journal: {damage}")),
-    );
+    report.problems.extend(read.damages.iter().map(|damage| format!("journal: {damage}")));
     if let Some(first) = read.first_seq.filter(|first| *first > applied + 1) {
         report.problems.push(format!(
             "journal: it begins with record {first}, and the base ends with {applied}"

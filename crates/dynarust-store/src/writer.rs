@@ -11,7 +11,6 @@
 //! - after a failed sync, or a write that left the file unknown, nothing is written any more.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use dynarust_core::clock;
@@ -83,13 +82,10 @@ impl Writer {
         let now = clock::at(self.wall_clock.now());
         let ahead = Duration::from_millis(self.clock.last().saturating_sub(now) >> COUNTER_BITS);
         if ahead > Duration::from_millis(CLOCK_CEILING_MILLIS) {
-            tracing::warn!(
-                ?ahead,
-                "the wall clock is behind the last start's; versions count on"
-            );
+            tracing::warn!(?ahead, "the wall clock is behind the last start's; versions count on");
         }
         if !ahead.is_zero() {
-            thread::sleep(ahead.min(Duration::from_millis(CLOCK_CEILING_MILLIS)));
+            self.wall_clock.sleep(ahead.min(Duration::from_millis(CLOCK_CEILING_MILLIS)));
         }
     }
 
@@ -151,9 +147,7 @@ impl Writer {
     }
 
     fn sync(&mut self) -> Result<(), WriteError> {
-        self.journal
-            .sync()
-            .map_err(|error| self.fail("syncing the journal", &error))
+        self.journal.sync().map_err(|error| self.fail("syncing the journal", &error))
     }
 
     fn flush(&mut self) {
@@ -169,19 +163,11 @@ impl Writer {
     }
 
     fn stopped(&self) -> WriteError {
-        WriteError::Stopped(
-            self.shared
-                .failure()
-                .unwrap_or_else(|| "it was closed".into()),
-        )
+        WriteError::Stopped(self.shared.failure().unwrap_or_else(|| "it was closed".into()))
     }
 
     fn check_running(&self) -> Result<(), WriteError> {
-        if self.shared.failure().is_some() {
-            Err(self.stopped())
-        } else {
-            Ok(())
-        }
+        if self.shared.failure().is_some() { Err(self.stopped()) } else { Ok(()) }
     }
 
     /// Waits while more is recent than memory is set aside for; fails where the base has no space.

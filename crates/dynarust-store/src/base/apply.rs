@@ -27,11 +27,7 @@ impl ApplyBase {
     pub(crate) fn new(open: OpenBase) -> Result<Self, BaseError> {
         open.connection.execute_batch("PRAGMA cache_size = -4096")?;
         open.connection.set_prepared_statement_cache_capacity(32);
-        Ok(Self {
-            connection: open.connection,
-            meta: open.meta,
-            noted_at: 0,
-        })
+        Ok(Self { connection: open.connection, meta: open.meta, noted_at: 0 })
     }
 
     /// What the base says of itself, as of the last transaction.
@@ -51,21 +47,13 @@ impl ApplyBase {
             "UPDATE epochs SET last_seq = ? WHERE last_seq IS NULL",
             [to_signed(last_seq)],
         )?;
-        transaction.execute(
-            "INSERT INTO epochs (epoch) VALUES (?)",
-            [to_signed(epoch.0)],
-        )?;
+        transaction.execute("INSERT INTO epochs (epoch) VALUES (?)", [to_signed(epoch.0)])?;
         let incarnation = from_signed(transaction.last_insert_rowid());
         let forgotten = incarnation.saturating_sub(EPOCHS_MAX as u64);
-        transaction.execute(
-            "DELETE FROM epochs WHERE incarnation <= ?",
-            [to_signed(forgotten)],
-        )?;
+        transaction.execute("DELETE FROM epochs WHERE incarnation <= ?", [to_signed(forgotten)])?;
         let known = transaction
             .prepare("SELECT epoch, last_seq FROM epochs WHERE last_seq IS NOT NULL")?
-            .query_map([], |row| {
-                Ok((Epoch(from_signed(row.get(0)?)), from_signed(row.get(1)?)))
-            })?
+            .query_map([], |row| Ok((Epoch(from_signed(row.get(0)?)), from_signed(row.get(1)?))))?
             .collect::<Result<_, _>>()?;
         transaction.commit()?;
         self.checkpoint(true)?;
@@ -113,10 +101,9 @@ impl ApplyBase {
     pub(crate) fn checkpoint(&mut self, truncate: bool) -> Result<bool, BaseError> {
         let mode = if truncate { "TRUNCATE" } else { "PASSIVE" };
         let (busy, frames, done): (i64, i64, i64) =
-            self.connection
-                .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-                })?;
+            self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
         Ok(busy == 0 && frames == done)
     }
 
@@ -139,10 +126,7 @@ fn apply_one(
     digests: &mut Digests,
 ) -> Result<(), BaseError> {
     let present = present(transaction, stored)?;
-    let version = present
-        .as_ref()
-        .and_then(|(_, head)| *head)
-        .map(|head| head.version);
+    let version = present.as_ref().and_then(|(_, head)| *head).map(|head| head.version);
     if merge(version, stored.record.version) == Merge::Keep && is_sound(transaction, stored)? {
         return Ok(());
     }
@@ -158,11 +142,7 @@ fn apply_one(
     };
     transaction
         .prepare_cached("INSERT INTO feed (seq, record, partition) VALUES (?, ?, ?)")?
-        .execute(params![
-            to_signed(stored.seq),
-            id,
-            Partition::of(&stored.name).number()
-        ])?;
+        .execute(params![to_signed(stored.seq), id, Partition::of(&stored.name).number()])?;
     if !stored.record.tombstone {
         digests.add(&stored.name, stored.record.version);
     }
@@ -199,15 +179,12 @@ fn present(
             let seq: Option<i64> = row.get(1).ok();
             let flags: Option<i64> = row.get(4).ok();
             let expiry: Option<i64> = row.get(3).ok().flatten();
-            let head = version
-                .zip(seq)
-                .zip(flags)
-                .map(|((version, seq), flags)| Head {
-                    version,
-                    seq: from_signed(seq),
-                    expiry: expiry.map(from_signed),
-                    tombstone: flags & 1 == 1,
-                });
+            let head = version.zip(seq).zip(flags).map(|((version, seq), flags)| Head {
+                version,
+                seq: from_signed(seq),
+                expiry: expiry.map(from_signed),
+                tombstone: flags & 1 == 1,
+            });
             Ok((row.get(0)?, head))
         })
         .optional()?;

@@ -118,9 +118,7 @@ impl Audit {
         }
         if self.feed_entries != self.records {
             let (records, entries) = (self.records, self.feed_entries);
-            self.problem(format!(
-                "base: {records} records have {entries} feed entries"
-            ));
+            self.problem(format!("base: {records} records have {entries} feed entries"));
         }
         Ok(())
     }

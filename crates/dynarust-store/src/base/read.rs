@@ -18,9 +18,7 @@ pub(crate) struct Bounds {
 impl Bounds {
     /// One row more than may be brought: it tells whether there are more.
     fn limit(self) -> i64 {
-        i64::try_from(self.records)
-            .unwrap_or(i64::MAX)
-            .saturating_add(1)
+        i64::try_from(self.records).unwrap_or(i64::MAX).saturating_add(1)
     }
 }
 
@@ -58,13 +56,9 @@ impl ReadBase {
     /// One record; `Err(Ok(name))` where it is corrupt.
     pub(crate) fn get(&self, name: &RecordName) -> Result<Option<Stored>, ReadFailure> {
         let sql = format!("SELECT {COLUMNS} FROM records r WHERE table_name = ? AND key = ?");
-        let mut statement = self
-            .connection
-            .prepare_cached(&sql)
-            .map_err(BaseError::from)?;
-        let mut rows = statement
-            .query(params![name.table(), name.key()])
-            .map_err(BaseError::from)?;
+        let mut statement = self.connection.prepare_cached(&sql).map_err(BaseError::from)?;
+        let mut rows =
+            statement.query(params![name.table(), name.key()]).map_err(BaseError::from)?;
         match rows.next().map_err(BaseError::from)? {
             None => Ok(None),
             Some(row) => match read_stored(row)? {
@@ -82,11 +76,7 @@ impl ReadBase {
         bounds: Bounds,
     ) -> Result<BaseScan, BaseError> {
         let order = if reverse { "DESC" } else { "ASC" };
-        let below = if range.upper.is_some() {
-            "AND key < ?4"
-        } else {
-            "AND ?4 IS NULL"
-        };
+        let below = if range.upper.is_some() { "AND key < ?4" } else { "AND ?4 IS NULL" };
         let sql = format!(
             "SELECT {COLUMNS} FROM records r WHERE table_name = ?1 AND key >= ?2 {below}
              ORDER BY key {order} LIMIT ?3"
@@ -132,10 +122,7 @@ impl ReadBase {
             "SELECT {COLUMNS}, f.seq FROM feed f JOIN records r ON r.id = f.record
              WHERE f.seq > ? ORDER BY f.seq LIMIT ?"
         );
-        let mut feed = BaseFeed {
-            records: Vec::new(),
-            through: applied.max(after),
-        };
+        let mut feed = BaseFeed { records: Vec::new(), through: applied.max(after) };
         let mut bytes = 0;
         let limit = bounds.limit();
         let mut looked_at = 0;

@@ -46,26 +46,16 @@ pub(super) fn read_stored(row: &Row<'_>) -> Result<RowRead, BaseError> {
     let name = text(row, 0)?
         .zip(text(row, 1)?)
         .and_then(|(table, key)| RecordName::parse(&table, &key).ok());
-    Ok(
-        match name
-            .clone()
-            .map(|name| sound(row, name))
-            .transpose()?
-            .flatten()
-        {
-            Some(stored) => RowRead::Sound(stored),
-            None => RowRead::Corrupt { name },
-        },
-    )
+    Ok(match name.clone().map(|name| sound(row, name)).transpose()?.flatten() {
+        Some(stored) => RowRead::Sound(stored),
+        None => RowRead::Corrupt { name },
+    })
 }
 
 fn sound(row: &Row<'_>, name: RecordName) -> Result<Option<Stored>, BaseError> {
-    let (Some(seq), Some(stamp), Some(flags), Some(checksum)) = (
-        integer(row, 2)?,
-        version(row, 3)?,
-        integer(row, 6)?,
-        integer(row, 7)?,
-    ) else {
+    let (Some(seq), Some(stamp), Some(flags), Some(checksum)) =
+        (integer(row, 2)?, version(row, 3)?, integer(row, 6)?, integer(row, 7)?)
+    else {
         return Ok(None);
     };
     let value = match row.get_ref(8)? {

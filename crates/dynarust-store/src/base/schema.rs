@@ -94,11 +94,7 @@ pub(crate) fn open_existing(path: &Path) -> Result<OpenBase, BaseError> {
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let meta = read_meta(&connection)?;
-    Ok(OpenBase {
-        connection,
-        path: path.to_owned(),
-        meta,
-    })
+    Ok(OpenBase { connection, path: path.to_owned(), meta })
 }
 
 /// Opens the base, or makes one of a new node. Only for a folder that never had one.
@@ -148,18 +144,15 @@ pub(super) fn set_meta(
 fn read_meta(connection: &Connection) -> Result<Meta, BaseError> {
     let number = |name: &str| -> Result<u64, BaseError> {
         let found: Option<i64> = connection
-            .query_row("SELECT value FROM meta WHERE name = ?", [name], |row| {
-                row.get(0)
-            })
+            .query_row("SELECT value FROM meta WHERE name = ?", [name], |row| row.get(0))
             .optional()?;
         found.map(from_signed).ok_or_else(|| {
             BaseError::Damaged(format!("it is not the base of a node: meta has no {name}").into())
         })
     };
     let digests: Vec<u8> =
-        connection.query_row("SELECT value FROM meta WHERE name = 'digests'", [], |row| {
-            row.get(0)
-        })?;
+        connection
+            .query_row("SELECT value FROM meta WHERE name = 'digests'", [], |row| row.get(0))?;
     let digests = Digests::from_bytes(&digests)
         .ok_or_else(|| BaseError::Damaged("meta.digests has the wrong length".into()))?;
     Ok(Meta {

@@ -29,12 +29,8 @@ impl ApplyBase {
             })?
             .collect::<Result<_, _>>()?;
         for (id, seq) in &old {
-            transaction
-                .prepare_cached("DELETE FROM records WHERE id = ?")?
-                .execute([id])?;
-            transaction
-                .prepare_cached("DELETE FROM feed WHERE seq = ?")?
-                .execute([seq])?;
+            transaction.prepare_cached("DELETE FROM records WHERE id = ?")?.execute([id])?;
+            transaction.prepare_cached("DELETE FROM feed WHERE seq = ?")?.execute([seq])?;
             meta.forgotten_seq = meta.forgotten_seq.max(from_signed(*seq));
         }
         // Of the times that lie so far back only the newest is of use.

@@ -9,6 +9,8 @@ use std::path::Path;
 pub(crate) trait Disk: Send + Sync + 'static {
     /// A new file for reading and writing; one of that name is replaced.
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+    /// Cuts a file off where asked, and syncs all of it.
+    fn settle(&self, path: &Path, cut_at: Option<u64>) -> io::Result<()>;
     /// Renames, and syncs the directory.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes. The directory is not synced: a file that comes back holds nothing that is not known.
@@ -28,13 +30,17 @@ pub(crate) struct RealDisk;
 
 impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         Ok(Box::new(RealFile(file)))
+    }
+
+    fn settle(&self, path: &Path, cut_at: Option<u64>) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        if let Some(bytes) = cut_at {
+            file.set_len(bytes)?;
+        }
+        file.sync_all()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

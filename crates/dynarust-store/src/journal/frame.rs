@@ -80,17 +80,9 @@ impl FrameHeader {
         let mut records = Vec::new();
         for nth in 0..u64::from(self.records) {
             let (name, record) = take_record(&mut rest).ok_or(Nonsense)?;
-            records.push(Stored {
-                name,
-                seq: self.first_seq + nth,
-                record,
-            });
+            records.push(Stored { name, seq: self.first_seq + nth, record });
         }
-        if rest.is_empty() {
-            Ok(records)
-        } else {
-            Err(Nonsense)
-        }
+        if rest.is_empty() { Ok(records) } else { Err(Nonsense) }
     }
 }
 
@@ -137,11 +129,7 @@ pub(crate) fn encode(buffer: &mut Vec<u8>, contents: &Contents<'_>, binding: Bin
 fn put_record(buffer: &mut Vec<u8>, stored: &Stored) {
     let (name, record) = (stored.name.as_bytes(), &stored.record);
     buffer.extend(record.version.to_bytes());
-    buffer.extend(
-        record
-            .previous
-            .map_or([0; Version::BYTES], Version::to_bytes),
-    );
+    buffer.extend(record.previous.map_or([0; Version::BYTES], Version::to_bytes));
     buffer.extend(record.expiry.unwrap_or(0).to_le_bytes());
     buffer.extend(record.checksum(&stored.name).to_le_bytes());
     buffer.extend([record.flags(), 0]);
@@ -172,10 +160,7 @@ fn take_record(rest: &mut &[u8]) -> Option<(RecordName, Record)> {
 }
 
 fn header_crc(head: &[u8], binding: Binding) -> u32 {
-    let bound = crc32c_append(
-        crc32c(&binding.segment.to_le_bytes()),
-        &binding.epoch.to_le_bytes(),
-    );
+    let bound = crc32c_append(crc32c(&binding.segment.to_le_bytes()), &binding.epoch.to_le_bytes());
     crc32c_append(bound, head)
 }
 
@@ -203,46 +188,24 @@ mod tests {
     use super::*;
     use dynarust_core::NodeId;
 
-    const BINDING: Binding = Binding {
-        segment: 7,
-        epoch: 0x1234,
-    };
+    const BINDING: Binding = Binding { segment: 7, epoch: 0x1234 };
 
     fn stored(key: &str, seq: Seq, value: &'static str) -> Arc<Stored> {
         let record = Record {
-            version: Version {
-                hlc: seq << 16,
-                node: NodeId(9),
-            },
-            previous: (seq > 1).then_some(Version {
-                hlc: 1,
-                node: NodeId(8),
-            }),
+            version: Version { hlc: seq << 16, node: NodeId(9) },
+            previous: (seq > 1).then_some(Version { hlc: 1, node: NodeId(8) }),
             expiry: (seq > 2).then_some(5),
             tombstone: value.is_empty(),
             value: Bytes::from_static(value.as_bytes()),
         };
-        Arc::new(Stored {
-            name: RecordName::parse("default", key).unwrap(),
-            seq,
-            record,
-        })
+        Arc::new(Stored { name: RecordName::parse("default", key).unwrap(), seq, record })
     }
 
     fn frame() -> (Vec<Arc<Stored>>, Vec<u8>) {
-        let records = vec![
-            stored("a", 1, "1"),
-            stored("b", 2, ""),
-            stored("c\0d", 3, "\"x\""),
-        ];
+        let records = vec![stored("a", 1, "1"), stored("b", 2, ""), stored("c\0d", 3, "\"x\"")];
         let mut bytes = Vec::new();
-        let contents = Contents {
-            ordinal: 4,
-            synced: 3,
-            first_seq: 1,
-            clock_ceiling: 99,
-            records: &records,
-        };
+        let contents =
+            Contents { ordinal: 4, synced: 3, first_seq: 1, clock_ceiling: 99, records: &records };
         encode(&mut bytes, &contents, BINDING);
         (records, bytes)
     }
@@ -251,10 +214,7 @@ mod tests {
     fn what_is_written_is_read() {
         let (records, bytes) = frame();
         let header = FrameHeader::read(&bytes, BINDING).unwrap();
-        assert_eq!(
-            (header.ordinal, header.synced, header.clock_ceiling),
-            (4, 3, 99)
-        );
+        assert_eq!((header.ordinal, header.synced, header.clock_ceiling), (4, 3, 99));
         assert_eq!(bytes.len(), header.frame_bytes());
         assert_eq!(bytes.len(), frame_bytes(&records));
         let read = header.records(header.payload(&bytes).unwrap()).unwrap();
@@ -264,16 +224,7 @@ mod tests {
     #[test]
     fn a_frame_belongs_to_one_segment_of_one_start() {
         let (_, bytes) = frame();
-        for other in [
-            Binding {
-                segment: 8,
-                ..BINDING
-            },
-            Binding {
-                epoch: 0x1235,
-                ..BINDING
-            },
-        ] {
+        for other in [Binding { segment: 8, ..BINDING }, Binding { epoch: 0x1235, ..BINDING }] {
             assert_eq!(FrameHeader::read(&bytes, other), None);
         }
     }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use dynarust_core::limits::SEGMENT_BYTES;
 use parking_lot::{Condvar, Mutex};
 
 use super::disk::Disk;
@@ -43,19 +42,17 @@ enum State {
 
 impl Preparer {
     /// Starts the thread.
-    pub(super) fn start(disk: Arc<dyn Disk>, folder: PathBuf) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State::Idle),
-            changed: Condvar::new(),
-        });
+    pub(super) fn start(
+        disk: Arc<dyn Disk>,
+        folder: PathBuf,
+        segment_bytes: u64,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared { state: Mutex::new(State::Idle), changed: Condvar::new() });
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("journal-prepare".to_owned())
-            .spawn(move || theirs.run(disk.as_ref(), &folder))?;
-        Ok(Self {
-            shared,
-            thread: Some(thread),
-        })
+            .spawn(move || theirs.run(disk.as_ref(), &folder, segment_bytes))?;
+        Ok(Self { shared, thread: Some(thread) })
     }
 
     /// Asks for the segment that will be needed next.
@@ -103,9 +100,9 @@ impl Drop for Preparer {
 }
 
 impl Shared {
-    fn run(&self, disk: &dyn Disk, folder: &Path) {
+    fn run(&self, disk: &dyn Disk, folder: &Path, segment_bytes: u64) {
         while let Some(binding) = self.next_wanted() {
-            let made = Segment::create(disk, folder, binding, SEGMENT_BYTES);
+            let made = Segment::create(disk, folder, binding, segment_bytes);
             let mut state = self.state.lock();
             // Not when the preparer was closed meanwhile.
             if matches!(&*state, State::Wanted(_)) {

@@ -3,12 +3,13 @@
 //! Invariant: of the frames that were ever synced, every one is given out, or an error names the place
 //! where it should be. [`Mode::Salvage`] gives out what is sound and lists those places instead.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use dynarust_core::{Seq, Stored};
 
+use super::disk::Disk;
 use super::frame::{ALIGNMENT, Binding, FrameHeader, Nonsense};
 use super::segment::{self, HEADER_BYTES};
 
@@ -34,13 +35,7 @@ pub(crate) struct Damage {
 
 impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} at byte {}: {}",
-            self.path.display(),
-            self.offset,
-            self.what
-        )
+        write!(f, "{} at byte {}: {}", self.path.display(), self.offset, self.what)
     }
 }
 
@@ -98,13 +93,7 @@ pub(crate) fn read(
         segments: segments.iter().map(|(_, path)| path.clone()).collect(),
         ..Recovered::default()
     };
-    let mut recovery = Recovery {
-        mode,
-        take,
-        recovered,
-        expected: None,
-        ended: None,
-    };
+    let mut recovery = Recovery { mode, take, recovered, expected: None, ended: None };
     for (number, path) in segments {
         recovery.segment(number, &path)?;
     }
@@ -126,17 +115,9 @@ impl<T: FnMut(Stored)> Recovery<T> {
         let bytes = fs::read(path).map_err(|error| io_error(path, error))?;
         let Some(binding) = segment::read_header(&bytes, number) else {
             let what = "the header of the segment is damaged";
-            return self.damaged(Damage {
-                path: path.to_owned(),
-                offset: 0,
-                what,
-            });
+            return self.damaged(Damage { path: path.to_owned(), offset: 0, what });
         };
-        let mut reader = SegmentReader {
-            bytes: &bytes,
-            binding,
-            offset: HEADER_BYTES,
-        };
+        let mut reader = SegmentReader { bytes: &bytes, binding, offset: HEADER_BYTES };
         loop {
             let found = reader.frame(self.expected);
             if let Found::Frame(header, records) = found {
@@ -144,11 +125,7 @@ impl<T: FnMut(Stored)> Recovery<T> {
                 continue;
             }
             let what = "frames that were synced are damaged or missing";
-            let place = Damage {
-                path: path.to_owned(),
-                offset: reader.offset as u64,
-                what,
-            };
+            let place = Damage { path: path.to_owned(), offset: reader.offset as u64, what };
             let behind = reader.frames_behind(self.expected);
             match behind.filter(|behind| behind.prove_the_missing_was_synced) {
                 None => {
@@ -183,11 +160,7 @@ impl<T: FnMut(Stored)> Recovery<T> {
     /// The frames end here, as far as this segment tells; a later one may go on.
     fn end(&mut self, place: Damage, written_bytes: u64) {
         if written_bytes > 0 {
-            let torn = Torn {
-                path: place.path.clone(),
-                offset: place.offset,
-                written_bytes,
-            };
+            let torn = Torn { path: place.path.clone(), offset: place.offset, written_bytes };
             self.recovered.torn = Some(torn);
         }
         self.ended.get_or_insert(place);
@@ -206,16 +179,11 @@ impl<T: FnMut(Stored)> Recovery<T> {
 
 impl Recovered {
     /// Cuts the torn tail off, and makes sure that all that was read is on stable storage.
-    pub(crate) fn settle(&self) -> Result<(), RecoveryError> {
+    pub(crate) fn settle(&self, disk: &dyn Disk) -> Result<(), RecoveryError> {
         for path in &self.segments {
-            let settle = || -> io::Result<()> {
-                let file = OpenOptions::new().write(true).open(path)?;
-                if let Some(torn) = self.torn.as_ref().filter(|torn| torn.path == *path) {
-                    file.set_len(torn.offset)?;
-                }
-                file.sync_all()
-            };
-            settle().map_err(|error| io_error(path, error))?;
+            let torn = self.torn.as_ref().filter(|torn| torn.path == *path);
+            disk.settle(path, torn.map(|torn| torn.offset))
+                .map_err(|error| io_error(path, error))?;
         }
         Ok(())
     }
@@ -275,16 +243,10 @@ impl SegmentReader<'_> {
             }
             let first = *first.get_or_insert(at);
             if header.synced >= missing {
-                return Some(FramesBehind {
-                    first,
-                    prove_the_missing_was_synced: true,
-                });
+                return Some(FramesBehind { first, prove_the_missing_was_synced: true });
             }
         }
-        first.map(|first| FramesBehind {
-            first,
-            prove_the_missing_was_synced: false,
-        })
+        first.map(|first| FramesBehind { first, prove_the_missing_was_synced: false })
     }
 
     fn header_at(&self, at: usize) -> Option<FrameHeader> {
@@ -294,17 +256,12 @@ impl SegmentReader<'_> {
     /// How many bytes from the present place on are not the zeros of a fresh segment.
     fn written_behind(&self) -> u64 {
         let rest = self.bytes.get(self.offset..).unwrap_or_default();
-        rest.iter()
-            .rposition(|byte| *byte != 0)
-            .map_or(0, |last| last as u64 + 1)
+        rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
     }
 }
 
 fn io_error(path: &Path, error: io::Error) -> RecoveryError {
-    RecoveryError::Io {
-        path: path.to_owned(),
-        error,
-    }
+    RecoveryError::Io { path: path.to_owned(), error }
 }
 
 #[cfg(test)]
@@ -325,37 +282,20 @@ mod tests {
 
     fn record(seq: Seq) -> Arc<Stored> {
         let record = Record {
-            version: Version {
-                hlc: seq,
-                node: NodeId(1),
-            },
+            version: Version { hlc: seq, node: NodeId(1) },
             previous: None,
             expiry: None,
             tombstone: false,
             value: Bytes::from(vec![b'x'; 100]),
         };
-        Arc::new(Stored {
-            name: RecordName::parse("t", &seq.to_string()).unwrap(),
-            seq,
-            record,
-        })
+        Arc::new(Stored { name: RecordName::parse("t", &seq.to_string()).unwrap(), seq, record })
     }
 
     fn begin(folder: &Path, segment: u64, ordinal: u64) -> JournalWriter {
-        let binding = Binding {
-            segment,
-            epoch: 77 + segment,
-        };
-        let begin = Begin { binding, ordinal };
+        let binding = Binding { segment, epoch: 77 + segment };
+        let begin = Begin { binding, ordinal, last_seq: ordinal - 1, segment_bytes: 8 << 20 };
         let complete = CompleteSegments::default();
-        JournalWriter::begin(
-            Arc::new(RealDisk),
-            folder.to_owned(),
-            begin,
-            ordinal - 1,
-            complete,
-        )
-        .unwrap()
+        JournalWriter::begin(Arc::new(RealDisk), folder.to_owned(), begin, complete).unwrap()
     }
 
     /// One record a frame; `synced` says after which there is a sync.
@@ -375,11 +315,7 @@ mod tests {
         }
         frames.push(offset);
         drop(writer);
-        Written {
-            path: folder.path().join("0000000000000001.journal"),
-            folder,
-            frames,
-        }
+        Written { path: folder.path().join("0000000000000001.journal"), folder, frames }
     }
 
     impl Written {
@@ -423,11 +359,8 @@ mod tests {
         let (seqs, recovered) = journal.read(Mode::Strict).unwrap();
         assert_eq!(seqs, [1]);
         assert_eq!(recovered.torn.as_ref().unwrap().offset, journal.frames[1]);
-        recovered.settle().unwrap();
-        assert_eq!(
-            fs::metadata(&journal.path).unwrap().len(),
-            journal.frames[1]
-        );
+        recovered.settle(&RealDisk).unwrap();
+        assert_eq!(fs::metadata(&journal.path).unwrap().len(), journal.frames[1]);
         assert_eq!(journal.read(Mode::Strict).unwrap().0, [1]);
     }
 
@@ -443,11 +376,7 @@ mod tests {
         let journal = journal(&[true, false, false, true, false]);
         for frame in [1, 2, 3] {
             journal.scribble(frame);
-            assert_eq!(
-                journal.damage().offset,
-                journal.frames[frame],
-                "frame {frame}"
-            );
+            assert_eq!(journal.damage().offset, journal.frames[frame], "frame {frame}");
             journal.scribble(frame);
         }
         assert_eq!(journal.read(Mode::Strict).unwrap().0, [1, 2, 3, 4, 5]);
@@ -497,7 +426,7 @@ mod tests {
         let journal = journal(&[true, false]);
         journal.scribble(1);
         let (_, recovered) = journal.read(Mode::Strict).unwrap();
-        recovered.settle().unwrap();
+        recovered.settle(&RealDisk).unwrap();
         let mut writer = begin(journal.folder.path(), recovered.next_segment + 1, 2);
         writer.append(&[record(2)], 0).unwrap();
         writer.sync().unwrap();

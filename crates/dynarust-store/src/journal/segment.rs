@@ -42,12 +42,7 @@ impl Segment {
             Ok(file)
         });
         match made {
-            Ok(file) => Ok(Self {
-                file,
-                path,
-                binding,
-                bytes,
-            }),
+            Ok(file) => Ok(Self { file, path, binding, bytes }),
             Err(error) => {
                 // What cannot be removed now is removed at the next opening.
                 let _ = disk.remove(&new);
@@ -66,9 +61,7 @@ fn fill(
     let mut file = disk.create(path)?;
     let mut offset = 0;
     while offset < bytes {
-        let step = usize::try_from(bytes - offset)
-            .unwrap_or(usize::MAX)
-            .min(ZEROS.len());
+        let step = usize::try_from(bytes - offset).unwrap_or(usize::MAX).min(ZEROS.len());
         file.write_at(ZEROS.get(..step).unwrap_or(&ZEROS), offset)?;
         offset += step as u64;
     }
@@ -96,10 +89,7 @@ pub(crate) fn read_header(bytes: &[u8], number: u64) -> Option<Binding> {
         && u32_at(header, 8)? == FORMAT
         && u64_at(header, 16)? == number
         && u32_at(header, 60)? == crc32c(header.get(..60)?);
-    sound.then_some(Binding {
-        segment: number,
-        epoch: u64_at(header, 24)?,
-    })
+    sound.then_some(Binding { segment: number, epoch: u64_at(header, 24)? })
 }
 
 /// The segments of a folder, by number.
@@ -109,9 +99,7 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 
 /// Removes segments that were still in the making when the program ended.
 pub(crate) fn remove_unfinished(folder: &Path) -> io::Result<()> {
-    with_extension(folder, EXTENSION_NEW)?
-        .iter()
-        .try_for_each(|(_, path)| fs::remove_file(path))
+    with_extension(folder, EXTENSION_NEW)?.iter().try_for_each(|(_, path)| fs::remove_file(path))
 }
 
 fn with_extension(folder: &Path, wanted: &str) -> io::Result<Vec<(u64, PathBuf)>> {
@@ -136,15 +124,9 @@ mod tests {
     #[test]
     fn a_segment_is_named_and_headed() {
         let folder = tempfile::tempdir().unwrap();
-        let binding = Binding {
-            segment: 0x1f,
-            epoch: 5,
-        };
+        let binding = Binding { segment: 0x1f, epoch: 5 };
         let segment = Segment::create(&RealDisk, folder.path(), binding, 4096).unwrap();
-        assert_eq!(
-            segment.path.file_name().unwrap(),
-            "000000000000001f.journal"
-        );
+        assert_eq!(segment.path.file_name().unwrap(), "000000000000001f.journal");
         let bytes = fs::read(&segment.path).unwrap();
         assert_eq!(bytes.len(), 4096);
         assert_eq!(read_header(&bytes, 0x1f), Some(binding));
@@ -159,11 +141,7 @@ mod tests {
         fs::write(folder.path().join("0000000000000001.journal"), b"").unwrap();
         fs::write(folder.path().join("notes.txt"), b"").unwrap();
         remove_unfinished(folder.path()).unwrap();
-        let numbers: Vec<_> = list(folder.path())
-            .unwrap()
-            .into_iter()
-            .map(|(n, _)| n)
-            .collect();
+        let numbers: Vec<_> = list(folder.path()).unwrap().into_iter().map(|(n, _)| n).collect();
         assert_eq!(numbers, [1]);
         assert!(!folder.path().join("0000000000000002.new").exists());
     }

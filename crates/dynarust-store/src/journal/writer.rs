@@ -7,7 +7,6 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dynarust_core::limits::SEGMENT_BYTES;
 use dynarust_core::{Seq, Stored};
 use parking_lot::Mutex;
 
@@ -44,6 +43,10 @@ pub(crate) struct Begin {
     pub(crate) binding: Binding,
     /// Its first frame.
     pub(crate) ordinal: u64,
+    /// Behind the newest record so far.
+    pub(crate) last_seq: Seq,
+    /// Bytes of a segment.
+    pub(crate) segment_bytes: u64,
 }
 
 /// The end of the journal that is written to.
@@ -66,11 +69,10 @@ impl JournalWriter {
         disk: Arc<dyn Disk>,
         folder: PathBuf,
         begin: Begin,
-        last_seq: Seq,
         complete: CompleteSegments,
     ) -> io::Result<Self> {
-        let segment = Segment::create(disk.as_ref(), &folder, begin.binding, SEGMENT_BYTES)?;
-        let preparer = Preparer::start(Arc::clone(&disk), folder.clone())?;
+        let segment = Segment::create(disk.as_ref(), &folder, begin.binding, begin.segment_bytes)?;
+        let preparer = Preparer::start(Arc::clone(&disk), folder.clone(), begin.segment_bytes)?;
         preparer.want(following(begin.binding));
         Ok(Self {
             disk,
@@ -81,7 +83,7 @@ impl JournalWriter {
             offset: HEADER_BYTES as u64,
             ordinal: begin.ordinal,
             synced: begin.ordinal.saturating_sub(1),
-            last_seq,
+            last_seq: begin.last_seq,
             buffer: Vec::new(),
         })
     }
@@ -104,10 +106,7 @@ impl JournalWriter {
             records,
         };
         frame::encode(&mut self.buffer, &contents, self.segment.binding);
-        self.segment
-            .file
-            .write_at(&self.buffer, self.offset)
-            .map_err(full_or_io)?;
+        self.segment.file.write_at(&self.buffer, self.offset).map_err(full_or_io)?;
         self.buffer.shrink_to(1 << 20);
         self.offset += bytes;
         self.ordinal += 1;
@@ -143,10 +142,7 @@ impl JournalWriter {
         };
         self.sync().map_err(AppendError::Io)?;
         let before = std::mem::replace(&mut self.segment, next);
-        self.complete.lock().push(Complete {
-            path: before.path,
-            last_seq: self.last_seq,
-        });
+        self.complete.lock().push(Complete { path: before.path, last_seq: self.last_seq });
         self.offset = HEADER_BYTES as u64;
         self.preparer.want(following(binding));
         Ok(())
@@ -154,24 +150,15 @@ impl JournalWriter {
 
     /// Ends the journal: the last segment counts as complete.
     pub(crate) fn finish(self) {
-        self.complete.lock().push(Complete {
-            path: self.segment.path,
-            last_seq: self.last_seq,
-        });
+        self.complete.lock().push(Complete { path: self.segment.path, last_seq: self.last_seq });
         if let Ok(unused) = self.preparer.take(following(self.segment.binding)) {
-            self.complete.lock().push(Complete {
-                path: unused.path,
-                last_seq: self.last_seq,
-            });
+            self.complete.lock().push(Complete { path: unused.path, last_seq: self.last_seq });
         }
     }
 }
 
 fn following(binding: Binding) -> Binding {
-    Binding {
-        segment: binding.segment + 1,
-        ..binding
-    }
+    Binding { segment: binding.segment + 1, ..binding }
 }
 
 fn full_or_io(error: io::Error) -> AppendError {
