@@ -143,19 +143,21 @@ impl Applier {
         });
     }
 
-    /// Forgets old tombstones.
+    /// Forgets old tombstones. Readers are told first, so that none resumes below a delete that is
+    /// about to go.
     pub(crate) fn sweep(&mut self) -> Result<usize, BaseError> {
         let mut swept = 0;
         loop {
-            let some = self.base.sweep(self.wall_clock.now())?;
-            if some == 0 {
+            let old = self.base.old_tombstones(self.wall_clock.now())?;
+            if old.count() == 0 {
                 break;
             }
-            swept += some;
+            self.shared.forget(old.through());
+            self.base.forget(&old)?;
+            self.truncated = false;
+            swept += old.count();
         }
         if swept > 0 {
-            self.truncated = false;
-            self.shared.forget(self.base.meta().forgotten_seq);
             tracing::info!(swept, "tombstones were forgotten");
         }
         Ok(swept)

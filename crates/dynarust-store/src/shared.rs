@@ -66,14 +66,14 @@ impl Shared {
 
     /// Makes a group visible: all of it for those who look here, in seq order for those who look into
     /// the cache. Holding the lock while the cache is filled keeps a reader that misses the cache from
-    /// seeing less than one that hits it. Returns the newest seq.
-    pub(crate) fn publish(&self, records: &[Arc<Stored>]) -> Seq {
+    /// seeing less than one that hits it.
+    pub(crate) fn publish(&self, records: &[Arc<Stored>], published: &watch::Sender<Seq>) {
         let mut recent = self.recent.write();
         for stored in records {
             recent.publish(stored);
             self.cache.publish(stored);
         }
-        recent.head()
+        published.send_replace(recent.head());
     }
 
     /// The newest published record of a name: from the cache, what is recent, or the base.
@@ -106,7 +106,7 @@ impl Shared {
     }
 
     pub(crate) fn forget(&self, through: Seq) {
-        self.forgotten.store(through, Ordering::Release);
+        self.forgotten.fetch_max(through, Ordering::AcqRel);
     }
 
     pub(crate) fn failure(&self) -> Option<Arc<str>> {

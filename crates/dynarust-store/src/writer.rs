@@ -111,8 +111,7 @@ impl Writer {
         if !decided.records.is_empty() {
             self.persist(&decided)?;
             self.last_seq += decided.records.len() as u64;
-            let head = self.shared.publish(&decided.records);
-            self.published.send_replace(head);
+            self.shared.publish(&decided.records, &self.published);
             self.press();
         }
         Ok(decided.answers)

@@ -11,34 +11,61 @@ use super::schema::{BaseError, set_meta};
 /// Tombstones that one transaction forgets.
 const SWEEP_MAX: i64 = 1000;
 
+/// Tombstones that are to be forgotten.
+pub(crate) struct OldTombstones {
+    /// The row of each, and its seq; rising.
+    rows: Vec<(i64, Seq)>,
+    /// Entries of `feed_times` below this are of no more use.
+    taken_through: Seq,
+}
+
+impl OldTombstones {
+    /// How many.
+    pub(crate) fn count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The highest seq among them.
+    pub(crate) fn through(&self) -> Seq {
+        self.rows.last().map_or(0, |(_, seq)| *seq)
+    }
+}
+
 impl ApplyBase {
-    /// Removes tombstones that this node took in over [`TOMBSTONE_MILLIS`] ago, some at a time;
-    /// returns how many. Readers below `forgotten_seq` get `reset` from then on.
-    pub(crate) fn sweep(&mut self, now: UnixMillis) -> Result<usize, BaseError> {
-        let Some(through) = self.taken_before(now.saturating_sub(TOMBSTONE_MILLIS))? else {
-            return Ok(0);
-        };
-        let mut meta = self.meta.clone();
-        let transaction = self.connection.transaction()?;
-        let old: Vec<(i64, i64)> = transaction
+    /// Some of the tombstones that this node took in over [`TOMBSTONE_MILLIS`] ago, oldest first.
+    pub(crate) fn old_tombstones(&self, now: UnixMillis) -> Result<OldTombstones, BaseError> {
+        let taken_through = self.taken_before(now.saturating_sub(TOMBSTONE_MILLIS))?.unwrap_or(0);
+        let rows = self
+            .connection
             .prepare_cached(
                 "SELECT id, seq FROM records WHERE flags & 1 AND seq <= ? ORDER BY seq LIMIT ?",
             )?
-            .query_map(params![to_signed(through), SWEEP_MAX], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+            .query_map(params![to_signed(taken_through), SWEEP_MAX], |row| {
+                Ok((row.get(0)?, from_signed(row.get(1)?)))
             })?
             .collect::<Result<_, _>>()?;
-        for (id, seq) in &old {
+        Ok(OldTombstones { rows, taken_through })
+    }
+
+    /// Forgets them. Readers must have been told before: from here on a reader that stopped below
+    /// their seqs misses deletes.
+    pub(crate) fn forget(&mut self, old: &OldTombstones) -> Result<(), BaseError> {
+        let mut meta = self.meta.clone();
+        meta.forgotten_seq = meta.forgotten_seq.max(old.through());
+        let transaction = self.connection.transaction()?;
+        for (id, seq) in &old.rows {
             transaction.prepare_cached("DELETE FROM records WHERE id = ?")?.execute([id])?;
-            transaction.prepare_cached("DELETE FROM feed WHERE seq = ?")?.execute([seq])?;
-            meta.forgotten_seq = meta.forgotten_seq.max(from_signed(*seq));
+            transaction
+                .prepare_cached("DELETE FROM feed WHERE seq = ?")?
+                .execute([to_signed(*seq)])?;
         }
         // Of the times that lie so far back only the newest is of use.
-        transaction.execute("DELETE FROM feed_times WHERE seq < ?", [to_signed(through)])?;
+        transaction
+            .execute("DELETE FROM feed_times WHERE seq < ?", [to_signed(old.taken_through)])?;
         set_meta(&transaction, "forgotten_seq", to_signed(meta.forgotten_seq))?;
         transaction.commit()?;
         self.meta = meta;
-        Ok(old.len())
+        Ok(())
     }
 
     /// The newest seq that is known to have been taken in by then.
