@@ -1,1 +1,45 @@
-//! Placeholder.
+//! What a node does (design sections 1 and 7): put, get, delete, scan, subscribe.
+//!
+//! A node stands between what clients ask and what its store remembers. The store's records are raw;
+//! here they become what a client sees: a deleted or expired record is absent, on the node's clock.
+//!
+//! ```text
+//! put, delete ──► Store::write ──► journal ──► publications ──► streams ──► subscribers
+//! get, scan   ◄── Store::peek, get, scan
+//! ```
+//!
+//! This node is alone and owns every partition, so each operation goes straight to its store. Where
+//! several nodes own a key, the coordinating happens in these same files, before and after the call
+//! to the store; what clients of [`Node`] see does not change.
+//!
+//! | file | what a node does |
+//! | --- | --- |
+//! | [`put`], [`delete`], [`mod@write`] | changes a record, or tells why not |
+//! | [`get`], [`multi_get`] | reads one record, or many by name |
+//! | [`scan`] | reads a range in key order, whole or by pages |
+//! | [`streams`] | follows changes |
+//! | [`membership`], [`readiness`] | tells who is there, and whether this node answers |
+//! | [`lifecycle`] | starts, notices a store that stopped, closes |
+
+pub mod delete;
+pub mod get;
+pub mod lifecycle;
+pub mod membership;
+pub mod multi_get;
+pub mod put;
+pub mod readiness;
+pub mod scan;
+pub mod streams;
+pub mod write;
+
+#[cfg(test)]
+mod store_in_memory;
+
+pub use delete::Delete;
+pub use get::AtHand;
+pub use lifecycle::{Node, NodeConfig};
+pub use membership::{Member, Membership, Status};
+pub use put::Put;
+pub use readiness::Health;
+pub use scan::{Page, Scanner};
+pub use write::RefusedWrite;

@@ -1,0 +1,34 @@
+//! DELETE: a key becomes absent.
+
+use dynarust_core::{Condition, RecordName, Version};
+use dynarust_store::{Change, Durability, Write};
+
+use crate::{Node, RefusedWrite};
+
+/// A record that shall go.
+#[derive(Debug, Clone)]
+pub struct Delete {
+    /// The record.
+    pub name: RecordName,
+    /// What must hold before.
+    pub condition: Condition,
+    /// When it counts as done.
+    pub durability: Durability,
+}
+
+impl Node {
+    /// Deletes the record; answers with the tombstone's version once it is as durable as was asked.
+    /// The condition is looked at before the existence. Dropping the future does not undo it.
+    ///
+    /// # Errors
+    /// [`RefusedWrite`].
+    pub async fn delete(&self, delete: Delete) -> Result<Version, RefusedWrite> {
+        self.write(Write {
+            name: delete.name,
+            change: Change::Delete,
+            condition: delete.condition,
+            durability: delete.durability,
+        })
+        .await
+    }
+}

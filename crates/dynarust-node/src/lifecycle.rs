@@ -1,0 +1,112 @@
+//! A node's life: it starts on an open store, notices when that stops by itself, and closes.
+//!
+//! Closing has an order: streams are told first ([`Node::close_streams`]), then the front door lets
+//! running requests finish, then the store closes ([`Node::close_store`]) with all of them in it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use dynarust_core::{NodeId, Selection, UnixMillis};
+use dynarust_store::{Store, WallClock};
+
+use crate::streams::{Begin, LiveStream, Streams, StreamsConfig, SubscribeError};
+
+/// How late a failure of the store may be noticed.
+const FAILURE_NOTICE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// One node: its store, its streams, its clock.
+pub struct Node {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) address: String,
+    streams: Arc<Streams>,
+    clock: Arc<dyn WallClock>,
+    closing: AtomicBool,
+}
+
+/// What a node must be told.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// Where others reach it: host and port.
+    pub address: String,
+    /// How much its streams may hold.
+    pub streams: StreamsConfig,
+}
+
+impl Node {
+    /// Starts the node on an open store, on the current tokio runtime.
+    #[must_use]
+    pub fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn WallClock>,
+        config: NodeConfig,
+    ) -> Arc<Self> {
+        let streams = Streams::start(Arc::clone(&store), Arc::clone(&clock), config.streams);
+        Arc::new(Self {
+            store,
+            address: config.address,
+            streams,
+            clock,
+            closing: AtomicBool::new(false),
+        })
+    }
+
+    /// The node's name, born with its data folder.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.store.position().node
+    }
+
+    /// The node's clock.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    /// Begins a live stream.
+    ///
+    /// # Errors
+    /// [`SubscribeError`]; nothing was begun.
+    pub fn subscribe(
+        &self,
+        selection: Selection,
+        begin: Begin,
+    ) -> Result<LiveStream, SubscribeError> {
+        self.streams.subscribe(selection, begin)
+    }
+
+    /// Waits until the store stops by itself; tells why.
+    pub async fn store_failure(&self) -> Arc<str> {
+        let mut published = self.store.published();
+        while published.changed().await.is_ok() {
+            // Not woken by each publication: only their end is of interest.
+            tokio::time::sleep(FAILURE_NOTICE_INTERVAL).await;
+        }
+        self.store.failure().unwrap_or_else(|| Arc::from("it was closed"))
+    }
+
+    /// The node begins to close: it is ready no more, and each stream ends with `closing`.
+    pub fn close_streams(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.streams.close();
+    }
+
+    /// Closes the store: what was written is on stable storage afterwards.
+    pub async fn close_store(&self) {
+        self.store.close().await;
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("id", &self.id())
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}

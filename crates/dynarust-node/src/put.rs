@@ -1,0 +1,38 @@
+//! PUT: a key gets a value.
+
+use bytes::Bytes;
+use dynarust_core::{Condition, RecordName, Version};
+use dynarust_store::{Change, Durability, Write};
+
+use crate::{Node, RefusedWrite};
+
+/// A value for a key.
+#[derive(Debug, Clone)]
+pub struct Put {
+    /// The record.
+    pub name: RecordName,
+    /// The value's JSON text: valid, within the limits, and owned alone (a slice of a larger buffer
+    /// would keep all of that in memory).
+    pub value: Bytes,
+    /// What must hold before.
+    pub condition: Condition,
+    /// When it counts as done.
+    pub durability: Durability,
+}
+
+impl Node {
+    /// Stores the value; answers with the record's version once it is as durable as was asked.
+    /// Dropping the future does not undo it.
+    ///
+    /// # Errors
+    /// [`RefusedWrite`], but never as absent.
+    pub async fn put(&self, put: Put) -> Result<Version, RefusedWrite> {
+        self.write(Write {
+            name: put.name,
+            change: Change::Put { value: put.value, expiry: None },
+            condition: put.condition,
+            durability: put.durability,
+        })
+        .await
+    }
+}

@@ -1,0 +1,274 @@
+//! A store for tests: a map, with faults on request. Nothing is kept.
+//!
+//! The tests of `dynarust-http` take in this file too; neither uses all of it.
+
+#![allow(dead_code, reason = "each of the crates whose tests use it uses a part")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dynarust_core::{
+    Epoch, FeedPosition, HybridClock, NodeId, Record, RecordName, Seq, Stored, UnixMillis, Version,
+};
+use dynarust_store::{
+    Change, FeedPage, ReadError, Scan, ScanPage, Store, SystemClock, WallClock, Write, WriteError,
+    Written,
+};
+use futures_util::FutureExt;
+use futures_util::future::{self, BoxFuture};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// A store whose records are gone when it is dropped.
+pub(crate) struct StoreInMemory {
+    state: Mutex<State>,
+    published: Mutex<Option<watch::Sender<Seq>>>,
+    receiver: watch::Receiver<Seq>,
+    held: watch::Sender<Held>,
+}
+
+struct State {
+    records: BTreeMap<RecordName, Arc<Stored>>,
+    clock: HybridClock,
+    seq: Seq,
+    refusal: Option<WriteError>,
+    corrupt: BTreeSet<RecordName>,
+    failure: Option<Arc<str>>,
+    in_memory: bool,
+}
+
+/// Whether writes wait, and how many do.
+#[derive(Clone, Copy, Default)]
+struct Held {
+    hold: bool,
+    waiting: usize,
+}
+
+const NODE: NodeId = NodeId(0x0123_4567_89ab_cdef);
+
+impl StoreInMemory {
+    pub(crate) fn new() -> Arc<Self> {
+        let (published, receiver) = watch::channel(0);
+        Arc::new(Self {
+            state: Mutex::new(State {
+                records: BTreeMap::new(),
+                clock: HybridClock::starting_above(0),
+                seq: 0,
+                refusal: None,
+                corrupt: BTreeSet::new(),
+                failure: None,
+                in_memory: true,
+            }),
+            published: Mutex::new(Some(published)),
+            receiver,
+            held: watch::channel(Held::default()).0,
+        })
+    }
+
+    /// From now on each write is refused so.
+    pub(crate) fn refuse_writes(&self, refusal: Option<WriteError>) {
+        self.state.lock().refusal = refusal;
+    }
+
+    /// From now on this record cannot be read.
+    pub(crate) fn corrupt(&self, name: RecordName) {
+        self.state.lock().corrupt.insert(name);
+    }
+
+    /// Whether [`Store::peek`] finds what is there.
+    pub(crate) fn keep_in_memory(&self, yes: bool) {
+        self.state.lock().in_memory = yes;
+    }
+
+    /// Writes wait until this is called again with `false`.
+    pub(crate) fn hold_writes(&self, hold: bool) {
+        self.held.send_modify(|held| held.hold = hold);
+    }
+
+    /// Waits until so many writes wait.
+    pub(crate) async fn until_waiting(&self, count: usize) {
+        let mut held = self.held.subscribe();
+        let _ = held.wait_for(|held| held.waiting == count).await;
+    }
+
+    /// The store stops by itself.
+    pub(crate) fn fail(&self, why: &str) {
+        self.state.lock().failure = Some(why.into());
+        self.published.lock().take();
+    }
+
+    /// A record as it might come from elsewhere.
+    pub(crate) fn insert(&self, name: RecordName, value: &str, expiry: Option<UnixMillis>) {
+        let record = |version, previous| Record {
+            version,
+            previous,
+            expiry,
+            tombstone: false,
+            value: Bytes::copy_from_slice(value.as_bytes()),
+        };
+        self.state.lock().apply(name, record);
+        self.publish();
+    }
+
+    fn publish(&self) {
+        let seq = self.state.lock().seq;
+        if let Some(published) = &*self.published.lock() {
+            published.send_replace(seq);
+        }
+    }
+
+    fn decide(&self, write: Write) -> Result<Written, WriteError> {
+        let mut state = self.state.lock();
+        if let Some(refusal) = &state.refusal {
+            return Err(refusal.clone());
+        }
+        let now = SystemClock.now();
+        let present = state.records.get(&write.name);
+        let live = present.filter(|stored| stored.record.is_live(now));
+        let current = live.map(|stored| stored.record.version);
+        if !write.condition.holds(current) {
+            return Ok(Written::Refused(current));
+        }
+        let (tombstone, value, expiry) = match write.change {
+            Change::Delete if current.is_none() => return Ok(Written::Absent),
+            Change::Delete => (true, Bytes::new(), None),
+            Change::Put { value, expiry } => (false, value, expiry),
+        };
+        let version = state.apply(write.name, |version, previous| Record {
+            version,
+            previous,
+            expiry,
+            tombstone,
+            value,
+        });
+        Ok(Written::Done(version))
+    }
+}
+
+impl State {
+    fn apply(
+        &mut self,
+        name: RecordName,
+        record: impl FnOnce(Version, Option<Version>) -> Record,
+    ) -> Version {
+        let previous = self.records.get(&name).map(|stored| stored.record.version);
+        let hlc = self.clock.stamp(SystemClock.now(), previous);
+        let version = Version { hlc, node: NODE };
+        self.seq += 1;
+        self.corrupt.remove(&name);
+        let stored =
+            Stored { name: name.clone(), seq: self.seq, record: record(version, previous) };
+        self.records.insert(name, Arc::new(stored));
+        version
+    }
+
+    fn readable(&self, stored: &Arc<Stored>) -> Result<Arc<Stored>, ReadError> {
+        if self.corrupt.contains(&stored.name) {
+            Err(ReadError::CorruptRecord(stored.name.clone()))
+        } else {
+            Ok(Arc::clone(stored))
+        }
+    }
+
+    fn page(&self, scan: &Scan) -> Result<ScanPage, ReadError> {
+        let inside = self.records.values();
+        let mut inside: Vec<_> =
+            inside.filter(|stored| scan.range.contains(&stored.name)).collect();
+        if scan.reverse {
+            inside.reverse();
+        }
+        let mut page = ScanPage::default();
+        let mut bytes = 0;
+        for stored in inside {
+            if page.records.len() == scan.records_max || bytes >= scan.bytes_max {
+                page.more = true;
+                break;
+            }
+            bytes += stored.record.value.len();
+            page.records.push(self.readable(stored)?);
+        }
+        Ok(page)
+    }
+}
+
+impl Store for StoreInMemory {
+    fn position(&self) -> FeedPosition {
+        FeedPosition { node: NODE, epoch: Epoch(1), seq: self.state.lock().seq }
+    }
+
+    fn published(&self) -> watch::Receiver<Seq> {
+        self.receiver.clone()
+    }
+
+    fn peek(&self, name: &RecordName) -> Option<Arc<Stored>> {
+        let state = self.state.lock();
+        let readable = state.in_memory && !state.corrupt.contains(name);
+        state.records.get(name).filter(|_| readable).cloned()
+    }
+
+    fn get(&self, name: RecordName) -> BoxFuture<'_, Result<Option<Arc<Stored>>, ReadError>> {
+        let state = self.state.lock();
+        let found = state.records.get(&name);
+        future::ready(found.map(|stored| state.readable(stored)).transpose()).boxed()
+    }
+
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, WriteError>> {
+        async move {
+            self.held.send_modify(|held| held.waiting += 1);
+            let mut held = self.held.subscribe();
+            let _ = held.wait_for(|held| !held.hold).await;
+            self.held.send_modify(|held| held.waiting -= 1);
+            let written = self.decide(write);
+            self.publish();
+            written
+        }
+        .boxed()
+    }
+
+    fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<ScanPage, ReadError>> {
+        future::ready(self.state.lock().page(&scan)).boxed()
+    }
+
+    fn feed(
+        &self,
+        after: Seq,
+        records_max: usize,
+        bytes_max: usize,
+    ) -> BoxFuture<'_, Result<FeedPage, ReadError>> {
+        let state = self.state.lock();
+        let behind = state.records.values().filter(|stored| stored.seq > after);
+        let mut records: Vec<_> = behind.cloned().collect();
+        records.sort_by_key(|stored| stored.seq);
+        let mut bytes = 0;
+        let fits = |stored: &&Arc<Stored>| {
+            bytes += stored.record.value.len();
+            bytes <= bytes_max
+        };
+        let count = records.iter().take_while(fits).count().max(1).min(records_max);
+        let whole = count >= records.len();
+        records.truncate(count);
+        let last = records.last().map_or(after, |stored| stored.seq);
+        let through = if whole { state.seq.max(after) } else { last };
+        future::ready(Ok(FeedPage { records, through })).boxed()
+    }
+
+    fn tail(&self, _: Seq, _: usize) -> Option<Vec<Arc<Stored>>> {
+        None
+    }
+
+    fn resume(&self, position: FeedPosition) -> Option<Seq> {
+        let here = self.position();
+        let same = position.node == here.node && position.epoch == here.epoch;
+        (same && position.seq <= here.seq).then_some(position.seq)
+    }
+
+    fn failure(&self) -> Option<Arc<str>> {
+        self.state.lock().failure.clone()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.published.lock().take();
+        future::ready(()).boxed()
+    }
+}

@@ -1,0 +1,288 @@
+//! One reader's stream: the state, then what changed meanwhile, then what changes.
+//!
+//! ```text
+//! State ──▶ CatchUp ──attach──▶ Joining ──ready──▶ Live ──▶ Ended
+//!   ▲          │                   │                        (from any)
+//!   └──reset───┴───────────────────┘  deletes behind it were forgotten
+//! ```
+//!
+//! Invariants (why they give no gap stands in [`super`]):
+//! - every change of phase and every item happens between two waits, never across one: a reader may
+//!   give up waiting at any time;
+//! - ids and items go out together, in order.
+
+use std::sync::Arc;
+
+use dynarust_core::limits::CHUNK_RECORDS_MAX;
+use dynarust_core::{RecordName, Selection, Seq, Stored, StreamCursor};
+use dynarust_store::{FeedPage, ReadError};
+
+use super::begin::{Begin, RESET_ID, Start};
+use super::event::{Event, Item};
+use super::mailbox::{End, Mailbox};
+use super::outbox::{HANDED_BYTES_MAX, Outbox};
+use super::owner::Streams;
+use super::register::StreamId;
+use super::state::StateReader;
+
+/// How far from the head a stream attaches: what is left to read meanwhile fills its mailbox.
+const NEAR: Seq = CHUNK_RECORDS_MAX as Seq;
+
+#[derive(Debug)]
+enum Phase {
+    /// Tells the state; then what changed since `began`.
+    State { reader: StateReader, began: Seq },
+    /// Reads the feed behind `from`, far from the head.
+    CatchUp { from: Seq },
+    /// Attached; reads the feed behind `from` up to `head`, and no further.
+    Joining { from: Seq, head: Seq },
+    /// Tells what comes in, above `sent`.
+    Live { sent: Seq },
+    /// Told its end.
+    Ended,
+}
+
+/// One reader's stream. Dropping it ends it.
+#[derive(Debug)]
+pub struct LiveStream {
+    streams: Arc<Streams>,
+    id: StreamId,
+    mailbox: Arc<Mailbox>,
+    selection: Selection,
+    fingerprint: u32,
+    phase: Phase,
+    /// The highest seq told as state: it may be above the position at which the state began.
+    state_seq_max: Seq,
+    outbox: Outbox,
+}
+
+impl LiveStream {
+    /// A stream that has entered the register as `id`.
+    pub(super) fn new(
+        streams: Arc<Streams>,
+        id: StreamId,
+        mailbox: Arc<Mailbox>,
+        selection: Selection,
+        begin: Begin,
+    ) -> Self {
+        let mut stream = Self {
+            fingerprint: selection.fingerprint(),
+            streams,
+            id,
+            mailbox,
+            selection,
+            phase: Phase::Ended,
+            state_seq_max: 0,
+            outbox: Outbox::new(RESET_ID.to_owned()),
+        };
+        stream.start(stream.decide(begin));
+        stream
+    }
+
+    /// The next items, at least one; about 64 KiB of values. `None` behind `Lagged` and `Closing`,
+    /// and once the store has stopped.
+    ///
+    /// Cancel-safe: what a dropped call had gathered comes with the next one.
+    ///
+    /// # Errors
+    /// [`ReadError::Base`] where the store cannot be read. No item is lost: the next call tries
+    /// again, and the ids handed out stay good.
+    pub async fn next(&mut self) -> Result<Option<Vec<Item>>, ReadError> {
+        loop {
+            if let Some(end) = self.mailbox.ended() {
+                return Ok(self.finish(end));
+            }
+            if self.outbox.is_full() {
+                return Ok(Some(self.outbox.hand_over()));
+            }
+            match self.phase {
+                Phase::State { .. } => self.read_state().await?,
+                Phase::CatchUp { from } => self.catch_up(from).await?,
+                Phase::Joining { from, head } => self.join(from, head).await?,
+                Phase::Live { sent } => {
+                    self.take_changes(sent);
+                    if !self.outbox.is_empty() {
+                        return Ok(Some(self.outbox.hand_over()));
+                    }
+                    self.mailbox.changed().await;
+                }
+                Phase::Ended => return Ok(None),
+            }
+        }
+    }
+
+    /// The id that stands for all that was handed out, as fresh as it can be: an idle stream's moves
+    /// on with the store, so that it does not age.
+    #[must_use]
+    pub fn cursor(&self) -> String {
+        if let Some(seq) = self.idle_at() {
+            self.outbox.refresh(self.id_at(seq, None));
+        }
+        self.outbox.handed()
+    }
+
+    /// Up to where an idle stream has told everything; `None` for one that is not idle.
+    fn idle_at(&self) -> Option<Seq> {
+        let Phase::Live { sent } = self.phase else {
+            return None;
+        };
+        // Before the mailbox is looked at: what the hub had dispatched by then is in it, or was.
+        let dispatched = self.streams.register().dispatched();
+        let idle = self.outbox.is_empty() && self.mailbox.is_idle();
+        idle.then(|| sent.max(dispatched))
+    }
+
+    fn decide(&self, begin: Begin) -> Start {
+        let store = self.streams.store();
+        match begin {
+            Begin::State => Start::whole(store, &self.selection, false),
+            Begin::Changes => Start::now(store, &self.selection),
+            Begin::After(id) => Start::after(store, &self.selection, id)
+                .unwrap_or_else(|| Start::whole(store, &self.selection, true)),
+        }
+    }
+
+    fn start(&mut self, start: Start) {
+        match start {
+            Start::Changes { from, id } => {
+                self.outbox.refresh(id);
+                self.phase = Phase::CatchUp { from };
+            }
+            Start::State { reader, began, reset, id } => {
+                if reset {
+                    self.outbox.push(Event::Reset, RESET_ID.to_owned());
+                } else {
+                    self.outbox.refresh(id);
+                }
+                self.phase = Phase::State { reader, began };
+            }
+        }
+    }
+
+    async fn read_state(&mut self) -> Result<(), ReadError> {
+        let Phase::State { reader, began } = &mut self.phase else {
+            return Ok(());
+        };
+        let began = *began;
+        let records = reader.read(self.streams.store(), HANDED_BYTES_MAX).await?;
+        if reader.is_done() {
+            self.phase = Phase::CatchUp { from: began };
+        }
+        let now = self.streams.now();
+        for record in records {
+            if record.record.is_live(now) {
+                let id = self.id_at(began, Some(record.name.clone()));
+                self.state_seq_max = self.state_seq_max.max(record.seq);
+                self.outbox.push(Event::Change(record), id);
+            }
+        }
+        Ok(())
+    }
+
+    async fn catch_up(&mut self, from: Seq) -> Result<(), ReadError> {
+        if self.head().saturating_sub(from) <= NEAR {
+            self.attach(from);
+            return Ok(());
+        }
+        if let Some(page) = self.read_feed(from).await? {
+            self.phase = Phase::CatchUp { from: page.through };
+            self.tell_up_to(page.records, Seq::MAX);
+        }
+        Ok(())
+    }
+
+    /// From here on the hub finds the stream. `head` is as high as what the hub had looked up, so that
+    /// all above it comes through the mailbox, and as high as what was told, so that nothing in there
+    /// is older.
+    fn attach(&mut self, from: Seq) {
+        let register = self.streams.register();
+        let looked_up = register.attach(self.id, &self.selection, &self.mailbox);
+        let told = from.max(self.state_seq_max);
+        let head = self.head().max(looked_up).max(told);
+        self.phase = Phase::Joining { from, head };
+    }
+
+    async fn join(&mut self, from: Seq, head: Seq) -> Result<(), ReadError> {
+        if from >= head {
+            self.outbox.push(Event::Ready, self.id_at(head, None));
+            self.phase = Phase::Live { sent: head };
+            return Ok(());
+        }
+        if let Some(page) = self.read_feed(from).await? {
+            self.phase = Phase::Joining { from: page.through, head };
+            // A key that has moved on above the head comes through the mailbox, perhaps by way of an
+            // older change: to tell it here would be to go back later.
+            self.tell_up_to(page.records, head);
+        }
+        Ok(())
+    }
+
+    fn take_changes(&mut self, sent: Seq) {
+        let records = self.mailbox.take(HANDED_BYTES_MAX);
+        if let Some(last) = records.last() {
+            self.phase = Phase::Live { sent: sent.max(last.seq) };
+        }
+        for record in records {
+            // What the hub dispatched late was read from the feed before `ready`.
+            if record.seq > sent {
+                self.tell(record);
+            }
+        }
+    }
+
+    /// A part of the feed; `None` where the stream began anew, since it may have missed deletes.
+    async fn read_feed(&mut self, from: Seq) -> Result<Option<FeedPage>, ReadError> {
+        let store = self.streams.store();
+        let page = store.feed(from, CHUNK_RECORDS_MAX, HANDED_BYTES_MAX).await?;
+        // Asked behind the read: what was not forgotten by now was there to be read.
+        if store.resume(self.streams.at(from)).is_some() {
+            return Ok(Some(page));
+        }
+        self.streams.register().detach(self.id, &self.selection);
+        self.mailbox.clear();
+        self.start(Start::whole(self.streams.store(), &self.selection, true));
+        Ok(None)
+    }
+
+    fn tell_up_to(&mut self, records: Vec<Arc<Stored>>, head: Seq) {
+        for record in records {
+            if record.seq <= head && self.selection.matches(&record.name) {
+                self.tell(record);
+            }
+        }
+    }
+
+    fn tell(&mut self, record: Arc<Stored>) {
+        let id = self.id_at(record.seq, None);
+        self.outbox.push(Event::Change(record), id);
+    }
+
+    /// Tells the end, once.
+    fn finish(&mut self, end: End) -> Option<Vec<Item>> {
+        if !matches!(self.phase, Phase::Ended) {
+            self.phase = Phase::Ended;
+            match end {
+                End::Lagged => self.outbox.push_last(Event::Lagged),
+                End::Closing { retry } => self.outbox.push_last(Event::Closing { retry }),
+                End::Stopped => {}
+            }
+        }
+        (!self.outbox.is_empty()).then(|| self.outbox.hand_over())
+    }
+
+    fn head(&self) -> Seq {
+        self.streams.store().position().seq
+    }
+
+    fn id_at(&self, seq: Seq, state_through: Option<RecordName>) -> String {
+        let position = self.streams.at(seq);
+        let selection = self.fingerprint;
+        StreamCursor { position, selection, state_through }.encode()
+    }
+}
+
+impl Drop for LiveStream {
+    fn drop(&mut self) {
+        self.streams.register().leave(self.id, &self.selection);
+    }
+}

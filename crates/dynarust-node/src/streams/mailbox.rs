@@ -1,0 +1,112 @@
+//! The mailbox of a stream: the hub puts records in, the stream takes them out.
+//!
+//! Invariants:
+//! - whoever changes it wakes the stream afterwards, so that no change goes unseen;
+//! - once it has an end, that end stays, and nothing waits any more.
+//!
+//! The lock is a plain one: it is held for a push, a merge or a few pops, never across an await.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dynarust_core::Stored;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::queue::Queue;
+
+/// How a stream ends, other than by its reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Its queue ran over.
+    Lagged,
+    /// The node closes.
+    Closing {
+        /// When this reader should come back.
+        retry: Duration,
+    },
+    /// The store stopped: there is nothing left to follow.
+    Stopped,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    queue: Queue,
+    end: Option<End>,
+}
+
+/// Where the hub leaves what a stream follows.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    inbox: Mutex<Inbox>,
+    wake: Notify,
+    bytes_max: usize,
+}
+
+impl Mailbox {
+    /// An empty mailbox for a queue of `bytes_max`; one that has ended already where `end` says so.
+    pub(super) fn new(bytes_max: usize, end: Option<End>) -> Self {
+        let queue = Queue::default();
+        Self { inbox: Mutex::new(Inbox { queue, end }), wake: Notify::new(), bytes_max }
+    }
+
+    /// Adds a record; ends the stream as lagged where there is no room.
+    pub(super) fn push(&self, record: &Arc<Stored>) {
+        let mut inbox = self.inbox.lock();
+        if inbox.end.is_some() {
+            return;
+        }
+        let pushed = inbox.queue.push(Arc::clone(record), self.bytes_max);
+        drop(inbox);
+        match pushed {
+            Ok(()) => self.wake.notify_one(),
+            Err(_) => self.end(End::Lagged),
+        }
+    }
+
+    /// Ends the stream, and drops what waits for it. The first end stays.
+    pub(super) fn end(&self, end: End) {
+        let mut inbox = self.inbox.lock();
+        inbox.end.get_or_insert(end);
+        let dropped = std::mem::take(&mut inbox.queue);
+        drop(inbox);
+        drop(dropped);
+        self.wake.notify_one();
+    }
+
+    /// Forgets what waits: for a stream that is no longer attached.
+    pub(super) fn clear(&self) {
+        drop(std::mem::take(&mut self.inbox.lock().queue));
+    }
+
+    /// How the stream ended, if it has.
+    pub(super) fn ended(&self) -> Option<End> {
+        self.inbox.lock().end
+    }
+
+    /// Takes what waits, oldest first, until `bytes_max` bytes of values are together.
+    pub(super) fn take(&self, bytes_max: usize) -> Vec<Arc<Stored>> {
+        let mut inbox = self.inbox.lock();
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        while bytes < bytes_max {
+            let Some(record) = inbox.queue.pop() else {
+                break;
+            };
+            bytes += record.record.value.len();
+            taken.push(record);
+        }
+        taken
+    }
+
+    /// Whether nothing waits and the stream goes on.
+    pub(super) fn is_idle(&self) -> bool {
+        let inbox = self.inbox.lock();
+        inbox.end.is_none() && inbox.queue.is_empty()
+    }
+
+    /// Returns once something may have changed since the last return. Cancel-safe.
+    pub(super) async fn changed(&self) {
+        self.wake.notified().await;
+    }
+}

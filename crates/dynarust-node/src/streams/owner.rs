@@ -1,0 +1,127 @@
+//! The owner of all live streams of a node.
+
+use std::sync::Arc;
+
+use dynarust_core::limits::{STREAM_QUEUE_BYTES_MAX, STREAMS_MAX};
+use dynarust_core::{FeedPosition, Selection, Seq, UnixMillis};
+use dynarust_store::{Store, WallClock};
+use tokio::task::JoinHandle;
+
+use super::begin::Begin;
+use super::hub::Hub;
+use super::live_stream::LiveStream;
+use super::register::{Ending, Register};
+
+/// How much the live streams of a node may hold.
+#[derive(Debug, Clone)]
+pub struct StreamsConfig {
+    /// Bytes that may wait for one slow reader, beside the newest record. More, and bursts are
+    /// ridden out; less, and readers are cut sooner. Times [`StreamsConfig::streams_max`] it is the
+    /// worst case, but records that wait for several readers are held once.
+    pub queue_bytes_max: usize,
+    /// Streams at a time.
+    pub streams_max: usize,
+}
+
+/// Why a stream did not begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    /// The node follows for as many readers as it may. Nothing changed.
+    #[error("this node has as many live streams as it takes on: try another node, or later")]
+    TooMany,
+}
+
+/// All live streams of a node.
+///
+/// It owns the hub's task: closing or dropping it ends the task, and the end of the task, even by a
+/// panic, ends every stream. A [`LiveStream`] keeps its owner.
+pub struct Streams {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn WallClock>,
+    register: Arc<Register>,
+    /// Whose feed: the same as long as the store runs.
+    feed: FeedPosition,
+    hub: JoinHandle<()>,
+}
+
+impl Default for StreamsConfig {
+    fn default() -> Self {
+        Self { queue_bytes_max: STREAM_QUEUE_BYTES_MAX, streams_max: STREAMS_MAX }
+    }
+}
+
+impl Streams {
+    /// Starts the hub as a task of the current tokio runtime. Whoever holds the `Arc` owns it.
+    #[must_use]
+    pub fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn WallClock>,
+        config: StreamsConfig,
+    ) -> Arc<Self> {
+        let feed = store.position();
+        let head = feed.seq;
+        let register = Register::new(config.streams_max, config.queue_bytes_max, head);
+        let register = Arc::new(register);
+        let hub = Hub::new(Arc::clone(&store), Arc::clone(&register), head);
+        Arc::new(Self { store, clock, register, feed, hub: tokio::spawn(hub.run()) })
+    }
+
+    /// Begins a stream. With [`Begin::Changes`] it tells all that is published after this returns.
+    ///
+    /// # Errors
+    /// [`SubscribeError::TooMany`]: nothing changed.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        selection: Selection,
+        begin: Begin,
+    ) -> Result<LiveStream, SubscribeError> {
+        let (id, mailbox) = self.register.enter().ok_or(SubscribeError::TooMany)?;
+        Ok(LiveStream::new(Arc::clone(self), id, mailbox, selection, begin))
+    }
+
+    /// Ends every stream with [`Event::Closing`], those that begin later too. Idempotent.
+    ///
+    /// [`Event::Closing`]: super::Event::Closing
+    pub fn close(&self) {
+        self.register.end(Ending::Closing);
+        self.hub.abort();
+    }
+
+    /// Streams at present: begun, and not yet dropped.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.register.count()
+    }
+
+    /// What is followed.
+    pub(super) fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    /// Who is there.
+    pub(super) fn register(&self) -> &Register {
+        &self.register
+    }
+
+    /// A place in the store's feed.
+    pub(super) fn at(&self, seq: Seq) -> FeedPosition {
+        FeedPosition { seq, ..self.feed }
+    }
+
+    /// The node's time.
+    pub(super) fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        self.hub.abort();
+    }
+}
+
+impl std::fmt::Debug for Streams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streams").field("register", &self.register).finish_non_exhaustive()
+    }
+}

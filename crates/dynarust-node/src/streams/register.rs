@@ -1,0 +1,187 @@
+//! The register: which streams there are, and which of them are attached to the hub.
+//!
+//! Invariants:
+//! - at most `streams_max` streams;
+//! - a stream that comes after the end finds it in its mailbox;
+//! - all that is followed up to `dispatched` was put into the mailboxes of all attached streams, or
+//!   those streams have ended.
+//!
+//! One lock guards it. It is held for map operations only: mailboxes are touched after it is
+//! released, so that a large fan-out keeps nobody from subscribing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use dynarust_core::{Selection, Seq, Stored};
+use parking_lot::Mutex;
+
+use super::interest::Interest;
+use super::mailbox::{End, Mailbox};
+
+/// The soonest that a reader is asked to come back after a close.
+const RETRY_MILLIS_MIN: u64 = 1_000;
+/// The latest.
+const RETRY_MILLIS_MAX: u64 = 5_000;
+
+/// One stream of this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct StreamId(pub(super) u64);
+
+/// Why all streams end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The node closes.
+    Closing,
+    /// The store stopped, or the hub failed.
+    Stopped,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    streams: HashMap<StreamId, Arc<Mailbox>>,
+    attached: Interest,
+    /// The highest seq that the hub has looked up.
+    looked_up: Seq,
+    next_id: u64,
+    ending: Option<Ending>,
+}
+
+/// All streams of a node.
+#[derive(Debug)]
+pub(super) struct Register {
+    members: Mutex<Members>,
+    dispatched: AtomicU64,
+    streams_max: usize,
+    queue_bytes_max: usize,
+}
+
+impl Register {
+    /// An empty register whose hub stands at `dispatched`.
+    pub(super) fn new(streams_max: usize, queue_bytes_max: usize, dispatched: Seq) -> Self {
+        Self {
+            members: Mutex::new(Members { looked_up: dispatched, ..Members::default() }),
+            dispatched: AtomicU64::new(dispatched),
+            streams_max,
+            queue_bytes_max,
+        }
+    }
+
+    /// Takes on a stream; `None` where there are too many.
+    pub(super) fn enter(&self) -> Option<(StreamId, Arc<Mailbox>)> {
+        let mut members = self.members.lock();
+        if members.streams.len() >= self.streams_max {
+            return None;
+        }
+        let id = StreamId(members.next_id);
+        members.next_id += 1;
+        let end = members.ending.map(|ending| ending.of(id));
+        let mailbox = Arc::new(Mailbox::new(self.queue_bytes_max, end));
+        members.streams.insert(id, Arc::clone(&mailbox));
+        Some((id, mailbox))
+    }
+
+    /// From now on the hub finds the stream: for every record above the seq that this returns.
+    pub(super) fn attach(
+        &self,
+        id: StreamId,
+        selection: &Selection,
+        mailbox: &Arc<Mailbox>,
+    ) -> Seq {
+        let mut members = self.members.lock();
+        members.attached.add(id, selection, mailbox);
+        members.looked_up
+    }
+
+    /// The hub does not find the stream any more; harmless where it did not.
+    pub(super) fn detach(&self, id: StreamId, selection: &Selection) {
+        self.members.lock().attached.remove(id, selection);
+    }
+
+    /// The stream is gone, and detached.
+    pub(super) fn leave(&self, id: StreamId, selection: &Selection) {
+        let mut members = self.members.lock();
+        members.attached.remove(id, selection);
+        members.streams.remove(&id);
+    }
+
+    /// Adds the mailboxes of all attached streams that follow the record.
+    pub(super) fn look_up(&self, record: &Stored, found: &mut Vec<Arc<Mailbox>>) {
+        let mut members = self.members.lock();
+        members.attached.find(&record.name, found);
+        members.looked_up = members.looked_up.max(record.seq);
+    }
+
+    /// Ends every attached stream as lagged: each resumes by itself.
+    pub(super) fn cut_attached(&self) {
+        let attached = self.members.lock().attached.all();
+        for mailbox in attached {
+            mailbox.end(End::Lagged);
+        }
+    }
+
+    /// Ends all streams, those to come too. The first ending stays.
+    pub(super) fn end(&self, ending: Ending) {
+        for (id, mailbox) in self.begin_end(ending) {
+            mailbox.end(ending.of(id));
+        }
+    }
+
+    fn begin_end(&self, ending: Ending) -> Vec<(StreamId, Arc<Mailbox>)> {
+        let mut members = self.members.lock();
+        members.ending.get_or_insert(ending);
+        let streams = members.streams.iter();
+        streams.map(|(id, mailbox)| (*id, Arc::clone(mailbox))).collect()
+    }
+
+    /// How many streams there are.
+    pub(super) fn count(&self) -> usize {
+        self.members.lock().streams.len()
+    }
+
+    /// How far the hub has come.
+    pub(super) fn dispatched(&self) -> Seq {
+        self.dispatched.load(Ordering::Acquire)
+    }
+
+    /// Tells how far the hub has come: only once all up to there is in the mailboxes.
+    pub(super) fn set_dispatched(&self, seq: Seq) {
+        self.dispatched.store(seq, Ordering::Release);
+    }
+}
+
+impl Ending {
+    /// What it means for one stream.
+    fn of(self, id: StreamId) -> End {
+        match self {
+            Self::Stopped => End::Stopped,
+            Self::Closing => End::Closing { retry: retry(id) },
+        }
+    }
+}
+
+/// Spreads the readers' return evenly over the span, without a draw: ids are consecutive, and steps
+/// of the golden ratio fill a span evenly however many are taken.
+fn retry(id: StreamId) -> Duration {
+    const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+    let turn = id.0.wrapping_mul(GOLDEN) >> 32;
+    let span = RETRY_MILLIS_MAX - RETRY_MILLIS_MIN + 1;
+    Duration::from_millis(RETRY_MILLIS_MIN + ((turn * span) >> 32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_come_back_evenly_spread() {
+        let mut seconds = [0; 5];
+        for id in 0..4_000 {
+            let retry = retry(StreamId(id));
+            assert!((1_000..=5_000).contains(&retry.as_millis()));
+            seconds[usize::try_from(retry.as_secs()).unwrap() - 1] += 1;
+        }
+        assert!(seconds[..4].iter().all(|count| (950..1_050).contains(count)));
+    }
+}

@@ -1,0 +1,8 @@
+//! Live streams over a store in memory, and over the real one.
+
+mod following;
+mod interleavings;
+mod over_the_real_store;
+mod reader;
+mod resuming;
+pub(super) mod store;

@@ -1,0 +1,169 @@
+//! Coming back with an id.
+
+use dynarust_core::{Epoch, NodeId, Selection, StreamCursor};
+
+use super::reader::{all_of, poll_at_most, short, streams};
+use super::store::{TestStore, selection};
+use crate::streams::{Begin, LiveStream};
+
+fn everything() -> Selection {
+    selection(&["*"])
+}
+
+async fn told_after(store: &std::sync::Arc<TestStore>, id: &str) -> Vec<String> {
+    let begin = Begin::After(id.to_owned());
+    let mut stream = streams(store).subscribe(everything(), begin).unwrap();
+    short(&all_of(&mut stream).await)
+}
+
+fn seq_of(id: &str) -> u64 {
+    StreamCursor::decode(id).unwrap().position.seq
+}
+
+#[tokio::test]
+async fn what_was_missed_comes_first_deletes_too() {
+    let store = TestStore::new();
+    for (key, value) in [("a", Some("1")), ("b", Some("2"))] {
+        store.put(key, value);
+    }
+    let mut stream = streams(&store).subscribe(everything(), Begin::State).unwrap();
+    let ready = all_of(&mut stream).await.pop().unwrap();
+    for (key, value) in [("a", None), ("c", Some("3")), ("c", Some("4"))] {
+        store.put(key, value);
+    }
+    assert_eq!(told_after(&store, &ready.id).await, ["a=", "c=4", "ready"]);
+    let changes = all_of(&mut stream).await;
+    assert_eq!(told_after(&store, &changes[0].id).await, ["c=4", "ready"]);
+    assert_eq!(told_after(&store, &changes[2].id).await, ["ready"]);
+}
+
+#[tokio::test]
+async fn a_state_goes_on_where_it_was_cut() {
+    let store = TestStore::new();
+    for key in ["a", "b", "c", "d"] {
+        store.put(key, Some("1"));
+    }
+    let mut stream = streams(&store).subscribe(everything(), Begin::State).unwrap();
+    let items = all_of(&mut stream).await;
+    for (key, value) in [("a", None), ("b", Some("2")), ("d", None)] {
+        store.put(key, value);
+    }
+    let told = told_after(&store, &items[1].id).await;
+    assert_eq!(told, ["c=1", "a=", "b=2", "d=", "ready"]);
+}
+
+#[tokio::test]
+async fn a_state_of_keys_in_several_tables_goes_on_where_it_was_cut() {
+    let store = TestStore::new();
+    for key in ["a", "b", "c", "ca", "d"] {
+        store.put(key, Some("1"));
+    }
+    let follows = selection(&["a", "b", "c*", "d"]);
+    let streams = streams(&store);
+    let mut stream = streams.subscribe(follows.clone(), Begin::State).unwrap();
+    let items = all_of(&mut stream).await;
+    let whole = short(&items);
+    for (at, item) in items.iter().enumerate() {
+        let begin = Begin::After(item.id.clone());
+        let mut stream = streams.subscribe(follows.clone(), begin).unwrap();
+        let rest = whole[(at + 1).min(items.len() - 1)..].to_vec();
+        assert_eq!(short(&all_of(&mut stream).await), rest);
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_none_of_ours_resets() {
+    let store = TestStore::new();
+    store.put("a", Some("1"));
+    let mut stream = streams(&store).subscribe(everything(), Begin::State).unwrap();
+    let ready = all_of(&mut stream).await.pop().unwrap();
+    let good = StreamCursor::decode(&ready.id).unwrap();
+    let mut bad: Vec<String> = ["", "0", "nonsense", "é"].map(str::to_owned).into();
+    let mut position = good.position;
+    position.seq += 1;
+    bad.push(StreamCursor { position, ..good.clone() }.encode());
+    let mut position = good.position;
+    position.node = NodeId(99);
+    bad.push(StreamCursor { position, ..good.clone() }.encode());
+    let mut position = good.position;
+    position.epoch = Epoch(99);
+    bad.push(StreamCursor { position, ..good.clone() }.encode());
+    let other = selection(&["a"]).fingerprint();
+    bad.push(StreamCursor { selection: other, ..good }.encode());
+    for id in bad {
+        assert_eq!(told_after(&store, &id).await, ["reset", "a=1", "ready"], "{id}");
+    }
+}
+
+#[tokio::test]
+async fn the_id_beside_a_reset_resets_again() {
+    let store = TestStore::new();
+    store.put("a", Some("1"));
+    let begin = Begin::After("unknown".to_owned());
+    let mut stream = streams(&store).subscribe(everything(), begin).unwrap();
+    let items = all_of(&mut stream).await;
+    assert_eq!(short(&items), ["reset", "a=1", "ready"]);
+    assert_eq!(told_after(&store, &items[0].id).await, ["reset", "a=1", "ready"]);
+    assert_eq!(told_after(&store, &items[1].id).await, ["ready"]);
+}
+
+#[tokio::test]
+async fn forgotten_deletes_reset() {
+    let store = TestStore::new();
+    store.put("a", Some("1"));
+    let mut stream = streams(&store).subscribe(everything(), Begin::State).unwrap();
+    let ready = all_of(&mut stream).await.pop().unwrap();
+    store.put("a", None);
+    store.forget_deletes();
+    assert_eq!(told_after(&store, &ready.id).await, ["reset", "ready"]);
+}
+
+#[tokio::test]
+async fn deletes_forgotten_under_way_reset() {
+    let store = TestStore::new();
+    store.put("a", Some("1"));
+    let mut stream = streams(&store).subscribe(everything(), Begin::State).unwrap();
+    let ready = all_of(&mut stream).await.pop().unwrap();
+    store.put("a", None);
+    store.put("b", Some("2"));
+    let mut stream: LiveStream =
+        streams(&store).subscribe(everything(), Begin::After(ready.id)).unwrap();
+    // It is attached, and waits for its part of the feed.
+    assert_eq!(poll_at_most(1, stream.next()).await, None);
+    store.forget_deletes();
+    assert_eq!(short(&all_of(&mut stream).await), ["reset", "b=2", "ready"]);
+    store.put("b", None);
+    assert_eq!(short(&all_of(&mut stream).await), ["b="]);
+}
+
+#[tokio::test]
+async fn the_cursor_of_an_idle_stream_moves_on() {
+    let store = TestStore::new();
+    let streams = streams(&store);
+    let mut stream = streams.subscribe(selection(&["a"]), Begin::State).unwrap();
+    let ready = all_of(&mut stream).await.pop().unwrap();
+    assert_eq!(stream.cursor(), ready.id);
+    for _ in 0..10 {
+        store.put("b", Some("1"));
+    }
+    assert!(all_of(&mut stream).await.is_empty());
+    let fresh = stream.cursor();
+    assert_eq!(seq_of(&fresh), 10);
+    streams.close();
+    assert_eq!(all_of(&mut stream).await[0].id, fresh);
+}
+
+#[tokio::test]
+async fn the_cursor_does_not_move_past_what_waits() {
+    let store = TestStore::new();
+    let mut stream = streams(&store).subscribe(selection(&["a"]), Begin::State).unwrap();
+    let ready = all_of(&mut stream).await.pop().unwrap();
+    let change = store.put("a", Some("1"));
+    store.put("b", Some("1"));
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stream.cursor(), ready.id);
+    assert_eq!(all_of(&mut stream).await.len(), 1);
+    assert_eq!(seq_of(&stream.cursor()), change + 1);
+}
