@@ -1,1 +1,50 @@
-//! Placeholder.
+//! What a client sees: the HTTP contract (API.md).
+//!
+//! ```text
+//! socket ──► front_door ──► connection (hyper) ──► surface ─┬─ record/{get,put,delete}
+//!                                                           ├─ live/subscribe ──► live/sse
+//!                                                           └─ axum ─┬─ table/{store,keys,multi_get}
+//!                                                                    └─ node_state
+//! ```
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `front_door` | the listening socket, its connections, their end |
+//! | `connection`, `stall_limit` | one connection: hyper and its limits |
+//! | `surface` | **every route of the API** |
+//! | `path`, `query`, `conditions`, `guarantees`, `content_type` | what a request's head says |
+//! | `request_body`, `budget`, `json` | what a request's body says, within bounds |
+//! | `record`, `table`, `live`, `node_state` | the answers |
+//! | `problem` | **every error of the API**, and what becomes one |
+//! | `answer`, `response_body` | how answers are made and sent |
+//!
+//! Nothing here decides what a record is or who owns it: that is `dynarust-node`'s and
+//! `dynarust-core`'s.
+
+mod answer;
+mod backend;
+mod budget;
+mod conditions;
+mod connection;
+mod content_type;
+mod front_door;
+mod guarantees;
+mod json;
+mod live;
+mod node_state;
+mod path;
+mod problem;
+mod query;
+mod record;
+mod request_body;
+mod response_body;
+mod stall_limit;
+mod surface;
+mod table;
+
+#[cfg(test)]
+#[path = "../../dynarust-node/src/store_in_memory.rs"]
+mod store_in_memory;
+
+pub use backend::HttpConfig;
+pub use front_door::{BindError, FrontDoor};

@@ -1,2 +1,72 @@
-//! Placeholder.
-fn main() {}
+//! `DynaRust`: one node, in one process (README.md).
+//!
+//! ```text
+//! arguments ──► config (validated once) ──► serve: front door, store, node ──► until a signal
+//!           └─► verify, salvage: look after the folder of a node that is stopped
+//! ```
+//!
+//! Whatever goes wrong is one line on standard error that says what to do. The exit code is 2 where
+//! the command was wrong, 1 where it was right and could not be done.
+
+mod arguments;
+mod byte_count;
+mod config;
+mod logging;
+mod offline;
+mod serve;
+mod usage;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use crate::arguments::{Arguments, Command};
+use crate::config::Config;
+use crate::usage::UsageError;
+
+/// Why the program ends with another code than 0.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    #[error(transparent)]
+    Serve(#[from] serve::ServeError),
+    #[error(transparent)]
+    Offline(#[from] offline::OfflineError),
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Serve(_) | Self::Offline(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Where even this cannot be written, the exit code must do.
+            let _ = writeln!(std::io::stderr(), "DynaRust: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let Some(arguments) = usage::read()? else {
+        return Ok(());
+    };
+    match arguments.command {
+        Some(Command::Verify { folder }) => Ok(offline::verify(&folder)?),
+        Some(Command::Salvage { folder }) => Ok(offline::salvage(&folder)?),
+        None => start(arguments),
+    }
+}
+
+fn start(arguments: Arguments) -> Result<(), Failure> {
+    let config = Config::try_from(arguments)?;
+    logging::start(config.log_format, config.log_filter.clone());
+    Ok(serve::serve(config)?)
+}

@@ -1,0 +1,39 @@
+//! What every handler works with: the node, the settings, and the budgets that they share.
+
+use std::sync::Arc;
+
+use dynarust_core::limits::{BODIES_BYTES_MAX, PAGES_BYTES_MAX};
+use dynarust_node::Node;
+use dynarust_store::Durability;
+
+use crate::budget::Budget;
+
+/// What an operator can set of the front door.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// Bytes in a value's JSON text. Higher: larger records; more memory a request.
+    pub value_bytes_max: usize,
+    /// The durability of writes that don't ask for one.
+    pub durability: Durability,
+}
+
+#[derive(Debug)]
+pub(crate) struct Backend {
+    pub(crate) node: Arc<Node>,
+    pub(crate) config: HttpConfig,
+    /// Bytes of request bodies in memory.
+    pub(crate) bodies: Budget,
+    /// Bytes of listed pages in memory.
+    pub(crate) pages: Budget,
+}
+
+impl Backend {
+    pub(crate) fn new(node: Arc<Node>, config: HttpConfig) -> Self {
+        Self {
+            node,
+            config,
+            bodies: Budget::new(BODIES_BYTES_MAX),
+            pages: Budget::new(PAGES_BYTES_MAX),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! A number of bytes that all requests share: who takes some waits for its turn, in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::problem::{Code, Problem};
+
+/// How long a request waits for memory before it is refused.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(crate) struct Budget(Arc<Semaphore>);
+
+/// Bytes taken from a [`Budget`], given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Share(OwnedSemaphorePermit);
+
+impl Budget {
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes)))
+    }
+
+    /// Takes `bytes`, which must not be more than there ever are.
+    ///
+    /// # Errors
+    /// `overloaded` where others held too much for too long.
+    pub(crate) async fn take(&self, bytes: usize) -> Result<Share, Problem> {
+        let overloaded =
+            || Problem::new(Code::Overloaded, "too many large requests at a time: try again later");
+        let permits = u32::try_from(bytes).map_err(|_| overloaded())?;
+        let acquired = Arc::clone(&self.0).acquire_many_owned(permits);
+        match timeout(PATIENCE, acquired).await {
+            Ok(Ok(permit)) => Ok(Share(permit)),
+            _ => Err(overloaded()),
+        }
+    }
+}
+
+impl Share {
+    /// Gives back all but `bytes`.
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
+        let surplus = self.0.num_permits().saturating_sub(bytes);
+        drop(self.0.split(surplus));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_taken_is_missing_until_given_back() {
+        let budget = Budget::new(10);
+        let mut share = budget.take(8).await.unwrap();
+        assert!(budget.take(3).await.is_err());
+        share.shrink_to(7);
+        let rest = budget.take(3).await.unwrap();
+        drop((share, rest));
+        assert!(budget.take(10).await.is_ok());
+    }
+}

@@ -1,0 +1,146 @@
+//! Events as text (WHATWG HTML, section 9.2 "Server-sent events").
+//!
+//! Invariant: a value arrives as equal JSON. Its text may hold line ends between its tokens, each of
+//! which would end a `data:` line; so it goes out as several, and the reader joins them with `\n`,
+//! which between tokens means the same.
+
+use dynarust_core::{Stored, UnixMillis};
+use dynarust_node::streams::{Event, Item};
+
+use crate::json;
+
+/// The first words of every stream: how long a reader waits before it comes back.
+pub(super) const RETRY: &[u8] = b"retry: 2000\n\n";
+/// Keeps the way open.
+pub(super) const HEARTBEAT: &[u8] = b":\n\n";
+
+/// The text of some events; what has expired is told from what was deleted by `now`.
+pub(super) fn print(items: &[Item], now: UnixMillis) -> Vec<u8> {
+    let mut text = Vec::new();
+    for item in items {
+        match &item.event {
+            Event::Change(stored) => push_change(&mut text, &item.id, stored, now),
+            Event::Ready => push_named(&mut text, "ready", &item.id),
+            Event::Reset => push_named(&mut text, "reset", &item.id),
+            Event::Lagged => push_named(&mut text, "lagged", &item.id),
+            Event::Closing { retry } => {
+                push(&mut text, &["retry: ", &retry.as_millis().to_string(), "\n"]);
+                push_named(&mut text, "closing", &item.id);
+            }
+        }
+    }
+    text
+}
+
+/// Moves the reader's last id, and is no event.
+pub(super) fn id_alone(id: &str) -> Vec<u8> {
+    ["id: ", id, "\n\n"].concat().into_bytes()
+}
+
+fn push(text: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        text.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn push_named(text: &mut Vec<u8>, event: &str, id: &str) {
+    push(text, &["event: ", event, "\nid: ", id, "\ndata: {}\n\n"]);
+}
+
+fn push_change(text: &mut Vec<u8>, id: &str, stored: &Stored, now: UnixMillis) {
+    push(text, &["id: ", id, "\ndata: {\"table\":"]);
+    json::push_string(text, stored.name.table());
+    push(text, &[",\"key\":"]);
+    json::push_string(text, stored.name.key());
+    let record = &stored.record;
+    if record.is_live(now) {
+        push(text, &[",\"value\":"]);
+        push_lines(text, &record.value);
+    } else if record.tombstone {
+        push(text, &[",\"deleted\":true"]);
+    } else {
+        push(text, &[",\"deleted\":true,\"expired\":true"]);
+    }
+    push(text, &[",\"version\":\"", &record.version.to_string(), "\"}\n\n"]);
+}
+
+/// Each line end of `value` begins another `data:` line.
+fn push_lines(text: &mut Vec<u8>, value: &[u8]) {
+    for (nth, line) in value.split(|byte| matches!(byte, b'\r' | b'\n')).enumerate() {
+        if nth > 0 {
+            push(text, &["\ndata: "]);
+        }
+        text.extend_from_slice(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use dynarust_core::{NodeId, Record, RecordName, Version};
+
+    use super::*;
+
+    fn change(value: &'static str, tombstone: bool, expiry: Option<u64>) -> Item {
+        let record = Record {
+            version: Version { hlc: 1, node: NodeId(2) },
+            previous: None,
+            expiry,
+            tombstone,
+            value: Bytes::from_static(value.as_bytes()),
+        };
+        Item {
+            event: Event::Change(Arc::new(Stored {
+                name: RecordName::parse("default", "my\nkey").unwrap(),
+                seq: 1,
+                record,
+            })),
+            id: "c1".to_owned(),
+        }
+    }
+
+    fn print(items: &[Item], now: UnixMillis) -> String {
+        String::from_utf8(super::print(items, now)).unwrap()
+    }
+
+    const VERSION: &str = "00000000000000010000000000000002";
+
+    #[test]
+    fn a_change_tells_the_record() {
+        let live = print(&[change("\"mydata\"", false, None)], 0);
+        let expected = format!(
+            "id: c1\ndata: {{\"table\":\"default\",\"key\":\"my\\nkey\",\"value\":\"mydata\",\
+             \"version\":\"{VERSION}\"}}\n\n"
+        );
+        assert_eq!(live, expected);
+        let deleted = print(&[change("", true, None)], 0);
+        assert!(deleted.contains(&format!("\"deleted\":true,\"version\":\"{VERSION}\"")));
+        let expired = print(&[change("1", false, Some(5))], 5);
+        assert!(expired.contains("\"deleted\":true,\"expired\":true,\"version\""));
+    }
+
+    #[test]
+    fn line_ends_in_a_value_don_t_end_the_event() {
+        let text = print(&[change("[1,\n2,\r3,\r\n\r\n4]", false, None)], 0);
+        assert!(!text.contains('\r'));
+        let event = text.strip_suffix("\n\n").unwrap();
+        assert!(!event.contains("\n\n"));
+        let lines = event.lines().filter_map(|line| line.strip_prefix("data: "));
+        let data = lines.collect::<Vec<_>>().join("\n");
+        let data: serde_json::Value = serde_json::from_str(&data).unwrap();
+        assert_eq!(data["value"], serde_json::json!([1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn named_events_have_data() {
+        let item = |event| Item { event, id: "c2".to_owned() };
+        let ready = print(&[item(Event::Ready)], 0);
+        assert_eq!(ready, "event: ready\nid: c2\ndata: {}\n\n");
+        let retry = Duration::from_millis(1500);
+        let closing = print(&[item(Event::Closing { retry })], 0);
+        assert_eq!(closing, "retry: 1500\nevent: closing\nid: c2\ndata: {}\n\n");
+    }
+}

@@ -1,0 +1,155 @@
+//! SUBSCRIBE: the head of a live stream, and its body that follows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dynarust_core::Selection;
+use dynarust_node::Node;
+use dynarust_node::streams::{Begin, LiveStream};
+use futures_util::stream::{self, StreamExt};
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use tokio::time::timeout;
+
+use super::follow::Follow;
+use super::sse;
+use crate::answer;
+use crate::backend::Backend;
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::response_body::{Body, CutShort};
+
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Silence after which a heartbeat goes out.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
+/// Every so many heartbeats the cursor goes out instead (5 minutes), so that it does not age.
+const HEARTBEATS_A_CURSOR: u32 = 20;
+
+/// # Errors
+/// `invalid_table`, `invalid_key`, `invalid_parameter`; `overloaded`.
+pub(crate) fn subscribe<B>(
+    backend: &Backend,
+    follow: Follow<'_>,
+    request: &Request<B>,
+) -> Result<Response<Body>, Problem> {
+    let (selection, begin) = read_head(follow, request)?;
+    let body = if request.method() == Method::HEAD {
+        Body::empty()
+    } else {
+        let live = backend.node.subscribe(selection, begin)?;
+        follow_on(Arc::clone(&backend.node), live)
+    };
+    let mut response = answer::with_body(StatusCode::OK, EVENT_STREAM, body);
+    let headers = response.headers_mut();
+    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+fn read_head<B>(follow: Follow<'_>, request: &Request<B>) -> Result<(Selection, Begin), Problem> {
+    let mut query = Query::parse(request.uri().query())?;
+    let selection = follow.selection(&mut query)?;
+    let state = query.take_as("state", "`true` or `false`")?.unwrap_or(true);
+    let parameter = query.take("last_event_id")?.map(|id| id.into_owned());
+    query.finish()?;
+    let header = request.headers().get(LAST_EVENT_ID);
+    let header = header.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
+    // A browser that has seen no id sends none, or an empty one.
+    let given = |id: &String| !id.is_empty();
+    let begin = match header.filter(given).or(parameter.filter(given)) {
+        Some(id) => Begin::After(id),
+        None if state => Begin::State,
+        None => Begin::Changes,
+    };
+    Ok((selection, begin))
+}
+
+/// A stream on its way to a reader.
+struct Following {
+    node: Arc<Node>,
+    live: LiveStream,
+    /// Heartbeats since the last event.
+    silence: u32,
+}
+
+fn follow_on(node: Arc<Node>, live: LiveStream) -> Body {
+    let following = Following { node, live, silence: 0 };
+    let events = stream::unfold(following, async |mut following| {
+        let text = following.next().await?;
+        Some((text.map(Bytes::from), following))
+    });
+    let first = stream::iter([Ok(Bytes::from_static(sse::RETRY))]);
+    Body::Chunks(first.chain(events).boxed())
+}
+
+impl Following {
+    /// What to send next; `None` once the stream has ended.
+    async fn next(&mut self) -> Option<Result<Vec<u8>, CutShort>> {
+        match timeout(HEARTBEAT_INTERVAL, self.live.next()).await {
+            Err(_) => Some(Ok(self.break_silence())),
+            Ok(Ok(items)) => {
+                self.silence = 0;
+                Some(Ok(sse::print(&items?, self.node.now())))
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a live stream was cut short");
+                Some(Err(CutShort))
+            }
+        }
+    }
+
+    fn break_silence(&mut self) -> Vec<u8> {
+        self.silence += 1;
+        if self.silence.is_multiple_of(HEARTBEATS_A_CURSOR) {
+            sse::id_alone(&self.live.cursor())
+        } else {
+            sse::HEARTBEAT.to_vec()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dynarust_node::NodeConfig;
+    use dynarust_node::streams::StreamsConfig;
+    use dynarust_store::{Durability, SystemClock};
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::HttpConfig;
+    use crate::store_in_memory::StoreInMemory;
+
+    fn backend() -> Backend {
+        let config =
+            NodeConfig { address: "127.0.0.1:6660".to_owned(), streams: StreamsConfig::default() };
+        let node = Node::start(StoreInMemory::new(), Arc::new(SystemClock), config);
+        let http = HttpConfig { value_bytes_max: 1, durability: Durability::Sync };
+        Backend::new(node, http)
+    }
+
+    async fn part(body: &mut Body) -> String {
+        let frame = body.frame().await.unwrap().unwrap();
+        String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_broken_by_heartbeats_and_cursors() {
+        let backend = backend();
+        let request = Request::get("/t/subscribe").body(()).unwrap();
+        let follow = Follow::Table { table: "t" };
+        let mut body = subscribe(&backend, follow, &request).unwrap().into_body();
+        assert_eq!(part(&mut body).await, "retry: 2000\n\n");
+        let ready = part(&mut body).await;
+        let id = ready.strip_prefix("event: ready\nid: ").unwrap();
+        let id = id.strip_suffix("\ndata: {}\n\n").unwrap();
+        for _ in 0..2 {
+            for _ in 1..HEARTBEATS_A_CURSOR {
+                assert_eq!(part(&mut body).await, ":\n\n");
+            }
+            assert_eq!(part(&mut body).await, format!("id: {id}\n\n"));
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Problems (RFC 9457): every error that a client can meet, and what becomes one.
+//!
+//! This is the one file that maps errors to HTTP. A code is stable; the detail is for people and says
+//! what to do.
+
+use std::borrow::Cow;
+
+use dynarust_core::{NameError, Version};
+use dynarust_node::RefusedWrite;
+use dynarust_node::streams::SubscribeError;
+use dynarust_store::{ReadError, WriteError};
+use http::header::{ALLOW, CONNECTION, ETAG, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use crate::answer;
+use crate::conditions;
+use crate::response_body::Body;
+
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $status:ident $text:literal,)+) => {
+        /// What went wrong, as clients see it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Code { $($(#[$doc])* $variant,)+ }
+
+        impl Code {
+            /// Its status, and its name in an answer.
+            fn row(self) -> (StatusCode, &'static str) {
+                match self { $(Self::$variant => (StatusCode::$status, $text),)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request breaks HTTP's rules, or its body did not arrive whole.
+    InvalidRequest = BAD_REQUEST "invalid_request",
+    InvalidTable = BAD_REQUEST "invalid_table",
+    InvalidKey = BAD_REQUEST "invalid_key",
+    InvalidParameter = BAD_REQUEST "invalid_parameter",
+    InvalidCondition = BAD_REQUEST "invalid_condition",
+    InvalidJson = BAD_REQUEST "invalid_json",
+    InvalidBody = BAD_REQUEST "invalid_body",
+    TooManyKeys = BAD_REQUEST "too_many_keys",
+    NotFound = NOT_FOUND "not_found",
+    KeyNotFound = NOT_FOUND "key_not_found",
+    MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed",
+    RequestTimeout = REQUEST_TIMEOUT "request_timeout",
+    VersionMismatch = PRECONDITION_FAILED "version_mismatch",
+    ValueTooLarge = PAYLOAD_TOO_LARGE "value_too_large",
+    BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large",
+    UriTooLong = URI_TOO_LONG "uri_too_long",
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type",
+    CorruptRecord = INTERNAL_SERVER_ERROR "corrupt_record",
+    BaseDamaged = INTERNAL_SERVER_ERROR "base_damaged",
+    Overloaded = SERVICE_UNAVAILABLE "overloaded",
+    StoreStopped = SERVICE_UNAVAILABLE "store_stopped",
+    StorageFull = INSUFFICIENT_STORAGE "storage_full",
+}
+
+/// An answer that tells of an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    code: Code,
+    detail: Cow<'static, str>,
+    /// The write may have taken all the same.
+    indeterminate: bool,
+    /// The version that the record has.
+    current: Option<Version>,
+    /// The methods that would do.
+    allow: Option<&'static str>,
+    /// What follows on the connection can't be told apart from the request's body.
+    close: bool,
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    indeterminate: bool,
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            indeterminate: false,
+            current: None,
+            allow: None,
+            close: false,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+        let detail = format!("this address takes {allow}");
+        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, detail) }
+    }
+
+    pub(crate) fn key_not_found() -> Self {
+        Self::new(
+            Code::KeyNotFound,
+            "there is no such record: PUT it first, or look at the spelling of table and key",
+        )
+    }
+
+    pub(crate) fn version_mismatch(current: Option<Version>) -> Self {
+        Self {
+            current,
+            ..Self::new(
+                Code::VersionMismatch,
+                "the record is not at the version that the condition asks for: read it again, \
+                 then decide anew; nothing was changed",
+            )
+        }
+    }
+
+    /// The connection is of no use after this answer.
+    pub(crate) fn closing_connection(self) -> Self {
+        Self { close: true, ..self }
+    }
+
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let (status, code) = self.code.row();
+        let text = Text {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            code,
+            detail: &self.detail,
+            indeterminate: self.indeterminate,
+        };
+        let body = Body::Whole(serde_json::to_vec(&text).unwrap_or_default().into());
+        let mut response = answer::with_body(status, PROBLEM_JSON, body);
+        let headers = response.headers_mut();
+        if let Some(current) = self.current {
+            headers.insert(ETAG, conditions::entity_tag(current));
+        }
+        if let Some(allow) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        if self.close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl From<NameError> for Problem {
+    fn from(error: NameError) -> Self {
+        let code = match error {
+            NameError::Table => Code::InvalidTable,
+            NameError::Key => Code::InvalidKey,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<RefusedWrite> for Problem {
+    fn from(refused: RefusedWrite) -> Self {
+        match refused {
+            RefusedWrite::VersionMismatch { current } => Self::version_mismatch(current),
+            RefusedWrite::Absent => Self::key_not_found(),
+            RefusedWrite::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<WriteError> for Problem {
+    fn from(error: WriteError) -> Self {
+        let (code, indeterminate) = match error {
+            WriteError::Unreadable(error) => return error.into(),
+            WriteError::Full => (Code::StorageFull, false),
+            WriteError::Overloaded => (Code::Overloaded, false),
+            WriteError::Stopped(_) => (Code::StoreStopped, true),
+        };
+        Self { indeterminate, ..Self::new(code, error.to_string()) }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        let code = match error {
+            ReadError::CorruptRecord(_) => Code::CorruptRecord,
+            ReadError::Base(_) => Code::BaseDamaged,
+        };
+        tracing::error!(%error, "a read failed");
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<SubscribeError> for Problem {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            SubscribeError::TooMany => Self::new(Code::Overloaded, error.to_string()),
+        }
+    }
+}

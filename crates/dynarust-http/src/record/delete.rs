@@ -1,0 +1,43 @@
+//! DELETE of a record.
+
+use std::sync::Arc;
+
+use dynarust_core::{NameError, RecordName};
+use dynarust_node::Delete;
+use http::{Request, StatusCode};
+
+use super::WrittenText;
+use crate::answer::{self, Answer};
+use crate::backend::Backend;
+use crate::conditions;
+use crate::guarantees;
+use crate::problem::Problem;
+use crate::query::Query;
+
+pub(crate) fn delete<B>(
+    backend: &Arc<Backend>,
+    name: Result<RecordName, NameError>,
+    request: &Request<B>,
+) -> Answer {
+    let delete = match read_head(backend, name, request) {
+        Ok(delete) => delete,
+        Err(problem) => return Answer::now(Err(problem)),
+    };
+    let node = Arc::clone(&backend.node);
+    Answer::later(async move {
+        let version = node.delete(delete).await?;
+        Ok(answer::json_of(StatusCode::OK, &WrittenText::of(version)))
+    })
+}
+
+fn read_head<B>(
+    backend: &Backend,
+    name: Result<RecordName, NameError>,
+    request: &Request<B>,
+) -> Result<Delete, Problem> {
+    let mut query = Query::parse(request.uri().query())?;
+    guarantees::consistency(&mut query)?;
+    let durability = guarantees::durability(&mut query, backend.config.durability)?;
+    query.finish()?;
+    Ok(Delete { name: name?, condition: conditions::condition(request.headers())?, durability })
+}

@@ -1,0 +1,202 @@
+//! Reading a request's body, within bounds of size, memory and time.
+//!
+//! A body that is refused is read on for a while and thrown away, so that the answer arrives: a
+//! connection that is closed with unread bytes is reset, and the answer with it.
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dynarust_core::limits::REFUSED_BODY_BYTES_MAX;
+use http::header::EXPECT;
+use http::request;
+use http_body::Body;
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::budget::{Budget, Share};
+use crate::problem::{Code, Problem};
+
+/// How long a body may take beyond what [`BYTES_PER_SECOND_MIN`] gives it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A body that comes slower is refused: it would keep memory from others.
+const BYTES_PER_SECOND_MIN: u64 = 64 << 10;
+/// How long a refused body is read on.
+const DISCARD_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A body that is still to come.
+pub(crate) struct RequestBody<B> {
+    body: B,
+    /// The client sends nothing before it is asked to, which the first read does.
+    unasked: bool,
+}
+
+/// How much of a body there may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimit {
+    pub(crate) bytes_max: usize,
+    /// The problem of a larger one.
+    pub(crate) code: Code,
+}
+
+/// All of a body, with the memory that it was given.
+pub(crate) struct WholeBody {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl Deref for WholeBody {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> RequestBody<B> {
+    pub(crate) fn new(head: &request::Parts, body: B) -> Self {
+        Self { body, unasked: head.headers.contains_key(EXPECT) }
+    }
+
+    /// # Errors
+    /// The limit's problem; `overloaded`, `request_timeout`, `invalid_request`.
+    pub(crate) async fn read(
+        &mut self,
+        limit: BodyLimit,
+        budget: &Budget,
+    ) -> Result<WholeBody, Problem> {
+        let announced = self.announced();
+        let expected = announced.unwrap_or(limit.bytes_max);
+        if expected > limit.bytes_max {
+            return Err(limit.exceeded());
+        }
+        let mut share = budget.take(expected).await?;
+        let bytes = timeout_at(deadline(expected), self.collect(limit, announced))
+            .await
+            .unwrap_or_else(|_| Err(too_slow()))?;
+        share.shrink_to(bytes.len());
+        Ok(WholeBody { bytes, _share: share })
+    }
+
+    /// Reads on to at most [`REFUSED_BODY_BYTES_MAX`], and throws it away.
+    pub(crate) async fn discard(&mut self) {
+        if self.unasked {
+            return;
+        }
+        let rest = async {
+            let mut left = REFUSED_BODY_BYTES_MAX;
+            while let Ok(Some(part)) = self.next_part().await {
+                left = left.saturating_sub(part.len());
+                if left == 0 {
+                    break;
+                }
+            }
+        };
+        // However it ends, the answer is sent next.
+        let _ = timeout(DISCARD_PATIENCE, rest).await;
+    }
+
+    /// The length that the head tells; saturated, since it only meets limits.
+    fn announced(&self) -> Option<usize> {
+        let exact = self.body.size_hint().exact()?;
+        Some(usize::try_from(exact).unwrap_or(usize::MAX))
+    }
+
+    async fn collect(
+        &mut self,
+        limit: BodyLimit,
+        announced: Option<usize>,
+    ) -> Result<Bytes, Problem> {
+        let first = self.next_part().await?.unwrap_or_default();
+        if announced == Some(first.len()) {
+            return Ok(first);
+        }
+        let mut whole = Vec::with_capacity(announced.unwrap_or(0));
+        let mut part = Some(first);
+        while let Some(bytes) = part {
+            if whole.len() + bytes.len() > limit.bytes_max {
+                return Err(limit.exceeded());
+            }
+            whole.extend_from_slice(&bytes);
+            part = self.next_part().await?;
+        }
+        Ok(whole.into())
+    }
+
+    async fn next_part(&mut self) -> Result<Option<Bytes>, Problem> {
+        self.unasked = false;
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|_| broken())?;
+            if let Ok(bytes) = frame.into_data() {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl BodyLimit {
+    fn exceeded(self) -> Problem {
+        let detail =
+            format!("a body here has at most {} bytes: send less, or split it", self.bytes_max);
+        Problem::new(self.code, detail)
+    }
+}
+
+fn deadline(expected_bytes: usize) -> Instant {
+    let seconds = expected_bytes as u64 / BYTES_PER_SECOND_MIN;
+    Instant::now() + PATIENCE + Duration::from_secs(seconds)
+}
+
+fn too_slow() -> Problem {
+    Problem::new(Code::RequestTimeout, "the body took too long to arrive: send it again")
+        .closing_connection()
+}
+
+fn broken() -> Problem {
+    Problem::new(Code::InvalidRequest, "the body did not arrive whole: send it again")
+        .closing_connection()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use http_body_util::{Full, StreamBody};
+
+    use super::*;
+
+    const LIMIT: BodyLimit = BodyLimit { bytes_max: 4, code: Code::BodyTooLarge };
+
+    fn body<B: Body<Data = Bytes> + Unpin>(body: B) -> RequestBody<B> {
+        let (head, body) = Request::new(body).into_parts();
+        RequestBody::new(&head, body)
+    }
+
+    fn parts(parts: &[&'static str]) -> impl Body<Data = Bytes, Error = std::io::Error> + Unpin {
+        let frames: Vec<_> = parts
+            .iter()
+            .map(|part| Ok(http_body::Frame::data(Bytes::from_static(part.as_bytes()))))
+            .collect();
+        StreamBody::new(futures_util::stream::iter(frames))
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_to_its_limit() {
+        let budget = Budget::new(100);
+        let read = body(Full::from("abcd")).read(LIMIT, &budget).await;
+        assert_eq!(&*read.ok().unwrap(), b"abcd");
+        let read = body(parts(&["a", "bcd"])).read(LIMIT, &budget).await;
+        assert_eq!(&*read.ok().unwrap(), b"abcd");
+        let read = body(Full::from("abcde")).read(LIMIT, &budget).await;
+        assert_eq!(read.err().unwrap().code(), Code::BodyTooLarge);
+        let read = body(parts(&["abc", "de"])).read(LIMIT, &budget).await;
+        assert_eq!(read.err().unwrap().code(), Code::BodyTooLarge);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_given_up() {
+        let silence = futures_util::stream::pending::<std::io::Result<http_body::Frame<Bytes>>>();
+        let read = body(StreamBody::new(silence)).read(LIMIT, &Budget::new(100)).await;
+        assert_eq!(read.err().unwrap().code(), Code::RequestTimeout);
+    }
+}

@@ -1,0 +1,72 @@
+//! `POST /{table}/keys`: many records by name, as one object, in the order asked for.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use bytes::Bytes;
+use dynarust_core::limits::MANY_KEYS_BODY_BYTES_MAX;
+use dynarust_core::{Key, RecordName};
+use futures_util::TryStreamExt;
+use http::{Response, request};
+
+use super::records::{self, Form};
+use crate::backend::Backend;
+use crate::content_type;
+use crate::guarantees;
+use crate::json;
+use crate::path;
+use crate::problem::{Code, Problem};
+use crate::query::Query;
+use crate::request_body::{BodyLimit, RequestBody};
+use crate::response_body::Body;
+
+const LIMIT: BodyLimit =
+    BodyLimit { bytes_max: MANY_KEYS_BODY_BYTES_MAX, code: Code::BodyTooLarge };
+
+pub(crate) async fn multi_get(
+    State(backend): State<Arc<Backend>>,
+    request: Request,
+) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let mut body = RequestBody::new(&head, body);
+    let outcome = match read_names(&backend, &head, &mut body).await {
+        Ok(names) => answer(&backend, names).await,
+        Err(problem) => {
+            body.discard().await;
+            Err(problem)
+        }
+    };
+    outcome.unwrap_or_else(Problem::into_response)
+}
+
+async fn read_names<B>(
+    backend: &Backend,
+    head: &request::Parts,
+    body: &mut RequestBody<B>,
+) -> Result<Vec<RecordName>, Problem>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    let table = path::table(path::first_segment(head.uri.path()))?;
+    let mut query = Query::parse(head.uri.query())?;
+    guarantees::consistency(&mut query)?;
+    query.finish()?;
+    content_type::require_json(&head.headers)?;
+    let keys = json::many_keys(&body.read(LIMIT, &backend.bodies).await?)?;
+    let mut seen = HashSet::with_capacity(keys.len());
+    let mut names = Vec::with_capacity(keys.len());
+    for key in keys {
+        let name = RecordName::new(&table, &Key::parse(&key)?);
+        if seen.insert(name.clone()) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+async fn answer(backend: &Backend, names: Vec<RecordName>) -> Result<Response<Body>, Problem> {
+    let found = Arc::clone(&backend.node).get_many(names);
+    // One by one: values may be large, and several together would all be in memory.
+    records::streamed(found.map_ok(|stored| vec![stored]), Form::Object).await
+}

@@ -1,0 +1,94 @@
+//! Printing records: an object of values by key, or an array of keys.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dynarust_core::Stored;
+use dynarust_store::ReadError;
+use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
+use http::{Response, StatusCode};
+
+use crate::answer::{self, JSON};
+use crate::json;
+use crate::problem::Problem;
+use crate::response_body::{Body, CutShort};
+
+/// How records are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `{"key": <value>}`
+    Object,
+    /// `["key"]`
+    Array,
+}
+
+/// Prints records one after the other, with commas between them.
+pub(crate) struct Printer {
+    form: Form,
+    begun: bool,
+}
+
+impl Form {
+    pub(crate) fn opening(self) -> &'static [u8] {
+        match self {
+            Self::Object => b"{",
+            Self::Array => b"[",
+        }
+    }
+
+    pub(crate) fn closing(self) -> &'static [u8] {
+        match self {
+            Self::Object => b"}",
+            Self::Array => b"]",
+        }
+    }
+}
+
+impl Printer {
+    pub(crate) fn new(form: Form) -> Self {
+        Self { form, begun: false }
+    }
+
+    pub(crate) fn push(&mut self, text: &mut Vec<u8>, stored: &Stored) {
+        if self.begun {
+            text.push(b',');
+        }
+        self.begun = true;
+        json::push_string(text, stored.name.key());
+        if self.form == Form::Object {
+            text.push(b':');
+            text.extend_from_slice(&stored.record.value);
+        }
+    }
+
+    fn print(&mut self, records: &[Arc<Stored>]) -> Bytes {
+        let mut text = Vec::new();
+        for stored in records {
+            self.push(&mut text, stored);
+        }
+        text.into()
+    }
+}
+
+/// An answer that is printed as the records are read, no faster than the client takes it.
+///
+/// # Errors
+/// A failure before the first byte; one behind it cuts the connection.
+pub(crate) async fn streamed(
+    records: impl Stream<Item = Result<Vec<Arc<Stored>>, ReadError>> + Send + 'static,
+    form: Form,
+) -> Result<Response<Body>, Problem> {
+    let mut records = Box::pin(records);
+    let first = records.try_next().await?;
+    let mut printer = Printer::new(form);
+    let printed = stream::iter(first.map(Ok)).chain(records).map(move |records| match records {
+        Ok(records) => Ok(printer.print(&records)),
+        Err(error) => {
+            tracing::error!(%error, "an answer was cut short");
+            Err(CutShort)
+        }
+    });
+    let text = |part: &'static [u8]| stream::iter([Ok(Bytes::from_static(part))]);
+    let whole = text(form.opening()).chain(printed).chain(text(form.closing()));
+    Ok(answer::with_body(StatusCode::OK, JSON, Body::Chunks(whole.boxed())))
+}

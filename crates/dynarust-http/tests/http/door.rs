@@ -1,0 +1,79 @@
+//! A front door on port 0, in front of a store in memory.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dynarust_http::{FrontDoor, HttpConfig};
+use dynarust_node::streams::StreamsConfig;
+use dynarust_node::{Node, NodeConfig};
+use dynarust_store::{Durability, SystemClock};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::client::{Answer, Client};
+use crate::store_in_memory::StoreInMemory;
+
+/// Large enough to tell the limits apart, small enough to be quick.
+pub(crate) const VALUE_BYTES_MAX: usize = 1 << 20;
+
+pub(crate) struct Door {
+    pub(crate) address: SocketAddr,
+    pub(crate) store: Arc<StoreInMemory>,
+    pub(crate) node: Arc<Node>,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<()>,
+}
+
+impl Door {
+    pub(crate) async fn open() -> Self {
+        Self::with_streams(StreamsConfig::default()).await
+    }
+
+    pub(crate) async fn with_streams(streams: StreamsConfig) -> Self {
+        let store = StoreInMemory::new();
+        let config = NodeConfig { address: "node.example:6660".to_owned(), streams };
+        let node = Node::start(store.clone(), Arc::new(SystemClock), config);
+        let door = FrontDoor::bind("127.0.0.1:0").await.unwrap();
+        let address = door.address();
+        let (stop, stopped) = oneshot::channel();
+        let http = HttpConfig { value_bytes_max: VALUE_BYTES_MAX, durability: Durability::Sync };
+        let closing = Arc::clone(&node);
+        let serving = tokio::spawn(door.serve(
+            Arc::clone(&node),
+            http,
+            async move {
+                let _ = stopped.await;
+                closing.close_streams();
+            },
+            Duration::from_secs(60),
+        ));
+        Self { address, store, node, stop: Some(stop), serving }
+    }
+
+    /// Asks the door to close, which takes as long as it takes.
+    pub(crate) fn begin_close(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+    }
+
+    /// Waits until it has closed.
+    pub(crate) async fn closed(self) {
+        self.serving.await.unwrap();
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) async fn ask(&self, method: &str, target: &str) -> Answer {
+        self.client().await.ask(method, target, &[], "").await
+    }
+
+    /// A PUT of a value, which must be well.
+    pub(crate) async fn put(&self, target: &str, value: &str) -> String {
+        let answer = self.client().await.put(target, value).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["version"].as_str().unwrap().to_owned()
+    }
+}

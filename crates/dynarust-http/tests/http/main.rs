@@ -1,0 +1,19 @@
+//! The HTTP contract (API.md), asked over a real socket of a front door on port 0.
+//!
+//! The store is one in memory, with faults on request.
+
+#![cfg(test)]
+
+mod bodies;
+mod client;
+mod closing;
+mod door;
+mod json_vectors;
+mod live;
+mod node_state;
+mod records;
+mod requests;
+mod tables;
+
+#[path = "../../../dynarust-node/src/store_in_memory.rs"]
+mod store_in_memory;

@@ -1,0 +1,150 @@
+//! The command line and the environment, as they come. [`crate::config`] makes sense of them.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::byte_count::ByteCount;
+
+const EXAMPLES: &str = "\
+Examples:
+  DynaRust 127.0.0.1:6660                        a node; its data lie in storage.db/6660
+  DynaRust 127.0.0.1:6661                        another one beside it, in storage.db/6661
+  DynaRust 0.0.0.0:6660 --data-dir /var/lib/dynarust
+  DynaRust verify storage.db/6660                checks the folder of a stopped node
+
+  curl -X PUT 127.0.0.1:6660/people/key/ada -H 'Content-Type: application/json' \\
+       -d '{\"value\": {\"born\": 1815}}'
+  curl 127.0.0.1:6660/people/key/ada
+  curl -N 127.0.0.1:6660/people/subscribe
+
+Sizes take K, M and G. Every option can stand in the environment as well, under the name in brackets.";
+
+/// A store of JSON records over HTTP that pushes every change to whoever follows it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "DynaRust",
+    bin_name = "DynaRust",
+    version,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    max_term_width = 100
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// Where to listen: host and port, such as 127.0.0.1:6660; port 0 takes any that is free
+    #[arg(env = "DYNARUST_LISTEN_ADDRESS", required = true)]
+    pub(crate) listen_address: Option<String>,
+
+    /// A node of the cluster to join (not possible yet in this release)
+    #[arg(env = "DYNARUST_JOIN_ADDRESS")]
+    pub(crate) join_address: Option<String>,
+
+    /// The folder of the node's data; made if it is not there
+    ///
+    /// Without it, storage.db/PORT in the working directory: another port is another, empty node.
+    #[arg(long, env = "DYNARUST_DATA_DIR", value_name = "FOLDER")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// Memory for records that are read often
+    #[arg(long, env = "DYNARUST_CACHE_BYTES", value_name = "SIZE", default_value = "16M")]
+    pub(crate) cache_bytes: ByteCount,
+
+    /// The largest value: bytes of its JSON text, up to 16M
+    #[arg(long, env = "DYNARUST_MAX_VALUE_BYTES", value_name = "SIZE", default_value = "1M")]
+    pub(crate) max_value_bytes: ByteCount,
+
+    /// When a write that does not say is answered: once it is on stable storage, or before
+    #[arg(
+        long,
+        env = "DYNARUST_DURABILITY",
+        value_name = "WHEN",
+        value_enum,
+        default_value = "sync"
+    )]
+    pub(crate) durability: DurabilityArgument,
+
+    /// Milliseconds after which a relaxed write is synced at the latest (1 to 60000)
+    #[arg(
+        long,
+        env = "DYNARUST_RELAXED_FLUSH_MS",
+        value_name = "MS",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u64).range(1..=60_000)
+    )]
+    pub(crate) relaxed_flush_ms: u64,
+
+    /// Milliseconds between two moves of records from the journal to the base (10 to 60000)
+    ///
+    /// More: fewer writes of the same page, a longer journal to read at the next start.
+    #[arg(
+        long,
+        env = "DYNARUST_APPLY_INTERVAL",
+        value_name = "MS",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u64).range(10..=60_000)
+    )]
+    pub(crate) apply_interval: u64,
+
+    /// The address under which others reach this node, where it is not the one it listens on
+    #[arg(long, env = "DYNARUST_ADVERTISE", value_name = "ADDRESS")]
+    pub(crate) advertise: Option<String>,
+
+    /// How to log to standard error: text for people, or one JSON object a line for machines
+    #[arg(long, env = "DYNARUST_LOG_FORMAT", value_enum, default_value = "text")]
+    pub(crate) log_format: LogFormat,
+
+    /// What to log, such as debug, or warn,dynarust_store=trace
+    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
+    pub(crate) log_filter: String,
+}
+
+/// What else the program does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Checks the folder of a stopped node, byte for byte, and changes nothing
+    ///
+    /// The exit code is 0 where all is well, and 1 otherwise.
+    Verify {
+        /// The node's folder
+        folder: PathBuf,
+    },
+    /// Makes the folder of a stopped node open again after damage to its journal
+    ///
+    /// Takes in what is sound, tells what is missing, and puts the damaged files aside.
+    Salvage {
+        /// The node's folder
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DurabilityArgument {
+    /// On stable storage: a power cut loses nothing
+    Sync,
+    /// In memory and in the journal's file: a power cut may lose the last --relaxed-flush-ms
+    Relaxed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line for people, in colours on a terminal
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

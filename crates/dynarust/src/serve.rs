@@ -1,0 +1,147 @@
+//! Serving: from the configuration to a running node, and to its end.
+//!
+//! Order of a start: socket, store, node; so an address in use leaves no folder behind, and clients
+//! that come early wait for the store instead of being turned away.
+//!
+//! Order of an end: streams are told, running requests finish, the store syncs. All of it takes less
+//! than five seconds.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dynarust_http::{BindError, FrontDoor, HttpConfig};
+use dynarust_node::streams::StreamsConfig;
+use dynarust_node::{Node, NodeConfig};
+use dynarust_store::{LocalStore, OpenError, StoreConfig, SystemClock};
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
+
+use crate::config::Config;
+
+/// How long running requests have once the node closes.
+const DRAIN: Duration = Duration::from_millis(2500);
+/// How long the store has behind them.
+const STORE_CLOSE: Duration = Duration::from_millis(2000);
+
+/// Why a node did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    /// Nothing was done.
+    #[error("the system gives no threads or signals: {0}")]
+    Runtime(io::Error),
+    /// Nothing was done.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The folder is as it was.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// What was acknowledged is kept; a write that got no answer may have been kept or not.
+    #[error("the store has stopped: {0}")]
+    StoreStopped(Arc<str>),
+    /// What was acknowledged as `sync` is kept; relaxed writes of the last moments may be lost.
+    #[error("the store did not close in time; the next start reads its journal")]
+    SlowClose,
+}
+
+enum Stop {
+    Signal,
+    StoreFailed(Arc<str>),
+}
+
+/// Runs a node until a signal or a failure ends it.
+///
+/// # Errors
+/// [`ServeError`].
+pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
+    let runtime =
+        runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Runtime)?;
+    let outcome = runtime.block_on(run(config));
+    // Nothing that still runs there is worth waiting for.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run(config: Config) -> Result<(), ServeError> {
+    raise_file_limit();
+    let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
+    let door = FrontDoor::bind(&config.listen).await?;
+    let node = start_node(&config, &door)?;
+    let http =
+        HttpConfig { value_bytes_max: config.value_bytes_max, durability: config.durability };
+    let mut reason = Stop::Signal;
+    let stop = async {
+        reason = tokio::select! {
+            () = signals.next() => Stop::Signal,
+            why = node.store_failure() => Stop::StoreFailed(why),
+        };
+        node.close_streams();
+    };
+    door.serve(Arc::clone(&node), http, stop, DRAIN).await;
+    let closed = timeout(STORE_CLOSE, node.close_store()).await;
+    match (reason, closed) {
+        (Stop::StoreFailed(why), _) => Err(ServeError::StoreStopped(why)),
+        (Stop::Signal, Err(_)) => Err(ServeError::SlowClose),
+        (Stop::Signal, Ok(())) => {
+            tracing::info!("closed; everything is on stable storage");
+            Ok(())
+        }
+    }
+}
+
+fn start_node(config: &Config, door: &FrontDoor) -> Result<Arc<Node>, ServeError> {
+    let clock = Arc::new(SystemClock);
+    let store = LocalStore::open(&StoreConfig {
+        cache_bytes: config.cache_bytes,
+        relaxed_flush: config.relaxed_flush,
+        apply_interval: config.apply_interval,
+        clock: clock.clone(),
+        ..StoreConfig::new(config.data_dir.clone())
+    })?;
+    let advertised = config.advertise.clone();
+    let node_config = NodeConfig {
+        address: advertised.unwrap_or_else(|| door.address().to_string()),
+        streams: StreamsConfig::default(),
+    };
+    let node = Node::start(Arc::new(store), clock, node_config);
+    tracing::info!(
+        "DynaRust {} listens on http://{}, keeps its data in {}, and is node {}",
+        env!("CARGO_PKG_VERSION"),
+        door.address(),
+        config.data_dir.display(),
+        node.id(),
+    );
+    Ok(node)
+}
+
+/// Each connection is an open file; the default limit is for interactive programs.
+fn raise_file_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(files) => tracing::debug!(files, "the limit of open files"),
+        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+    }
+}
+
+/// What asks the node to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        tracing::info!("closing");
+    }
+}
