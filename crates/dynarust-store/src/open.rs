@@ -39,8 +39,8 @@ pub enum OpenError {
     },
     /// A later release wrote it.
     #[error(
-        "{path} has format {found}, and this release reads up to {FORMAT}: use the release that wrote \
-         it, or a later one",
+        "{path} has format {found}, newer than this release reads (up to {FORMAT}): use the release \
+         that wrote it, or a later one",
         path = path.display()
     )]
     NewerFormat {

@@ -132,7 +132,7 @@ fn apply_one(
     }
     let id = match present {
         Some((id, head)) => {
-            replace(transaction, id, stored)?;
+            replace(transaction, id, head, stored)?;
             if let Some(head) = head.filter(|head| !head.tombstone) {
                 digests.remove(&stored.name, head.version);
             }
@@ -191,15 +191,19 @@ fn present(
     Ok(row)
 }
 
-fn replace(transaction: &Transaction<'_>, id: i64, stored: &Stored) -> Result<(), BaseError> {
-    // By the entry's record and not by its seq: a damaged row may name the wrong one.
-    let old: Option<i64> = transaction
-        .prepare_cached("SELECT seq FROM records WHERE id = ?")?
-        .query_row([id], |row| row.get(0))
-        .optional()?;
-    transaction
-        .prepare_cached("DELETE FROM feed WHERE seq = ? AND record = ?")?
-        .execute(params![old, id])?;
+fn replace(
+    transaction: &Transaction<'_>,
+    id: i64,
+    head: Option<Head>,
+    stored: &Stored,
+) -> Result<(), BaseError> {
+    match head {
+        Some(head) => transaction
+            .prepare_cached("DELETE FROM feed WHERE seq = ? AND record = ?")?
+            .execute(params![to_signed(head.seq), id])?,
+        // The row is damaged and does not say which entry is its own.
+        None => transaction.execute("DELETE FROM feed WHERE record = ?", [id])?,
+    };
     let record = &stored.record;
     transaction
         .prepare_cached(
