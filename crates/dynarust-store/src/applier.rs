@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dynarust_core::Seq;
+use dynarust_core::{Seq, Stored};
 
 use crate::base::{ApplyBase, BaseError};
 use crate::clock::WallClock;
@@ -62,7 +62,7 @@ impl Applier {
 
     /// One round: apply, checkpoint, sweep.
     fn round(&mut self, sweep_at: &mut Instant) -> Result<(), BaseError> {
-        let applied = self.apply(0)?;
+        let applied = self.apply()?;
         self.checkpoint(!applied)?;
         if Instant::now() >= *sweep_at {
             self.sweep()?;
@@ -73,7 +73,7 @@ impl Applier {
 
     /// The last round: everything goes into the base, and the journal goes.
     fn finish(&mut self, clock: u64) -> Result<(), BaseError> {
-        self.apply(clock)?;
+        self.apply_last(clock)?;
         self.checkpoint(true)
     }
 
@@ -106,18 +106,34 @@ impl Applier {
     }
 
     /// Brings all that is recent into the base; false where nothing is.
-    pub(crate) fn apply(&mut self, clock_ceiling: u64) -> Result<bool, BaseError> {
+    pub(crate) fn apply(&mut self) -> Result<bool, BaseError> {
         let (mut records, through) = self.shared.recent.read().to_apply();
-        let ceiling = records.iter().map(|stored| stored.record.version.hlc).max().unwrap_or(0);
-        let ceiling = ceiling.max(clock_ceiling);
-        let meta = self.base.meta();
-        if records.is_empty() && through <= meta.applied_seq && ceiling <= meta.clock_ceiling {
+        // Read behind the records: it covers every frame that they came from.
+        let ceiling = self.shared.clock_ceiling().max(self.base.meta().clock_ceiling);
+        if records.is_empty() && through <= self.base.meta().applied_seq {
             return Ok(false);
         }
-        self.base.apply(&mut records, through, ceiling, self.wall_clock.now())?;
+        self.bring(&mut records, through, ceiling)?;
+        Ok(true)
+    }
+
+    /// As [`Applier::apply`], for the last time: the ceiling comes down to what was handed out, so that
+    /// the next start need not wait for it.
+    pub(crate) fn apply_last(&mut self, clock: u64) -> Result<(), BaseError> {
+        let (mut records, through) = self.shared.recent.read().to_apply();
+        self.bring(&mut records, through, clock)
+    }
+
+    fn bring(
+        &mut self,
+        records: &mut [Arc<Stored>],
+        through: Seq,
+        ceiling: u64,
+    ) -> Result<(), BaseError> {
+        self.base.apply(records, through, ceiling, self.wall_clock.now())?;
         self.shared.recent.write().applied_through(through);
         self.truncated = false;
-        Ok(true)
+        Ok(())
     }
 
     /// Makes what is in the base durable, and drops the segments that are then not needed. An idle

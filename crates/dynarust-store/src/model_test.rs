@@ -202,7 +202,7 @@ impl Run {
                 self.write(key, Change::Delete, condition, durability, None);
             }
             Step::Apply => {
-                self.applier().apply(0).unwrap();
+                self.applier().apply().unwrap();
             }
             Step::Checkpoint { truncate } => {
                 self.applier().checkpoint(truncate).unwrap();
@@ -284,7 +284,7 @@ impl Run {
         let Open { store, writer, mut applier } = self.open.take().unwrap();
         store.shared.submissions.close();
         let clock = writer.join().unwrap();
-        applier.apply(clock).unwrap();
+        applier.apply_last(clock).unwrap();
         applier.checkpoint(true).unwrap();
         drop((store, applier));
         let left = fs::read_dir(self.node().join("journal")).unwrap().count();

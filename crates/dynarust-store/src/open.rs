@@ -122,8 +122,9 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let clock_ceiling = base.meta.clock_ceiling.max(recovered.clock_ceiling);
     let path = base.path.clone();
     let mut base = ApplyBase::new(base).map_err(|error| base_error(&path, error))?;
-    let (incarnation, known_epochs) =
-        base.begin_epoch(epoch, last_seq).map_err(|error| base_error(&path, error))?;
+    let (incarnation, known_epochs) = base
+        .begin_epoch(epoch, last_seq, clock_ceiling)
+        .map_err(|error| base_error(&path, error))?;
     let complete = complete_segments(&recovered, last_seq);
     let begin = Begin {
         binding: Binding { segment: recovered.next_segment, epoch: epoch.0 },

@@ -47,10 +47,10 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
 
     let mut base = ApplyBase::new(open).map_err(refused)?;
     let saved = records.len() as u64;
+    let ceiling = recovered.clock_ceiling.max(base.meta().clock_ceiling);
     let last = recovered.last_seq.max(applied);
     records.sort_by_key(|stored| stored.seq);
-    base.apply(newest_of_each(&mut records), last, recovered.clock_ceiling, SystemClock.now())
-        .map_err(refused)?;
+    base.apply(newest_of_each(&mut records), last, ceiling, SystemClock.now()).map_err(refused)?;
     let audit = base.audit().map_err(refused)?;
     base.rebuild_digests(audit.digests).map_err(refused)?;
     base.checkpoint(true).map_err(refused)?;

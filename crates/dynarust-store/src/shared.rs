@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) published: watch::Receiver<Seq>,
     /// The highest seq of a tombstone that was forgotten.
     forgotten: AtomicU64,
+    /// The clock ceiling of the newest frame.
+    clock_ceiling: AtomicU64,
     /// Why the store stopped by itself.
     failure: Mutex<Option<Arc<str>>>,
     /// The applier waits here for work, the writer for room.
@@ -57,6 +59,7 @@ impl Shared {
             submissions: Submissions::default(),
             published,
             forgotten: AtomicU64::new(forgotten),
+            clock_ceiling: AtomicU64::new(0),
             failure: Mutex::new(None),
             pressure: Mutex::new(Pressure::default()),
             pressure_changed: Condvar::new(),
@@ -98,6 +101,15 @@ impl Shared {
         // With the lock, so that nobody is between looking and waiting.
         drop(self.pressure.lock());
         self.pressure_changed.notify_all();
+    }
+
+    /// No version that has been handed out is above it.
+    pub(crate) fn clock_ceiling(&self) -> u64 {
+        self.clock_ceiling.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn raise_clock_ceiling(&self, to: u64) {
+        self.clock_ceiling.fetch_max(to, Ordering::AcqRel);
     }
 
     /// Deletes up to this seq may be missing from the feed.

@@ -134,7 +134,7 @@ impl Writer {
         let ahead = clock::at(self.wall_clock.now() + CLOCK_CEILING_MILLIS);
         let ceiling = ahead.max(self.clock.last());
         match self.journal.append(&decided.records, ceiling) {
-            Ok(()) => {}
+            Ok(()) => self.shared.raise_clock_ceiling(ceiling),
             Err(AppendError::Full) => return Err(WriteError::Full),
             Err(AppendError::Io(error)) => return Err(self.fail("writing the journal", &error)),
         }

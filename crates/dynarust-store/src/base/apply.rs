@@ -35,12 +35,13 @@ impl ApplyBase {
         &self.meta
     }
 
-    /// Ends the epoch before at `last_seq`, begins this start's, and syncs. Returns the incarnation
+    /// Ends the epoch before at `last_seq`, begins this start's above `clock_ceiling`, and syncs. Returns the incarnation
     /// and the epochs that are known, each with its last seq.
     pub(crate) fn begin_epoch(
         &mut self,
         epoch: Epoch,
         last_seq: Seq,
+        clock_ceiling: u64,
     ) -> Result<(u64, Vec<(Epoch, Seq)>), BaseError> {
         let transaction = self.connection.transaction()?;
         transaction.execute(
@@ -55,7 +56,10 @@ impl ApplyBase {
             .prepare("SELECT epoch, last_seq FROM epochs WHERE last_seq IS NOT NULL")?
             .query_map([], |row| Ok((Epoch(from_signed(row.get(0)?)), from_signed(row.get(1)?))))?
             .collect::<Result<_, _>>()?;
+        // The journal that told it may go before this start writes a frame of its own.
+        set_meta(&transaction, "clock_ceiling", to_signed(clock_ceiling))?;
         transaction.commit()?;
+        self.meta.clock_ceiling = clock_ceiling;
         self.checkpoint(true)?;
         Ok((incarnation, known))
     }
@@ -77,7 +81,7 @@ impl ApplyBase {
             apply_one(&transaction, stored, &mut meta.digests)?;
         }
         meta.applied_seq = meta.applied_seq.max(applied_seq);
-        meta.clock_ceiling = meta.clock_ceiling.max(clock_ceiling);
+        meta.clock_ceiling = clock_ceiling;
         set_meta(&transaction, "applied_seq", to_signed(meta.applied_seq))?;
         set_meta(&transaction, "clock_ceiling", to_signed(meta.clock_ceiling))?;
         save_digests(&transaction, &meta.digests)?;
