@@ -38,13 +38,8 @@ impl Condition {
     /// expired).
     #[must_use]
     pub fn holds(&self, current: Option<Version>) -> bool {
-        self.if_match
-            .as_ref()
-            .is_none_or(|tags| tags.matches(current))
-            && self
-                .if_none_match
-                .as_ref()
-                .is_none_or(|tags| !tags.matches(current))
+        self.if_match.as_ref().is_none_or(|tags| tags.matches(current))
+            && self.if_none_match.as_ref().is_none_or(|tags| !tags.matches(current))
     }
 }
 
@@ -53,27 +48,15 @@ mod tests {
     use super::*;
     use crate::NodeId;
 
-    const ONE: Version = Version {
-        hlc: 1,
-        node: NodeId(1),
-    };
-    const TWO: Version = Version {
-        hlc: 2,
-        node: NodeId(1),
-    };
+    const ONE: Version = Version { hlc: 1, node: NodeId(1) };
+    const TWO: Version = Version { hlc: 2, node: NodeId(1) };
 
     fn if_match(tags: EntityTags) -> Condition {
-        Condition {
-            if_match: Some(tags),
-            if_none_match: None,
-        }
+        Condition { if_match: Some(tags), if_none_match: None }
     }
 
     fn if_none_match(tags: EntityTags) -> Condition {
-        Condition {
-            if_match: None,
-            if_none_match: Some(tags),
-        }
+        Condition { if_match: None, if_none_match: Some(tags) }
     }
 
     #[test]

@@ -43,11 +43,7 @@ impl StreamCursor {
     #[must_use]
     pub fn encode(&self) -> String {
         let mut bytes = Vec::with_capacity(29);
-        bytes.push(if self.state_through.is_some() {
-            STATE
-        } else {
-            LIVE
-        });
+        bytes.push(if self.state_through.is_some() { STATE } else { LIVE });
         bytes.extend(self.position.node.0.to_be_bytes());
         bytes.extend(self.position.epoch.0.to_be_bytes());
         bytes.extend(self.position.seq.to_be_bytes());
@@ -83,11 +79,7 @@ impl StreamCursor {
             epoch: Epoch(u64::from_be_bytes(*epoch)),
             seq: Seq::from_be_bytes(*seq),
         };
-        Some(Self {
-            position,
-            selection: u32::from_be_bytes(*selection),
-            state_through,
-        })
+        Some(Self { position, selection: u32::from_be_bytes(*selection), state_through })
     }
 }
 
@@ -142,11 +134,7 @@ mod tests {
         let key = "k".repeat(crate::limits::KEY_BYTES_MAX);
         let table = "t".repeat(crate::limits::TABLE_BYTES_MAX);
         let cursor = StreamCursor {
-            position: FeedPosition {
-                node: NodeId(1),
-                epoch: Epoch(2),
-                seq: 3,
-            },
+            position: FeedPosition { node: NodeId(1), epoch: Epoch(2), seq: 3 },
             selection: 4,
             state_through: Some(RecordName::parse(&table, &key).unwrap()),
         };

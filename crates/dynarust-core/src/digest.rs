@@ -32,10 +32,7 @@ impl Digests {
     /// The digest of one partition.
     #[must_use]
     pub fn of(&self, partition: Partition) -> u64 {
-        self.0
-            .get(usize::from(partition.number()))
-            .copied()
-            .unwrap_or(0)
+        self.0.get(usize::from(partition.number())).copied().unwrap_or(0)
     }
 
     /// All of them, little-endian, in order.

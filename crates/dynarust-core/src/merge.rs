@@ -43,12 +43,8 @@ mod tests {
 
     fn version() -> impl Strategy<Value = Option<Version>> {
         // Few different times and nodes, so that equal ones meet.
-        prop::option::of((0..4u64, 0..3u64)).prop_map(|pair| {
-            pair.map(|(hlc, node)| Version {
-                hlc,
-                node: NodeId(node),
-            })
-        })
+        prop::option::of((0..4u64, 0..3u64))
+            .prop_map(|pair| pair.map(|(hlc, node)| Version { hlc, node: NodeId(node) }))
     }
 
     proptest! {

@@ -167,19 +167,11 @@ fn check_table(text: &str) -> Result<(), NameError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
     let of_the_system = text.starts_with(['_', '.']);
     let fits = (1..=TABLE_BYTES_MAX).contains(&text.len());
-    if fits && !of_the_system && text.bytes().all(allowed) {
-        Ok(())
-    } else {
-        Err(NameError::Table)
-    }
+    if fits && !of_the_system && text.bytes().all(allowed) { Ok(()) } else { Err(NameError::Table) }
 }
 
 fn check_key(text: &str) -> Result<(), NameError> {
-    if (1..=KEY_BYTES_MAX).contains(&text.len()) {
-        Ok(())
-    } else {
-        Err(NameError::Key)
-    }
+    if (1..=KEY_BYTES_MAX).contains(&text.len()) { Ok(()) } else { Err(NameError::Key) }
 }
 
 #[cfg(test)]
@@ -189,49 +181,22 @@ mod tests {
 
     #[test]
     fn tables_keep_to_their_alphabet() {
-        for good in [
-            "a",
-            "default",
-            "A-Z.0_9",
-            "9",
-            "-",
-            &"t".repeat(TABLE_BYTES_MAX),
-        ] {
+        for good in ["a", "default", "A-Z.0_9", "9", "-", &"t".repeat(TABLE_BYTES_MAX)] {
             assert!(TableName::parse(good).is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "_a",
-            ".a",
-            "..",
-            "a/b",
-            "a b",
-            "ä",
-            "a\0",
-            &"t".repeat(TABLE_BYTES_MAX + 1),
-        ] {
+        for bad in
+            ["", "_a", ".a", "..", "a/b", "a b", "ä", "a\0", &"t".repeat(TABLE_BYTES_MAX + 1)]
+        {
             assert_eq!(TableName::parse(bad), Err(NameError::Table), "{bad}");
         }
     }
 
     #[test]
     fn keys_are_bounded_in_bytes_and_otherwise_free() {
-        for good in [
-            "k",
-            "/",
-            "..",
-            "\0",
-            "ключ",
-            " ",
-            &"k".repeat(KEY_BYTES_MAX),
-        ] {
+        for good in ["k", "/", "..", "\0", "ключ", " ", &"k".repeat(KEY_BYTES_MAX)] {
             assert!(Key::parse(good).is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            &"k".repeat(KEY_BYTES_MAX + 1),
-            &"é".repeat(KEY_BYTES_MAX / 2 + 1),
-        ] {
+        for bad in ["", &"k".repeat(KEY_BYTES_MAX + 1), &"é".repeat(KEY_BYTES_MAX / 2 + 1)] {
             assert_eq!(Key::parse(bad), Err(NameError::Key), "{bad}");
         }
     }

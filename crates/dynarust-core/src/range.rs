@@ -22,32 +22,20 @@ impl KeyRange {
     /// All keys of a table.
     #[must_use]
     pub fn table(table: TableName) -> Self {
-        Self {
-            table,
-            lower: String::new(),
-            upper: None,
-        }
+        Self { table, lower: String::new(), upper: None }
     }
 
     /// One key.
     #[must_use]
     pub fn key(table: TableName, key: &Key) -> Self {
         let upper = Some(after(key.as_str()));
-        Self {
-            table,
-            lower: key.as_str().to_owned(),
-            upper,
-        }
+        Self { table, lower: key.as_str().to_owned(), upper }
     }
 
     /// The keys that begin with `prefix`; all for the empty one.
     #[must_use]
     pub fn prefix(table: TableName, prefix: &str) -> Self {
-        Self {
-            table,
-            lower: prefix.to_owned(),
-            upper: after_prefix(prefix),
-        }
+        Self { table, lower: prefix.to_owned(), upper: after_prefix(prefix) }
     }
 
     /// What is left of it from `lower` on.
@@ -77,9 +65,7 @@ impl KeyRange {
     /// Whether no string can be in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.upper
-            .as_deref()
-            .is_some_and(|upper| upper <= self.lower.as_str())
+        self.upper.as_deref().is_some_and(|upper| upper <= self.lower.as_str())
     }
 
     /// Whether the record's name lies in it.
@@ -132,14 +118,8 @@ mod tests {
     #[test]
     fn the_last_character_has_no_next_prefix() {
         assert_eq!(KeyRange::prefix(table(), "\u{10FFFF}").upper, None);
-        assert_eq!(
-            KeyRange::prefix(table(), "a\u{10FFFF}").upper.as_deref(),
-            Some("b")
-        );
-        assert_eq!(
-            KeyRange::prefix(table(), "\u{D7FF}").upper.as_deref(),
-            Some("\u{E000}")
-        );
+        assert_eq!(KeyRange::prefix(table(), "a\u{10FFFF}").upper.as_deref(), Some("b"));
+        assert_eq!(KeyRange::prefix(table(), "\u{D7FF}").upper.as_deref(), Some("\u{E000}"));
     }
 
     #[test]

@@ -75,10 +75,7 @@ mod tests {
 
     fn record() -> Record {
         Record {
-            version: Version {
-                hlc: 7,
-                node: NodeId(1),
-            },
+            version: Version { hlc: 7, node: NodeId(1) },
             previous: None,
             expiry: None,
             tombstone: false,
@@ -88,19 +85,10 @@ mod tests {
 
     #[test]
     fn a_record_lives_until_its_expiry() {
-        let expiring = Record {
-            expiry: Some(10),
-            ..record()
-        };
+        let expiring = Record { expiry: Some(10), ..record() };
         assert!(expiring.is_live(9));
         assert!(!expiring.is_live(10));
-        assert!(
-            !Record {
-                tombstone: true,
-                ..record()
-            }
-            .is_live(0)
-        );
+        assert!(!Record { tombstone: true, ..record() }.is_live(0));
     }
 
     #[test]
@@ -110,34 +98,11 @@ mod tests {
         let other = RecordName::parse("default", "mykez").unwrap();
         let changed = [
             record().checksum(&other),
-            Record {
-                version: Version {
-                    hlc: 8,
-                    node: NodeId(1),
-                },
-                ..record()
-            }
-            .checksum(&name),
-            Record {
-                previous: Some(record().version),
-                ..record()
-            }
-            .checksum(&name),
-            Record {
-                expiry: Some(1),
-                ..record()
-            }
-            .checksum(&name),
-            Record {
-                tombstone: true,
-                ..record()
-            }
-            .checksum(&name),
-            Record {
-                value: Bytes::from_static(b"\"mydatb\""),
-                ..record()
-            }
-            .checksum(&name),
+            Record { version: Version { hlc: 8, node: NodeId(1) }, ..record() }.checksum(&name),
+            Record { previous: Some(record().version), ..record() }.checksum(&name),
+            Record { expiry: Some(1), ..record() }.checksum(&name),
+            Record { tombstone: true, ..record() }.checksum(&name),
+            Record { value: Bytes::from_static(b"\"mydatb\""), ..record() }.checksum(&name),
         ];
         assert!(changed.iter().all(|sum| *sum != whole));
     }

@@ -100,12 +100,8 @@ impl Selection {
     #[must_use]
     pub fn matches(&self, name: &RecordName) -> bool {
         // The parts are disjoint and sorted: only the last that begins at or before the name can match.
-        let at = self
-            .0
-            .partition_point(|part| part.order() <= (name.table(), name.key()));
-        at.checked_sub(1)
-            .and_then(|at| self.0.get(at))
-            .is_some_and(|part| part.matches(name))
+        let at = self.0.partition_point(|part| part.order() <= (name.table(), name.key()));
+        at.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|part| part.matches(name))
     }
 
     /// Tells one selection from another; goes into cursors, so that an id is not resumed by a stream
@@ -125,10 +121,7 @@ impl Selection {
                 text.extend(part.as_bytes());
             }
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "32 of 64 bits are enough to tell"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "32 of 64 bits are enough to tell")]
         {
             XxHash3_64::oneshot(&text) as u32
         }
@@ -158,19 +151,13 @@ mod tests {
             key("a", "w"),
         ];
         let selection = Selection::new(parts).unwrap();
-        assert_eq!(
-            selection.selectors(),
-            [key("a", "w"), prefix("a", "x"), key("b", "x")]
-        );
+        assert_eq!(selection.selectors(), [key("a", "w"), prefix("a", "x"), key("b", "x")]);
     }
 
     #[test]
     fn neither_none_nor_too_many() {
         assert_eq!(Selection::new(vec![]), Err(SelectorCount));
-        assert_eq!(
-            Selection::new(vec![key("a", "x"); SELECTORS_MAX + 1]),
-            Err(SelectorCount)
-        );
+        assert_eq!(Selection::new(vec![key("a", "x"); SELECTORS_MAX + 1]), Err(SelectorCount));
     }
 
     #[test]
@@ -182,11 +169,7 @@ mod tests {
 
     fn selector() -> impl Strategy<Value = Selector> {
         ("[ab]", "[ab]{0,3}", any::<bool>()).prop_map(|(table, text, is_key)| {
-            if is_key && !text.is_empty() {
-                key(&table, &text)
-            } else {
-                prefix(&table, &text)
-            }
+            if is_key && !text.is_empty() { key(&table, &text) } else { prefix(&table, &text) }
         })
     }
 

@@ -52,14 +52,8 @@ impl Version {
     #[must_use]
     pub fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         let whole = u128::from_be_bytes(bytes);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the two halves of 128 bits"
-        )]
-        Self {
-            hlc: (whole >> 64) as u64,
-            node: NodeId(whole as u64),
-        }
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves of 128 bits")]
+        Self { hlc: (whole >> 64) as u64, node: NodeId(whole as u64) }
     }
 }
 
@@ -92,9 +86,7 @@ impl FromStr for Version {
 
     fn from_str(text: &str) -> Result<Self, NotAVersion> {
         let canonical = text.len() == 2 * Self::BYTES
-            && text
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if !canonical {
             return Err(NotAVersion);
         }
@@ -109,32 +101,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn version(hlc: u64, node: u64) -> Version {
-        Version {
-            hlc,
-            node: NodeId(node),
-        }
+        Version { hlc, node: NodeId(node) }
     }
 
     #[test]
     fn text_has_a_fixed_width() {
         assert_eq!(version(0, 0).to_string(), "0".repeat(32));
-        assert_eq!(
-            version(1 << 16, 0xab).to_string(),
-            "000000000001000000000000000000ab"
-        );
+        assert_eq!(version(1 << 16, 0xab).to_string(), "000000000001000000000000000000ab");
     }
 
     #[test]
     fn only_its_own_text_is_a_version() {
         let upper = version(0xabc, 1).to_string().to_uppercase();
-        for text in [
-            "",
-            "0",
-            &"g".repeat(32),
-            &"0".repeat(33),
-            &"+0".repeat(16),
-            &upper,
-        ] {
+        for text in ["", "0", &"g".repeat(32), &"0".repeat(33), &"+0".repeat(16), &upper] {
             assert_eq!(text.parse::<Version>(), Err(NotAVersion), "{text}");
         }
     }
