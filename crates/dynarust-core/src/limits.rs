@@ -54,7 +54,8 @@ pub const WRITES_WAITING_MAX: usize = 8 * GROUP_OPERATIONS_MAX;
 pub const WRITES_WAITING_BYTES_MAX: usize = 64 << 20;
 /// Bytes of a preallocated journal segment; one that must hold a larger frame is larger.
 pub const SEGMENT_BYTES: u64 = 8 << 20;
-/// Bytes that are in the journal and not yet in the base; more, and writes wait or are refused.
+/// Bytes that are in the journal and not yet in the base; more, and writes wait, or are refused where
+/// the base has no space.
 pub const RECENT_BYTES_MAX: usize = 32 << 20;
 /// Bytes in the journal after which they are brought into the base without waiting for the interval.
 pub const APPLY_BYTES: usize = 8 << 20;

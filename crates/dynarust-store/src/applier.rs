@@ -6,6 +6,7 @@
 //! - a full disk is waited out, with all that is recent kept; a damaged base stops the store.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use dynarust_core::{Seq, Stored};
@@ -107,6 +108,8 @@ impl Applier {
 
     /// Brings all that is recent into the base; false where nothing is.
     pub(crate) fn apply(&mut self) -> Result<bool, BaseError> {
+        // Before the records are looked at: what comes between is counted for the next time.
+        let journaled = self.shared.journaled.load(Ordering::Relaxed);
         let (mut records, through) = self.shared.recent.read().to_apply();
         // Read behind the records: it covers every frame that they came from.
         let ceiling = self.shared.clock_ceiling().max(self.base.meta().clock_ceiling);
@@ -114,6 +117,7 @@ impl Applier {
             return Ok(false);
         }
         self.bring(&mut records, through, ceiling)?;
+        self.shared.journaled.fetch_sub(journaled, Ordering::Relaxed);
         Ok(true)
     }
 

@@ -24,19 +24,24 @@ impl Folder {
     /// Makes the folder if it is not there, and locks it.
     pub(crate) fn lock(path: &Path) -> Result<Self, OpenError> {
         let denied = |error: io::Error| OpenError::Folder { path: path.to_owned(), error };
-        fs::create_dir_all(path.join("journal")).map_err(denied)?;
-        Self::lock_existing(path)
+        let journal = path.join("journal");
+        let made = !journal.is_dir();
+        fs::create_dir_all(&journal).map_err(denied)?;
+        if made {
+            // Each folder on the way may be new; where one may not be opened, it is not ours.
+            journal.ancestors().take_while(|above| sync_parent(above).is_ok()).for_each(drop);
+        }
+        Self::take(path, OpenOptions::new().write(true).create(true).truncate(false))
     }
 
-    /// Locks a folder that must be there.
+    /// Locks a folder that must be there, and writes nothing.
     pub(crate) fn lock_existing(path: &Path) -> Result<Self, OpenError> {
-        let denied = |error: io::Error| OpenError::Folder { path: path.to_owned(), error };
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path.join("LOCK"))
-            .map_err(denied)?;
+        Self::take(path, OpenOptions::new().read(true))
+    }
+
+    fn take(path: &Path, options: &OpenOptions) -> Result<Self, OpenError> {
+        let denied = |error: io::Error| OpenError::Folder { path: path.join("LOCK"), error };
+        let lock = options.open(path.join("LOCK")).map_err(denied)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),

@@ -13,12 +13,11 @@ mod base;
 mod cache;
 pub mod clock;
 mod config;
+mod finding;
 mod folder;
 mod group;
 mod journal;
 mod local;
-#[cfg(test)]
-mod model_test;
 mod open;
 mod overlay;
 pub mod port;
@@ -27,11 +26,14 @@ mod recent;
 pub mod salvage;
 mod shared;
 mod submission;
+#[cfg(test)]
+mod tests;
 pub mod verify;
 mod writer;
 
 pub use clock::{SystemClock, WallClock};
 pub use config::StoreConfig;
+pub use finding::{Finding, Part};
 pub use local::LocalStore;
 pub use open::OpenError;
 pub use port::{

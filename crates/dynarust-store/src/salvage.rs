@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::base::{self, ApplyBase};
 use crate::clock::{SystemClock, WallClock as _};
+use crate::finding::Finding;
 use crate::folder::Folder;
 use crate::journal::disk::sync_parent;
 use crate::journal::recovery::{self, Mode};
@@ -22,8 +23,8 @@ pub struct Salvaged {
     pub damages: Vec<String>,
     /// Where the journal is now; `None` where there was none.
     pub set_aside: Option<PathBuf>,
-    /// What is wrong with the base all the same, a line each.
-    pub problems: Vec<String>,
+    /// What is wrong with the base all the same.
+    pub problems: Vec<Finding>,
 }
 
 /// Makes the folder of a stopped node one that opens, as far as its base is sound.
@@ -53,6 +54,8 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     base.apply(newest_of_each(&mut records), last, ceiling, SystemClock.now()).map_err(refused)?;
     let audit = base.audit().map_err(refused)?;
     base.rebuild_digests(audit.digests).map_err(refused)?;
+    // What was lost may have been told to a stream: no position from before may be resumed.
+    base.forget_epochs().map_err(refused)?;
     base.checkpoint(true).map_err(refused)?;
     let set_aside = set_aside(&folder)?;
     Ok(Salvaged {

@@ -1,7 +1,7 @@
 //! What the threads of a store share: the published state, and whether the store still runs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dynarust_core::{RecordName, Seq, Stored};
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) published: watch::Receiver<Seq>,
     /// The highest seq of a tombstone that was forgotten.
     forgotten: AtomicU64,
+    /// Bytes that were appended to the journal since what is recent was last taken to the base.
+    pub(crate) journaled: AtomicUsize,
     /// The clock ceiling of the newest frame.
     clock_ceiling: AtomicU64,
     /// Why the store stopped by itself.
@@ -59,6 +61,7 @@ impl Shared {
             submissions: Submissions::default(),
             published,
             forgotten: AtomicU64::new(forgotten),
+            journaled: AtomicUsize::new(0),
             clock_ceiling: AtomicU64::new(0),
             failure: Mutex::new(None),
             pressure: Mutex::new(Pressure::default()),
@@ -91,6 +94,11 @@ impl Shared {
             }
             base.get(name).map(|found| found.map(Arc::new)).map_err(read_error)
         })
+    }
+
+    /// Bytes that wait for the base: in memory, or, where keys repeat, in the journal alone.
+    pub(crate) fn unapplied_bytes(&self) -> usize {
+        self.recent.read().bytes().max(self.journaled.load(Ordering::Relaxed))
     }
 
     /// The store stops, for this reason; the first one counts.

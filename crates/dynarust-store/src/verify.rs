@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use crate::base;
+use crate::finding::{Finding, Part};
 use crate::folder::Folder;
 use crate::journal::recovery::{self, Mode};
 use crate::open::{OpenError, base_error, journal_error};
@@ -26,8 +27,8 @@ pub struct Report {
     pub journal_records: u64,
     /// Bytes of an unsynced tail that the next start will cut off. No damage.
     pub torn_bytes: u64,
-    /// What is wrong, a line each; at most some hundred.
-    pub problems: Vec<String>,
+    /// What is wrong; at most some hundred.
+    pub problems: Vec<Finding>,
 }
 
 /// Checks a node's folder. The node must be stopped.
@@ -52,7 +53,8 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
     };
     if identity != Some(open.meta.node) {
         let (folder, base) = (identity.map(|node| node.to_string()), open.meta.node);
-        report.problems.push(format!("FORMAT names node {folder:?}, the base {base}"));
+        let what = format!("FORMAT names node {folder:?}, the base {base}");
+        report.problems.push(Finding::new(Part::Base, what));
     }
     journal(&folder, open.meta.applied_seq, &mut report)?;
     Ok(report)
@@ -67,11 +69,11 @@ fn journal(folder: &Folder, applied: u64, report: &mut Report) -> Result<(), Ope
     report.journal_frames = read.frames;
     report.journal_records = records;
     report.torn_bytes = read.torn.map_or(0, |torn| torn.written_bytes);
-    report.problems.extend(read.damages.iter().map(|damage| format!("journal: {damage}")));
+    let damages = read.damages.iter().map(|damage| Finding::new(Part::Journal, damage.to_string()));
+    report.problems.extend(damages);
     if let Some(first) = read.first_seq.filter(|first| *first > applied + 1) {
-        report.problems.push(format!(
-            "journal: it begins with record {first}, and the base ends with {applied}"
-        ));
+        let what = format!("it begins with record {first}, and the base ends with {applied}");
+        report.problems.push(Finding::new(Part::Journal, what));
     }
     Ok(())
 }

@@ -11,6 +11,7 @@
 //! - after a failed sync, or a write that left the file unknown, nothing is written any more.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use dynarust_core::clock;
@@ -112,6 +113,7 @@ impl Writer {
             self.persist(&decided)?;
             self.last_seq += decided.records.len() as u64;
             self.shared.publish(&decided.records, &self.published);
+            self.count_journaled(&decided);
             self.press();
         }
         Ok(decided.answers)
@@ -172,7 +174,7 @@ impl Writer {
     /// Waits while more is recent than memory is set aside for; fails where the base has no space.
     fn wait_for_room(&self) -> Result<(), WriteError> {
         let mut pressure = self.shared.pressure.lock();
-        while self.shared.recent.read().bytes() > RECENT_BYTES_MAX {
+        while self.shared.unapplied_bytes() > RECENT_BYTES_MAX {
             if pressure.base_full {
                 return Err(WriteError::Full);
             }
@@ -184,9 +186,14 @@ impl Writer {
         Ok(())
     }
 
+    fn count_journaled(&self, decided: &Decided) {
+        let bytes: usize = decided.records.iter().map(|stored| stored.memory_bytes()).sum();
+        self.shared.journaled.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Has the applier come early where much is recent.
     fn press(&self) {
-        if self.shared.recent.read().bytes() >= APPLY_BYTES {
+        if self.shared.unapplied_bytes() >= APPLY_BYTES {
             self.shared.pressure.lock().apply_now = true;
             self.shared.pressure_changed.notify_all();
         }

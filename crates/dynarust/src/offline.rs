@@ -3,9 +3,9 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use dynarust_store::OpenError;
 use dynarust_store::salvage::{self, Salvaged};
 use dynarust_store::verify::{self, Report};
+use dynarust_store::{Finding, OpenError, Part};
 
 /// Why a command did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -14,24 +14,28 @@ pub(crate) enum OfflineError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The folder was read, and something in it is wrong; the report tells what.
-    #[error(
-        "{folder} is damaged, in {count} places: bring it back from a copy, or go on without what is \
-         lost by `DynaRust salvage {folder}`"
-    )]
+    #[error("{folder} is damaged: {way_on}")]
     Damaged {
         /// As it was given.
         folder: String,
-        /// Lines of the report.
-        count: usize,
+        /// What to do.
+        way_on: String,
     },
-    /// What is sound was saved, and the base is damaged all the same.
-    #[error("{folder} is still damaged, in {count} places: bring it back from a copy")]
-    StillDamaged {
-        /// As it was given.
-        folder: String,
-        /// Lines of the report.
-        count: usize,
-    },
+}
+
+impl OfflineError {
+    fn of(folder: &Path, findings: &[Finding]) -> Result<(), Self> {
+        let Some(worst) = findings.iter().map(|finding| finding.part).max() else { return Ok(()) };
+        let folder = folder.display().to_string();
+        let way_on = match worst {
+            Part::Record => "write or delete the keys named above while the node runs".to_owned(),
+            Part::Journal => format!(
+                "bring it back from a copy, or go on without what is lost by `DynaRust salvage {folder}`"
+            ),
+            Part::Base => "bring it back from a copy".to_owned(),
+        };
+        Err(Self::Damaged { folder, way_on })
+    }
 }
 
 /// Checks a folder, prints what is in it.
@@ -41,10 +45,7 @@ pub(crate) enum OfflineError {
 pub(crate) fn verify(folder: &Path) -> Result<(), OfflineError> {
     let report = verify::verify(folder)?;
     print(&report_lines(&report));
-    match report.problems.len() {
-        0 => Ok(()),
-        count => Err(OfflineError::Damaged { folder: folder.display().to_string(), count }),
-    }
+    OfflineError::of(folder, &report.problems)
 }
 
 /// Saves what is sound, prints what is not.
@@ -54,10 +55,7 @@ pub(crate) fn verify(folder: &Path) -> Result<(), OfflineError> {
 pub(crate) fn salvage(folder: &Path) -> Result<(), OfflineError> {
     let salvaged = salvage::salvage(folder)?;
     print(&salvaged_lines(&salvaged));
-    match salvaged.problems.len() {
-        0 => Ok(()),
-        count => Err(OfflineError::StillDamaged { folder: folder.display().to_string(), count }),
-    }
+    OfflineError::of(folder, &salvaged.problems)
 }
 
 fn report_lines(report: &Report) -> Vec<String> {

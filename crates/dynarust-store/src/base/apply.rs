@@ -116,6 +116,13 @@ impl ApplyBase {
         audit(&self.connection, self.meta.applied_seq, &self.meta.digests)
     }
 
+    /// Makes every position in this node's feed one that cannot be resumed.
+    pub(crate) fn forget_epochs(&mut self) -> Result<(), BaseError> {
+        // The rows stay: they count the incarnations.
+        self.connection.execute("UPDATE epochs SET last_seq = 0", [])?;
+        Ok(())
+    }
+
     /// Sets the digests to what the records say.
     pub(crate) fn rebuild_digests(&mut self, digests: Digests) -> Result<(), BaseError> {
         save_digests(&self.connection, &digests)?;

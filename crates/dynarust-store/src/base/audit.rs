@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::row::{COLUMNS, RowRead, from_signed, read_stored};
 use super::schema::BaseError;
+use crate::finding::{Finding, Part};
 
 /// Problems beyond so many are counted and not listed.
 const PROBLEMS_MAX: usize = 100;
@@ -16,7 +17,7 @@ pub(crate) struct Audit {
     pub(crate) records: u64,
     pub(crate) tombstones: u64,
     pub(crate) feed_entries: u64,
-    pub(crate) problems: Vec<String>,
+    pub(crate) problems: Vec<Finding>,
     /// The digests that the sound records make.
     pub(crate) digests: Digests,
 }
@@ -32,15 +33,15 @@ pub(crate) fn audit(
     audit.records(connection, applied)?;
     audit.feed(connection)?;
     if audit.digests != *digests && audit.problems.is_empty() {
-        audit.problem("the digests are not those of the records".to_owned());
+        audit.problem(Part::Base, "the digests are not those of the records".to_owned());
     }
     Ok(audit)
 }
 
 impl Audit {
-    fn problem(&mut self, problem: String) {
+    fn problem(&mut self, part: Part, what: String) {
         if self.problems.len() < PROBLEMS_MAX {
-            self.problems.push(problem);
+            self.problems.push(Finding::new(part, what));
         }
     }
 
@@ -50,7 +51,7 @@ impl Audit {
         while let Some(row) = rows.next()? {
             let line: String = row.get(0)?;
             if line != "ok" {
-                self.problem(format!("base: {line}"));
+                self.problem(Part::Base, line);
             }
         }
         Ok(())
@@ -70,13 +71,16 @@ impl Audit {
                     }
                     if stored.seq > applied {
                         let (name, seq) = (&stored.name, stored.seq);
-                        self.problem(format!("{name}: seq {seq} is behind applied_seq {applied}"));
+                        self.problem(
+                            Part::Base,
+                            format!("{name}: seq {seq} is behind applied_seq {applied}"),
+                        );
                     }
                 }
                 RowRead::Corrupt { name } => {
                     let id: i64 = row.get(9)?;
                     let name = name.map_or_else(|| "?".to_owned(), |name| name.to_string());
-                    self.problem(format!("record {name} (row {id}): its checksum fails"));
+                    self.problem(Part::Record, format!("{name} (row {id}): its checksum fails"));
                 }
             }
         }
@@ -97,7 +101,10 @@ impl Audit {
                 let right = stored.seq == seq
                     && u64::from(Partition::of(&stored.name).number()) == partition;
                 if !right {
-                    self.problem(format!("feed entry {seq} is not that of {}", stored.name));
+                    self.problem(
+                        Part::Base,
+                        format!("feed entry {seq} is not that of {}", stored.name),
+                    );
                 }
             }
         }
@@ -113,12 +120,12 @@ impl Audit {
         ] {
             let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
             if count > 0 {
-                self.problem(format!("base: {count} {what}"));
+                self.problem(Part::Base, format!("{count} {what}"));
             }
         }
         if self.feed_entries != self.records {
             let (records, entries) = (self.records, self.feed_entries);
-            self.problem(format!("base: {records} records have {entries} feed entries"));
+            self.problem(Part::Base, format!("{records} records have {entries} feed entries"));
         }
         Ok(())
     }

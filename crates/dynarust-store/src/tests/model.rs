@@ -9,10 +9,8 @@
 //! Followers hold a copy and a position; resumed from there, the feed must make their copy equal.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -23,14 +21,13 @@ use dynarust_core::{
     Condition, EntityTags, FeedPosition, KeyRange, RecordName, Stored, TableName, UnixMillis,
     Version,
 };
-use parking_lot::Mutex;
 use proptest::prelude::*;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use tokio::runtime::Runtime;
 
+use super::crash_disk::CrashDisk;
 use crate::applier::Applier;
-use crate::journal::disk::{Disk, RealDisk, SegmentFile};
 use crate::port::{Change, Durability, Scan, Store, Write, Written};
 use crate::{LocalStore, StoreConfig, WallClock};
 
@@ -292,7 +289,7 @@ impl Run {
         self.history.drain(..self.history.len() - 1);
         self.synced = 0;
         let report = crate::verify::verify(&self.node()).unwrap();
-        assert_eq!(report.problems, Vec::<String>::new());
+        assert_eq!(report.problems, vec![]);
         self.open();
     }
 
@@ -413,102 +410,5 @@ impl WallClock for SetClock {
 
     fn sleep(&self, duration: Duration) {
         self.0.fetch_add(u64::try_from(duration.as_millis()).unwrap(), Ordering::Relaxed);
-    }
-}
-
-/// A disk that can forget what was not synced.
-#[derive(Default)]
-struct CrashDisk {
-    unsynced: Arc<Mutex<Vec<Unsynced>>>,
-    /// Removed since the directory was last synced, oldest first.
-    removed: Mutex<Vec<(PathBuf, Vec<u8>)>>,
-}
-
-struct Unsynced {
-    path: PathBuf,
-    file: Arc<File>,
-    offset: u64,
-    before: Vec<u8>,
-    written: Vec<u8>,
-}
-
-struct CrashFile {
-    path: PathBuf,
-    file: Arc<File>,
-    unsynced: Arc<Mutex<Vec<Unsynced>>>,
-}
-
-impl CrashDisk {
-    /// Each unsynced write is kept, undone, or torn; files whose removal was not synced come back.
-    fn power_cut(&self, random: &mut StdRng) {
-        for write in self.unsynced.lock().drain(..).rev() {
-            write.file.write_all_at(&write.before, write.offset).unwrap();
-            let kept = match random.random_range(0..3) {
-                0 => 0,
-                1 => write.written.len(),
-                _ => random.random_range(0..=write.written.len()),
-            };
-            write.file.write_all_at(&write.written[..kept], write.offset).unwrap();
-        }
-        // Removals become durable in their order.
-        let mut removed = self.removed.lock();
-        let back = random.random_range(0..=removed.len());
-        for (path, contents) in removed.drain(..).skip(back) {
-            fs::write(path, contents).unwrap();
-        }
-    }
-}
-
-impl Disk for CrashDisk {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        let options =
-            OpenOptions::new().read(true).write(true).create(true).truncate(true).to_owned();
-        let file = Arc::new(options.open(path)?);
-        Ok(Box::new(CrashFile {
-            path: path.to_owned(),
-            file,
-            unsynced: Arc::clone(&self.unsynced),
-        }))
-    }
-
-    fn settle(&self, path: &Path, cut_at: Option<u64>) -> io::Result<()> {
-        self.unsynced.lock().retain(|write| write.path.file_stem() != path.file_stem());
-        RealDisk.settle(path, cut_at)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.removed.lock().clear();
-        RealDisk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.removed.lock().push((path.to_owned(), fs::read(path)?));
-        RealDisk.remove(path)
-    }
-}
-
-impl SegmentFile for CrashFile {
-    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let end = self.file.metadata()?.len();
-        let mut before = vec![0; bytes.len()];
-        if offset < end {
-            let there = usize::try_from(end - offset).unwrap().min(bytes.len());
-            self.file.read_exact_at(&mut before[..there], offset)?;
-        }
-        self.file.write_all_at(bytes, offset)?;
-        let file = Arc::clone(&self.file);
-        self.unsynced.lock().push(Unsynced {
-            path: self.path.clone(),
-            file,
-            offset,
-            before,
-            written: bytes.to_vec(),
-        });
-        Ok(())
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.unsynced.lock().retain(|write| !Arc::ptr_eq(&write.file, &self.file));
-        Ok(())
     }
 }
