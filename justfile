@@ -1,0 +1,26 @@
+# What a developer types. `just` alone lists it.
+
+_default:
+    @just --list --unsorted
+
+# Everything that a change must pass, as CI runs it.
+check:
+    .ci/run
+
+# Mends what can be mended by machine: formatting, and clippy's own suggestions.
+fix:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+    cargo fmt --all
+
+# The tests. Arguments select: just test readme
+test *arguments:
+    cargo test --workspace {{ arguments }}
+
+# A node on the usual address.
+run *arguments:
+    cargo run --release -- 127.0.0.1:6660 {{ arguments }}
+
+# The API documentation of the crates, private items too.
+doc:
+    cargo doc --workspace --no-deps --document-private-items
