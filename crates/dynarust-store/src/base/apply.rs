@@ -9,8 +9,9 @@ use dynarust_core::{Epoch, Partition, Seq, Stored, UnixMillis, Version};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::audit::{Audit, audit};
+use super::meta::Meta;
 use super::row::{COLUMNS, Head, RowRead, from_signed, read_stored, to_signed};
-use super::schema::{BaseError, Meta, OpenBase, set_meta};
+use super::schema::{BaseError, OpenBase};
 
 /// How often the feed's times are noted: tombstones are forgotten with this grain.
 const FEED_TIMES_MILLIS: UnixMillis = 60_000;
@@ -57,9 +58,10 @@ impl ApplyBase {
             .query_map([], |row| Ok((Epoch(from_signed(row.get(0)?)), from_signed(row.get(1)?))))?
             .collect::<Result<_, _>>()?;
         // The journal that told it may go before this start writes a frame of its own.
-        set_meta(&transaction, "clock_ceiling", to_signed(clock_ceiling))?;
+        let meta = Meta { clock_ceiling, ..self.meta.clone() };
+        meta.save(&transaction)?;
         transaction.commit()?;
-        self.meta.clock_ceiling = clock_ceiling;
+        self.meta = meta;
         self.checkpoint(true)?;
         Ok((incarnation, known))
     }
@@ -82,9 +84,7 @@ impl ApplyBase {
         }
         meta.applied_seq = meta.applied_seq.max(applied_seq);
         meta.clock_ceiling = clock_ceiling;
-        set_meta(&transaction, "applied_seq", to_signed(meta.applied_seq))?;
-        set_meta(&transaction, "clock_ceiling", to_signed(meta.clock_ceiling))?;
-        save_digests(&transaction, &meta.digests)?;
+        meta.save(&transaction)?;
         let note = now.abs_diff(self.noted_at) >= FEED_TIMES_MILLIS;
         if note {
             transaction.execute(
@@ -125,8 +125,8 @@ impl ApplyBase {
 
     /// Sets the digests to what the records say.
     pub(crate) fn rebuild_digests(&mut self, digests: Digests) -> Result<(), BaseError> {
-        save_digests(&self.connection, &digests)?;
         self.meta.digests = digests;
+        self.meta.save(&self.connection)?;
         Ok(())
     }
 }
@@ -258,11 +258,4 @@ fn insert(transaction: &Transaction<'_>, stored: &Stored) -> Result<i64, BaseErr
 /// Binds bytes as SQLite text, without looking at them again: they were checked when they came.
 fn text(value: &[u8]) -> rusqlite::types::ToSqlOutput<'_> {
     rusqlite::types::ToSqlOutput::Borrowed(rusqlite::types::ValueRef::Text(value))
-}
-
-pub(super) fn save_digests(connection: &Connection, digests: &Digests) -> Result<(), BaseError> {
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES ('digests', ?)")?
-        .execute(params![digests.to_bytes()])?;
-    Ok(())
 }

@@ -7,6 +7,7 @@
 
 mod apply;
 mod audit;
+mod meta;
 mod read;
 mod row;
 mod schema;

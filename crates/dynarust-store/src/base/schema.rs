@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dynarust_core::digest::Digests;
-use dynarust_core::{NodeId, Seq};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use dynarust_core::NodeId;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::row::{from_signed, to_signed};
+use super::meta::Meta;
 
 const SCHEMA: &str = "
     CREATE TABLE records (
@@ -66,16 +65,6 @@ fn is_full(error: &rusqlite::Error) -> bool {
         .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
 
-/// What the base says of itself.
-#[derive(Debug, Clone)]
-pub(crate) struct Meta {
-    pub(crate) node: NodeId,
-    pub(crate) applied_seq: Seq,
-    pub(crate) clock_ceiling: u64,
-    pub(crate) forgotten_seq: Seq,
-    pub(crate) digests: Digests,
-}
-
 /// A base that was opened.
 pub(crate) struct OpenBase {
     pub(crate) connection: Connection,
@@ -93,7 +82,8 @@ pub(crate) fn open_existing(path: &Path) -> Result<OpenBase, BaseError> {
         return Err(BaseError::Damaged("the file is empty".into()));
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let meta = read_meta(&connection)?;
+    check_schema(&connection)?;
+    let meta = Meta::read(&connection)?;
     Ok(OpenBase { connection, path: path.to_owned(), meta })
 }
 
@@ -106,12 +96,7 @@ pub(crate) fn open_or_create(path: &Path, node: NodeId) -> Result<OpenBase, Base
         transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
         transaction.execute_batch(SCHEMA)?;
-        set_meta(&transaction, "node", to_signed(node.0))?;
-        for name in ["applied_seq", "clock_ceiling", "forgotten_seq"] {
-            set_meta(&transaction, name, 0)?;
-        }
-        let digests = Digests::default().to_bytes();
-        transaction.execute("INSERT INTO meta VALUES ('digests', ?)", params![digests])?;
+        Meta::of_new(node).save(&transaction)?;
     }
     transaction.commit()?;
     drop(connection);
@@ -130,36 +115,22 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, BaseE
     Ok(connection)
 }
 
-pub(super) fn set_meta(
-    connection: &Connection,
-    name: &str,
-    value: i64,
-) -> Result<(), rusqlite::Error> {
-    connection
-        .prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)")?
-        .execute(params![name, value])?;
-    Ok(())
+/// Whether tables and indexes are as this program makes them: one that is not might answer, and
+/// answer wrongly.
+fn check_schema(connection: &Connection) -> Result<(), BaseError> {
+    let ours = Connection::open_in_memory()?;
+    ours.execute_batch(SCHEMA)?;
+    if schema_of(connection)? == schema_of(&ours)? {
+        Ok(())
+    } else {
+        Err(BaseError::Damaged("its tables are not those of a node".into()))
+    }
 }
 
-fn read_meta(connection: &Connection) -> Result<Meta, BaseError> {
-    let number = |name: &str| -> Result<u64, BaseError> {
-        let found: Option<i64> = connection
-            .query_row("SELECT value FROM meta WHERE name = ?", [name], |row| row.get(0))
-            .optional()?;
-        found.map(from_signed).ok_or_else(|| {
-            BaseError::Damaged(format!("it is not the base of a node: meta has no {name}").into())
-        })
-    };
-    let digests: Vec<u8> =
-        connection
-            .query_row("SELECT value FROM meta WHERE name = 'digests'", [], |row| row.get(0))?;
-    let digests = Digests::from_bytes(&digests)
-        .ok_or_else(|| BaseError::Damaged("meta.digests has the wrong length".into()))?;
-    Ok(Meta {
-        node: NodeId(number("node")?),
-        applied_seq: number("applied_seq")?,
-        clock_ceiling: number("clock_ceiling")?,
-        forgotten_seq: number("forgotten_seq")?,
-        digests,
-    })
+fn schema_of(connection: &Connection) -> Result<Vec<[Option<String>; 4]>, BaseError> {
+    let rows = connection
+        .prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")?
+        .query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?
+        .collect::<Result<_, _>>()?;
+    Ok(rows)
 }

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::apply::ApplyBase;
 use super::row::{from_signed, to_signed};
-use super::schema::{BaseError, set_meta};
+use super::schema::BaseError;
 
 /// Tombstones that one transaction forgets.
 const SWEEP_MAX: i64 = 1000;
@@ -62,7 +62,7 @@ impl ApplyBase {
         // Of the times that lie so far back only the newest is of use.
         transaction
             .execute("DELETE FROM feed_times WHERE seq < ?", [to_signed(old.taken_through)])?;
-        set_meta(&transaction, "forgotten_seq", to_signed(meta.forgotten_seq))?;
+        meta.save(&transaction)?;
         transaction.commit()?;
         self.meta = meta;
         Ok(())

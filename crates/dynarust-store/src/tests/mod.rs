@@ -2,5 +2,7 @@
 
 mod crash_disk;
 mod faults;
+mod formats;
 mod local;
 mod model;
+mod rot;

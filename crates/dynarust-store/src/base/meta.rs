@@ -1,0 +1,100 @@
+//! What the base says of itself: one row a value in `meta`, and a checksum over all of them.
+//!
+//! A wrong `applied_seq` would make an opening skip journal records that the base does not have, so
+//! these few rows are as well guarded as the records are.
+
+use dynarust_core::digest::Digests;
+use dynarust_core::{NodeId, Seq};
+use rusqlite::{Connection, OptionalExtension, params};
+use twox_hash::XxHash3_64;
+
+use super::row::{from_signed, to_signed};
+use super::schema::BaseError;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(crate) struct Meta {
+    /// Whose base it is.
+    pub(crate) node: NodeId,
+    /// Everything up to here is in the base.
+    pub(crate) applied_seq: Seq,
+    /// No version that had been handed out then is above it.
+    pub(crate) clock_ceiling: u64,
+    /// The highest seq of a tombstone that was swept.
+    pub(crate) forgotten_seq: Seq,
+    /// The digests of the records in the base.
+    pub(crate) digests: Digests,
+}
+
+impl Meta {
+    /// That of an empty base.
+    pub(super) fn of_new(node: NodeId) -> Self {
+        Self {
+            node,
+            applied_seq: 0,
+            clock_ceiling: 0,
+            forgotten_seq: 0,
+            digests: Digests::default(),
+        }
+    }
+
+    /// Writes all of it, in the transaction at hand.
+    pub(super) fn save(&self, connection: &Connection) -> Result<(), BaseError> {
+        let mut statement =
+            connection.prepare_cached("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)")?;
+        for (name, value) in self.numbers() {
+            statement.execute(params![name, to_signed(value)])?;
+        }
+        statement.execute(params!["digests", self.digests.to_bytes()])?;
+        statement.execute(params!["checksum", to_signed(self.checksum())])?;
+        Ok(())
+    }
+
+    /// Reads and checks it.
+    pub(super) fn read(connection: &Connection) -> Result<Self, BaseError> {
+        let digests: Option<Vec<u8>> = connection
+            .query_row("SELECT value FROM meta WHERE name = 'digests'", [], |row| row.get(0))
+            .optional()?;
+        let digests = digests.as_deref().and_then(Digests::from_bytes);
+        let meta = Self {
+            node: NodeId(number(connection, "node")?),
+            applied_seq: number(connection, "applied_seq")?,
+            clock_ceiling: number(connection, "clock_ceiling")?,
+            forgotten_seq: number(connection, "forgotten_seq")?,
+            digests: digests.ok_or_else(|| damaged("meta has no digests"))?,
+        };
+        if number(connection, "checksum")? != meta.checksum() {
+            return Err(damaged("the checksum of meta fails"));
+        }
+        Ok(meta)
+    }
+
+    fn numbers(&self) -> [(&'static str, u64); 4] {
+        [
+            ("node", self.node.0),
+            ("applied_seq", self.applied_seq),
+            ("clock_ceiling", self.clock_ceiling),
+            ("forgotten_seq", self.forgotten_seq),
+        ]
+    }
+
+    fn checksum(&self) -> u64 {
+        let mut bytes: Vec<u8> =
+            self.numbers().iter().flat_map(|(_, value)| value.to_le_bytes()).collect();
+        bytes.extend(self.digests.to_bytes());
+        XxHash3_64::oneshot(&bytes)
+    }
+}
+
+fn number(connection: &Connection, name: &str) -> Result<u64, BaseError> {
+    let found: Option<i64> = connection
+        .query_row("SELECT value FROM meta WHERE name = ?", [name], |row| row.get(0))
+        .optional()?;
+    found
+        .map(from_signed)
+        .ok_or_else(|| damaged(&format!("it is not the base of a node: meta has no {name}")))
+}
+
+fn damaged(what: &str) -> BaseError {
+    BaseError::Damaged(what.into())
+}

@@ -1,0 +1,33 @@
+//! Folders of every released format, as an earlier program left them when it was killed.
+
+use std::path::Path;
+
+use dynarust_core::RecordName;
+
+use super::rot::copy;
+use crate::port::Store;
+use crate::{LocalStore, StoreConfig};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn format_1_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/fixtures/format-1"), folder.path());
+    assert_eq!(crate::verify::verify(folder.path()).unwrap().problems, vec![]);
+    for _ in 0..2 {
+        let store = LocalStore::open(&StoreConfig::new(folder.path().to_owned())).unwrap();
+        let expected = [
+            ("default", "mykey", Some("\"newer\"")),
+            ("default", "journaled", Some("[true]")),
+            ("default", "gone", None),
+            ("other", "été/k", None),
+            ("other", "x", Some("0")),
+        ];
+        for (table, key, value) in expected {
+            let name = RecordName::parse(table, key).unwrap();
+            let stored = store.get(name).await.unwrap().unwrap();
+            assert_eq!(stored.record.tombstone, value.is_none(), "{key}");
+            assert_eq!(stored.record.value, value.unwrap_or_default(), "{key}");
+        }
+        store.close().await;
+    }
+}
