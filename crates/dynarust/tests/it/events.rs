@@ -1,0 +1,209 @@
+//! A reader of server-sent events, as a browser's `EventSource` would hear them.
+//!
+//! It reads its socket only while [`Events::next`] waits: a reader that is not asked is a slow one,
+//! and the kernel's buffers are all that stands between it and the node.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::HOST;
+use hyper::{HeaderMap, Request};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use tokio::net::TcpSocket;
+use tokio::runtime::Runtime;
+
+use crate::client::{runtime, shake_hands};
+use crate::node::PATIENCE;
+
+/// One event. `name` is empty where the stream gave none, as changes and state do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) name: String,
+    pub(crate) id: String,
+    pub(crate) data: String,
+}
+
+/// What an unnamed event says of a record.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Change {
+    pub(crate) table: String,
+    pub(crate) key: String,
+    /// The text of the value; `null` is one, too.
+    #[serde(default, deserialize_with = "text_of")]
+    pub(crate) value: Option<String>,
+    #[serde(default)]
+    pub(crate) deleted: bool,
+    pub(crate) version: String,
+}
+
+fn text_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(|value| Some(value.get().to_owned()))
+}
+
+impl Event {
+    pub(crate) fn change(&self) -> Change {
+        assert_eq!(self.name, "", "not a change: {self:?}");
+        serde_json::from_str(&self.data).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Why there is no next event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// Nothing came in the time given; the stream stands.
+    Quiet,
+    /// The stream has ended or broken.
+    Cut,
+}
+
+/// How a stream is opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Opening<'a> {
+    pub(crate) last_event_id: Option<&'a str>,
+    /// The size of the socket's receive buffer, for readers that are to be slow.
+    pub(crate) receive_buffer_bytes: Option<u32>,
+}
+
+/// An open stream. Dropping it cuts the connection.
+#[derive(Debug)]
+pub(crate) struct Events {
+    pub(crate) headers: HeaderMap,
+    body: Incoming,
+    runtime: Runtime,
+    unread: BytesMut,
+    last_id: String,
+    /// The latest `retry:`, in milliseconds.
+    pub(crate) retry: Option<u64>,
+    /// Comment lines seen: the heartbeat.
+    pub(crate) comments: u32,
+}
+
+impl Events {
+    pub(crate) fn open(address: SocketAddr, path: &str) -> Events {
+        Events::open_with(address, path, Opening::default()).unwrap()
+    }
+
+    pub(crate) fn resume(address: SocketAddr, path: &str, last_event_id: &str) -> Events {
+        let opening = Opening { last_event_id: Some(last_event_id), ..Opening::default() };
+        Events::open_with(address, path, opening).unwrap()
+    }
+
+    /// Fails where no connection could be made; anything but a 200 of the right type panics.
+    pub(crate) fn open_with(
+        address: SocketAddr,
+        path: &str,
+        opening: Opening<'_>,
+    ) -> Result<Events, String> {
+        let mut request = Request::get(path).header(HOST, address.to_string());
+        if let Some(id) = opening.last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        let request = request.body(Full::<Bytes>::default()).unwrap();
+        let runtime = runtime();
+        let answer = runtime.block_on(async {
+            let socket = TcpSocket::new_v4().map_err(|error| error.to_string())?;
+            if let Some(bytes) = opening.receive_buffer_bytes {
+                socket.set_recv_buffer_size(bytes).map_err(|error| error.to_string())?;
+            }
+            let socket = socket.connect(address).await.map_err(|error| error.to_string())?;
+            let mut sender = shake_hands(socket).await?;
+            sender.send_request(request).await.map_err(|error| error.to_string())
+        })?;
+        let (head, body) = answer.into_parts();
+        assert_eq!(head.status, 200, "{path}");
+        assert_eq!(head.headers["content-type"], "text/event-stream", "{path}");
+        Ok(Events {
+            headers: head.headers,
+            body,
+            runtime,
+            unread: BytesMut::new(),
+            last_id: String::new(),
+            retry: None,
+            comments: 0,
+        })
+    }
+
+    /// The next event, if one comes in time.
+    pub(crate) fn next_within(&mut self, patience: Duration) -> Result<Event, Silence> {
+        let began = Instant::now();
+        loop {
+            while let Some(block) = take_block(&mut self.unread) {
+                if let Some(event) = self.dispatch(&block) {
+                    return Ok(event);
+                }
+            }
+            let left = patience.saturating_sub(began.elapsed());
+            let Events { runtime, body, .. } = self;
+            let frame = runtime.block_on(async { tokio::time::timeout(left, body.frame()).await });
+            let frame = frame.map_err(|_| Silence::Quiet)?;
+            let frame = frame.and_then(Result::ok).ok_or(Silence::Cut)?;
+            if let Ok(data) = frame.into_data() {
+                self.unread.extend_from_slice(&data);
+            }
+        }
+    }
+
+    /// What a block dispatches: nothing where it has no `data`, as a lone `retry:` or `id:` hasn't.
+    fn dispatch(&mut self, block: &str) -> Option<Event> {
+        let (mut name, mut data) = (String::new(), Vec::new());
+        for line in block.lines() {
+            let (field, value) = line.split_once(':').unwrap_or((line, ""));
+            let value = value.strip_prefix(' ').unwrap_or(value);
+            match field {
+                "" => self.comments += 1,
+                "event" => value.clone_into(&mut name),
+                "id" => value.clone_into(&mut self.last_id),
+                "retry" => self.retry = Some(value.parse().unwrap()),
+                "data" => data.push(value),
+                _ => {}
+            }
+        }
+        let (id, has_data) = (self.last_id.clone(), !data.is_empty());
+        has_data.then(|| Event { name, id, data: data.join("\n") })
+    }
+
+    /// The next event; that there is none is a failure.
+    #[track_caller]
+    pub(crate) fn next(&mut self) -> Event {
+        self.next_within(PATIENCE).unwrap_or_else(|silence| panic!("no event: {silence:?}"))
+    }
+
+    /// The next event, which must be a record's.
+    #[track_caller]
+    pub(crate) fn next_change(&mut self) -> Change {
+        self.next().change()
+    }
+
+    /// The next event, which must carry this name.
+    #[track_caller]
+    pub(crate) fn next_named(&mut self, name: &str) -> Event {
+        let event = self.next();
+        assert_eq!(event.name, name, "{event:?}");
+        event
+    }
+
+    /// The changes up to the next `ready`, which must be the first named event.
+    #[track_caller]
+    pub(crate) fn until_ready(&mut self) -> (Vec<Change>, Event) {
+        let mut changes = Vec::new();
+        loop {
+            let event = self.next();
+            match event.name.as_str() {
+                "" => changes.push(event.change()),
+                "ready" => return (changes, event),
+                _ => panic!("before `ready` came {event:?}"),
+            }
+        }
+    }
+}
+
+/// Takes the lines up to the next blank one, if that is there already.
+fn take_block(unread: &mut BytesMut) -> Option<String> {
+    let end = unread.windows(2).position(|pair| pair == b"\n\n")?;
+    let block = unread.split_to(end + 2);
+    Some(String::from_utf8(block.to_vec()).unwrap())
+}

@@ -1,0 +1,162 @@
+//! A reader that keeps a copy of what it follows, and checks each event as it comes.
+//!
+//! Its laws: per key, versions never fall, and equal versions carry the same record; what a `reset`'s
+//! state does not repeat is gone; the copy ends up equal to the table.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::events::{Event, Events, Opening, Silence};
+use crate::node::{PATIENCE, wait_for};
+
+/// A record's value and version, as any reader sees them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) value: String,
+    pub(crate) version: String,
+}
+
+/// All records of a table, read one by one.
+pub(crate) fn table_of(client: &mut Client, table: &str) -> BTreeMap<String, Seen> {
+    let keys = client.get(&format!("/{table}/keys")).unwrap().expect(200);
+    let keys: Vec<String> = serde_json::from_slice(&keys.body).unwrap();
+    let mut read = |key: String| {
+        let answer = client.read(table, &key).unwrap().expect(200);
+        (key, Seen { value: answer.value().to_owned(), version: answer.etag() })
+    };
+    keys.into_iter().map(&mut read).collect()
+}
+
+/// Follows one stream through cuts, and keeps a copy of what it tells.
+#[derive(Debug)]
+pub(crate) struct Mirror {
+    address: SocketAddr,
+    path: String,
+    last_id: Option<String>,
+    /// Deleted records are here too, with their version and no value.
+    records: BTreeMap<String, (Option<String>, String)>,
+    /// The keys told since a `reset`, until its `ready`.
+    retold: Option<BTreeSet<String>>,
+    pub(crate) been_ready: bool,
+    pub(crate) events: u64,
+    /// Resets after the first `ready`.
+    pub(crate) resets: u32,
+}
+
+impl Mirror {
+    /// A follower of one table, or of a part of it.
+    pub(crate) fn new(address: SocketAddr, path: &str) -> Mirror {
+        Mirror {
+            address,
+            path: path.to_owned(),
+            last_id: None,
+            records: BTreeMap::new(),
+            retold: None,
+            been_ready: false,
+            events: 0,
+            resets: 0,
+        }
+    }
+
+    /// Opens the stream, resuming where it was cut; waits for a node that is away.
+    pub(crate) fn connect(&self) -> Events {
+        let opening = Opening { last_event_id: self.last_id.as_deref(), ..Opening::default() };
+        let open = || Events::open_with(self.address, &self.path, opening).ok();
+        wait_for("a node to follow", open)
+    }
+
+    /// Connects, takes this many events (fewer when the node goes away), and cuts.
+    pub(crate) fn follow_for(&mut self, events: u32) {
+        let mut stream = self.connect();
+        for _ in 0..events {
+            match stream.next_within(PATIENCE) {
+                Ok(event) => self.take(&event),
+                Err(Silence::Cut) => return,
+                Err(Silence::Quiet) => panic!("silence from {}", self.path),
+            }
+        }
+    }
+
+    /// Connects and follows until the copy is the same as these records.
+    pub(crate) fn follow_to(&mut self, table: &BTreeMap<String, Seen>) {
+        let mut stream = self.connect();
+        self.follow_on(&mut stream, table);
+    }
+
+    /// Follows an open stream until the copy is the same as these records. It may be cut only with
+    /// `lagged`, and is resumed then.
+    pub(crate) fn follow_on(&mut self, stream: &mut Events, table: &BTreeMap<String, Seen>) {
+        let mut lagged = false;
+        while self.retold.is_some() || !self.been_ready || !self.is(table) {
+            match stream.next_within(Duration::from_secs(20)) {
+                Ok(event) => {
+                    lagged = event.name == "lagged";
+                    self.take(&event);
+                }
+                Err(Silence::Cut) if lagged => *stream = self.connect(),
+                Err(silence) => panic!("{silence:?}, and these differ: {:#?}", self.unlike(table)),
+            }
+        }
+    }
+
+    /// Whether the copy has just these records.
+    fn is(&self, table: &BTreeMap<String, Seen>) -> bool {
+        self.unlike(table).is_empty()
+    }
+
+    fn unlike(&self, table: &BTreeMap<String, Seen>) -> Vec<String> {
+        let live = |key: &String| match self.records.get(key) {
+            Some((Some(value), version)) => {
+                Some(Seen { value: value.clone(), version: version.clone() })
+            }
+            _ => None,
+        };
+        let keys: BTreeSet<&String> = self.records.keys().chain(table.keys()).collect();
+        let differs = |key: &&&String| live(key).as_ref() != table.get(**key);
+        keys.iter().filter(differs).map(|key| (*key).clone()).collect()
+    }
+
+    pub(crate) fn take(&mut self, event: &Event) {
+        self.events += 1;
+        assert!(!event.id.is_empty(), "without an id: {event:?}");
+        self.last_id = Some(event.id.clone());
+        match event.name.as_str() {
+            "" => self.take_change(event),
+            "ready" => self.take_ready(),
+            "reset" => {
+                self.resets += u32::from(self.been_ready);
+                self.retold = Some(BTreeSet::new());
+            }
+            "closing" | "lagged" => {}
+            _ => panic!("an unknown event: {event:?}"),
+        }
+    }
+
+    fn take_change(&mut self, event: &Event) {
+        let change = event.change();
+        assert_eq!(change.deleted, change.value.is_none(), "{event:?}");
+        if let Some((value, version)) = self.records.get(&change.key) {
+            assert!(change.version >= *version, "back from {version}: {event:?}");
+            if change.version == *version && value.is_some() {
+                assert_eq!(change.value, *value, "one version, two records: {event:?}");
+            }
+        }
+        if let Some(retold) = &mut self.retold {
+            retold.insert(change.key.clone());
+        }
+        self.records.insert(change.key, (change.value, change.version));
+    }
+
+    fn take_ready(&mut self) {
+        self.been_ready = true;
+        if let Some(retold) = self.retold.take() {
+            for (key, (value, _)) in &mut self.records {
+                if !retold.contains(key) {
+                    *value = None;
+                }
+            }
+        }
+    }
+}
