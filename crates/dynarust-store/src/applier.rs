@@ -11,14 +11,16 @@ use std::time::{Duration, Instant};
 
 use dynarust_core::{Seq, Stored};
 
-use crate::base::{ApplyBase, BaseError};
+use crate::base::{ApplyBase, BaseError, Rotten, ScrubPosition};
 use crate::clock::WallClock;
 use crate::journal::CompleteSegments;
 use crate::journal::disk::Disk;
 use crate::shared::Shared;
 
-/// Tombstones are looked for so often.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// Old tombstones and rotten records are looked for so often.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// Records that are scrubbed each time: some milliseconds' work.
+const SCRUB_RECORDS: usize = 2000;
 
 /// All that the thread owns.
 pub(crate) struct Applier {
@@ -32,12 +34,14 @@ pub(crate) struct Applier {
     pub(crate) checkpointed: Seq,
     /// The write-ahead log has been emptied since the last transaction.
     pub(crate) truncated: bool,
+    /// Where the scrub goes on.
+    pub(crate) scrubbed: ScrubPosition,
 }
 
 impl Applier {
     /// Runs until the writer thread has ended and everything is in the base, or the store fails.
     pub(crate) fn run(mut self) {
-        let mut sweep_at = Instant::now() + SWEEP_INTERVAL;
+        let mut upkeep_at = Instant::now() + UPKEEP_INTERVAL;
         loop {
             let closing = self.wait();
             if self.shared.failure().is_some() {
@@ -45,7 +49,7 @@ impl Applier {
             }
             let outcome = match closing {
                 Some(clock) => self.finish(clock),
-                None => self.round(&mut sweep_at),
+                None => self.round(&mut upkeep_at),
             };
             self.tell(outcome.as_ref().err());
             match outcome {
@@ -61,13 +65,17 @@ impl Applier {
         }
     }
 
-    /// One round: apply, checkpoint, sweep.
-    fn round(&mut self, sweep_at: &mut Instant) -> Result<(), BaseError> {
+    /// One round: apply, checkpoint, and now and then upkeep.
+    fn round(&mut self, upkeep_at: &mut Instant) -> Result<(), BaseError> {
         let applied = self.apply()?;
         self.checkpoint(!applied)?;
-        if Instant::now() >= *sweep_at {
+        if Instant::now() >= *upkeep_at {
             self.sweep()?;
-            *sweep_at = Instant::now() + SWEEP_INTERVAL;
+            if let Err(error) = self.scrub() {
+                // Those who read there are told; all else goes on.
+                tracing::error!(%error, "the scrub could not read the base");
+            }
+            *upkeep_at = Instant::now() + UPKEEP_INTERVAL;
         }
         Ok(())
     }
@@ -181,5 +189,18 @@ impl Applier {
             tracing::info!(swept, "tombstones were forgotten");
         }
         Ok(swept)
+    }
+
+    /// Looks at some more records of the base, and says which are corrupt.
+    pub(crate) fn scrub(&mut self) -> Result<Vec<Rotten>, BaseError> {
+        let rotten = self.base.scrub(&mut self.scrubbed, SCRUB_RECORDS)?;
+        for Rotten { row, name } in &rotten {
+            tracing::error!(
+                row,
+                ?name,
+                "a record is damaged on disk: write or delete it, or restore it from a copy"
+            );
+        }
+        Ok(rotten)
     }
 }

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use crate::applier::Applier;
-use crate::base::{Bounds, ReadBase};
+use crate::base::{Bounds, ReadBase, ScrubPosition};
 use crate::config::StoreConfig;
 use crate::folder::Folder;
 use crate::journal::disk::{Disk, RealDisk};
@@ -86,6 +86,7 @@ impl LocalStore {
             wall_clock: Arc::clone(&config.clock),
             interval: config.apply_interval,
             truncated: true,
+            scrubbed: ScrubPosition::default(),
         };
         let writer = Writer {
             shared: Arc::clone(&shared),

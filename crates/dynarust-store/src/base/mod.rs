@@ -11,9 +11,11 @@ mod meta;
 mod read;
 mod row;
 mod schema;
+mod scrub;
 mod sweep;
 
 pub(crate) use apply::ApplyBase;
 pub(crate) use audit::audit;
 pub(crate) use read::{Bounds, ReadBase, ReadFailure};
 pub(crate) use schema::{BaseError, OpenBase, open_existing, open_or_create};
+pub(crate) use scrub::{Rotten, ScrubPosition};

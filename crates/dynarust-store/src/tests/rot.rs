@@ -8,6 +8,7 @@ use bytes::Bytes;
 use dynarust_core::{Condition, RecordName};
 use proptest::prelude::*;
 
+use crate::journal::disk::RealDisk;
 use crate::port::{Change, Durability, Store, Write};
 use crate::{LocalStore, StoreConfig};
 
@@ -104,5 +105,26 @@ proptest! {
                 Err(_) => prop_assert!(!sound, "{} cannot be read and verify is content", key),
             }
         }
+    }
+}
+
+#[test]
+fn the_scrub_finds_a_record_that_nobody_reads() {
+    let rotten = folder();
+    drop(LocalStore::open(&config(rotten.path())).unwrap());
+    let path = rotten.path().join("base.sqlite");
+    let mut bytes = fs::read(&path).unwrap();
+    let wanted = value(77);
+    let at = bytes.windows(wanted.len()).position(|window| window == wanted).unwrap();
+    bytes[at + 5] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let (_store, _writer, mut applier) =
+        LocalStore::assemble(&config(rotten.path()), std::sync::Arc::new(RealDisk)).unwrap();
+    for _pass in 0..2 {
+        let found = applier.scrub().unwrap();
+        assert_eq!(
+            found.iter().map(|rotten| rotten.name.clone()).collect::<Vec<_>>(),
+            [Some(name(77))]
+        );
     }
 }
