@@ -2,7 +2,8 @@
 //!
 //! Nothing here knows the program's insides; it knows the HTTP contract (`docs/api.md`), the folder
 //! (`FORMAT.md` of the store) and what an operator can do to a process, a file and a disk.
-//! `node`, `client`, `events`, `herd`, `mount` and `seed` are the tools; each other file is a promise.
+//! `node`, `client`, `events`, `mirror`, `herd`, `journal_file`, `mount` and `seed` are the tools; each other
+//! file is a promise.
 
 #[cfg(test)]
 mod client;

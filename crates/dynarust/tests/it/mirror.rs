@@ -96,26 +96,29 @@ impl Mirror {
                     self.take(&event);
                 }
                 Err(Silence::Cut) if lagged => *stream = self.connect(),
-                Err(silence) => panic!("{silence:?}, and these differ: {:#?}", self.unlike(table)),
+                Err(silence) => {
+                    let unlike: Vec<&String> = self.unlike(table).collect();
+                    panic!("{silence:?}, and these differ: {unlike:?}");
+                }
             }
         }
     }
 
     /// Whether the copy has just these records.
     fn is(&self, table: &BTreeMap<String, Seen>) -> bool {
-        self.unlike(table).is_empty()
+        self.unlike(table).next().is_none()
     }
 
-    fn unlike(&self, table: &BTreeMap<String, Seen>) -> Vec<String> {
-        let live = |key: &String| match self.records.get(key) {
-            Some((Some(value), version)) => {
-                Some(Seen { value: value.clone(), version: version.clone() })
-            }
+    /// The keys under which the copy has something else than these records.
+    fn unlike<'a>(&'a self, table: &'a BTreeMap<String, Seen>) -> impl Iterator<Item = &'a String> {
+        let own = |key| match self.records.get(key) {
+            Some((Some(value), version)) => Some((version, value)),
             _ => None,
         };
         let keys: BTreeSet<&String> = self.records.keys().chain(table.keys()).collect();
-        let differs = |key: &&&String| live(key).as_ref() != table.get(**key);
-        keys.iter().filter(differs).map(|key| (*key).clone()).collect()
+        keys.into_iter().filter(move |key| {
+            own(*key) != table.get(*key).map(|seen| (&seen.version, &seen.value))
+        })
     }
 
     pub(crate) fn take(&mut self, event: &Event) {

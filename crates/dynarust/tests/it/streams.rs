@@ -341,7 +341,7 @@ fn a_stream_misses_nothing_over_kills_of_its_node() {
 /// the newest of each key, or was cut with `lagged` and resumes.
 #[test]
 fn a_slow_reader_is_bounded_and_ends_up_with_the_newest() {
-    const READERS: usize = 40;
+    const READERS: usize = 20;
     const KEYS: usize = 400;
     const ROUNDS: usize = 6;
     let filler = "x".repeat(32 << 10);
@@ -376,10 +376,9 @@ fn a_slow_reader_is_bounded_and_ends_up_with_the_newest() {
         write(&mut client, round);
         most = most.max(node.resident_bytes());
     }
-    // 78 MB were told to each of 20 readers: kept for them all, that were 1.5 GB.
+    // 78 MB were told to each of 10 readers: kept for them all, that were 780 MB.
     let grown = most.saturating_sub(before);
-    eprintln!("{} MiB more for {READERS} slow readers", grown >> 20);
-    assert!(grown < 100 << 20, "{} MiB more for {READERS} slow readers", grown >> 20);
+    assert!(grown < 40 << 20, "{} MiB more for {READERS} slow readers", grown >> 20);
     let all = table_of(&mut client, "t");
     let one = only(&all, "7");
     for (whole, mirror, stream) in &mut readers {
