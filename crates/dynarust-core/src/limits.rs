@@ -54,6 +54,9 @@ pub const WRITES_WAITING_MAX: usize = 8 * GROUP_OPERATIONS_MAX;
 pub const WRITES_WAITING_BYTES_MAX: usize = 64 << 20;
 /// Bytes of a preallocated journal segment; one that must hold a larger frame is larger.
 pub const SEGMENT_BYTES: u64 = 8 << 20;
+/// Bytes that stay free on a disk that fills: for bringing what is recent into the base, and for the
+/// next start.
+pub const DISK_RESERVE_BYTES: u64 = 3 * SEGMENT_BYTES;
 /// Bytes that are in the journal and not yet in the base; more, and writes wait, or are refused where
 /// the base has no space.
 pub const RECENT_BYTES_MAX: usize = 32 << 20;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use dynarust_core::{Seq, Stored};
 
-use crate::base::{ApplyBase, BaseError, Rotten, ScrubPosition};
+use crate::base::{ApplyBase, BaseError, Rot, ScrubPosition};
 use crate::clock::WallClock;
 use crate::journal::CompleteSegments;
 use crate::journal::disk::Disk;
@@ -69,12 +69,16 @@ impl Applier {
     fn round(&mut self, upkeep_at: &mut Instant) -> Result<(), BaseError> {
         let applied = self.apply()?;
         self.checkpoint(!applied)?;
-        if Instant::now() >= *upkeep_at {
+        let due = Instant::now() >= *upkeep_at;
+        // After a start the first pass is brisk: what rotted while nobody looked is found soon.
+        if (due || self.scrubbed.passes == 0)
+            && let Err(error) = self.scrub()
+        {
+            // Those who read there are told; all else goes on.
+            tracing::error!(%error, "the scrub could not read the base");
+        }
+        if due {
             self.sweep()?;
-            if let Err(error) = self.scrub() {
-                // Those who read there are told; all else goes on.
-                tracing::error!(%error, "the scrub could not read the base");
-            }
             *upkeep_at = Instant::now() + UPKEEP_INTERVAL;
         }
         Ok(())
@@ -191,16 +195,29 @@ impl Applier {
         Ok(swept)
     }
 
-    /// Looks at some more records of the base, and says which are corrupt.
-    pub(crate) fn scrub(&mut self) -> Result<Vec<Rotten>, BaseError> {
-        let rotten = self.base.scrub(&mut self.scrubbed, SCRUB_RECORDS)?;
-        for Rotten { row, name } in &rotten {
-            tracing::error!(
-                row,
-                ?name,
-                "a record is damaged on disk: write or delete it, or restore it from a copy"
-            );
+    /// Looks at some more records of the base, says which are corrupt, and mends its indexes.
+    pub(crate) fn scrub(&mut self) -> Result<Vec<Rot>, BaseError> {
+        let found = self.base.scrub(&mut self.scrubbed, SCRUB_RECORDS)?;
+        for rot in &found {
+            match rot {
+                Rot::Record { row, name } => tracing::error!(
+                    row,
+                    ?name,
+                    "a record is damaged on disk: write or delete it, or restore it from a copy"
+                ),
+                Rot::Index(name) => tracing::error!(?name, "the index does not find a record"),
+            }
         }
-        Ok(rotten)
+        if found.iter().any(|rot| matches!(rot, Rot::Index(_))) {
+            if self.base.rebuild_indexes()? {
+                self.truncated = false;
+                tracing::warn!("the indexes of the base were damaged and have been made anew");
+            } else {
+                tracing::error!(
+                    "records and indexes are damaged: bring the folder back from a copy"
+                );
+            }
+        }
+        Ok(found)
     }
 }

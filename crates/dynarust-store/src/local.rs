@@ -75,7 +75,8 @@ impl LocalStore {
         let forgotten = opened.base.meta().forgotten_seq;
         let Opened { folder, node, epoch, incarnation, known_epochs, base, .. } = opened;
         let last_seq = opened.recent.head();
-        let (shared, published) = Shared::new(opened.recent, config.cache_bytes, forgotten);
+        let (shared, published) =
+            Shared::new(opened.recent, opened.journaled, config.cache_bytes, forgotten);
         let shared = Arc::new(shared);
         let applier = Applier {
             shared: Arc::clone(&shared),

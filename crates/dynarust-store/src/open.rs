@@ -14,7 +14,7 @@ use crate::folder::{FORMAT, Folder};
 use crate::journal::disk::Disk;
 use crate::journal::frame::Binding;
 use crate::journal::recovery::{self, Mode, Recovered, RecoveryError};
-use crate::journal::{Begin, CompleteSegments, JournalWriter, segment};
+use crate::journal::{Begin, Complete, CompleteSegments, JournalWriter, segment};
 use crate::recent::Recent;
 
 /// Why a folder could not be opened. It is as it was.
@@ -103,6 +103,8 @@ pub(crate) struct Opened {
     pub(crate) journal: JournalWriter,
     pub(crate) complete: CompleteSegments,
     pub(crate) recent: Recent,
+    /// Bytes of the journal that the base does not have.
+    pub(crate) journaled: usize,
     /// No version that was handed out is above it.
     pub(crate) clock_ceiling: u64,
 }
@@ -113,8 +115,9 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let base = open_base(&folder)?;
     let node = base.meta.node;
     segment::remove_unfinished(&folder.journal()).map_err(|error| io(&folder, error))?;
-    let (recovered, recent) = recover(&folder, base.meta.applied_seq)?;
-    recovered.settle(disk.as_ref()).map_err(|error| journal_error(&folder, error))?;
+    let (recovered, recent, journaled) = recover(&folder, base.meta.applied_seq)?;
+    let segments =
+        recovered.settle(disk.as_ref()).map_err(|error| journal_error(&folder, error))?;
     tell(&folder, &recovered);
 
     let epoch = Epoch(rand::random());
@@ -125,7 +128,7 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let (incarnation, known_epochs) = base
         .begin_epoch(epoch, last_seq, clock_ceiling)
         .map_err(|error| base_error(&path, error))?;
-    let complete = complete_segments(&recovered, last_seq);
+    let complete = complete_segments(segments, last_seq);
     let begin = Begin {
         binding: Binding { segment: recovered.next_segment, epoch: epoch.0 },
         ordinal: recovered.last_ordinal + 1,
@@ -144,6 +147,7 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
         journal,
         complete,
         recent,
+        journaled,
         clock_ceiling,
     })
 }
@@ -172,10 +176,12 @@ pub(crate) fn open_base(folder: &Folder) -> Result<OpenBase, OpenError> {
 }
 
 /// Reads what the journal has and the base has not.
-fn recover(folder: &Folder, applied: Seq) -> Result<(Recovered, Recent), OpenError> {
+fn recover(folder: &Folder, applied: Seq) -> Result<(Recovered, Recent, usize), OpenError> {
     let mut recent = Recent::new(applied);
+    let mut journaled = 0;
     let recovered = recovery::read(&folder.journal(), Mode::Strict, |stored| {
         if stored.seq > applied {
+            journaled += stored.memory_bytes();
             recent.publish(&Arc::new(stored));
         }
     })
@@ -187,19 +193,14 @@ fn recover(folder: &Folder, applied: Seq) -> Result<(Recovered, Recent), OpenErr
             );
             Err(OpenError::Journal { folder: folder.path().to_owned(), place })
         }
-        _ => Ok((recovered, recent)),
+        _ => Ok((recovered, recent, journaled)),
     }
 }
 
 /// What earlier starts left goes once the base has it.
-fn complete_segments(recovered: &Recovered, last_seq: Seq) -> CompleteSegments {
+fn complete_segments(segments: Vec<PathBuf>, last_seq: Seq) -> CompleteSegments {
     let complete = CompleteSegments::default();
-    complete.lock().extend(
-        recovered
-            .segments
-            .iter()
-            .map(|path| crate::journal::Complete { path: path.clone(), last_seq }),
-    );
+    complete.lock().extend(segments.into_iter().map(|path| Complete { path, last_seq }));
     complete
 }
 

@@ -51,6 +51,7 @@ impl Shared {
     /// With the sender for the writer thread.
     pub(crate) fn new(
         recent: Recent,
+        journaled: usize,
         cache_bytes: u64,
         forgotten: Seq,
     ) -> (Self, watch::Sender<Seq>) {
@@ -61,10 +62,11 @@ impl Shared {
             submissions: Submissions::default(),
             published,
             forgotten: AtomicU64::new(forgotten),
-            journaled: AtomicUsize::new(0),
+            journaled: AtomicUsize::new(journaled),
             clock_ceiling: AtomicU64::new(0),
             failure: Mutex::new(None),
-            pressure: Mutex::new(Pressure::default()),
+            // What an earlier start left is brought into the base at once: short lives must not pile up.
+            pressure: Mutex::new(Pressure { apply_now: true, ..Pressure::default() }),
             pressure_changed: Condvar::new(),
         };
         (shared, sender)

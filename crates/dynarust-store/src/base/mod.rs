@@ -18,4 +18,4 @@ pub(crate) use apply::ApplyBase;
 pub(crate) use audit::audit;
 pub(crate) use read::{Bounds, ReadBase, ReadFailure};
 pub(crate) use schema::{BaseError, OpenBase, open_existing, open_or_create};
-pub(crate) use scrub::{Rotten, ScrubPosition};
+pub(crate) use scrub::{Rot, ScrubPosition};

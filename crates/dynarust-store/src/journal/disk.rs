@@ -9,8 +9,10 @@ use std::path::Path;
 pub(crate) trait Disk: Send + Sync + 'static {
     /// A new file for reading and writing; one of that name is replaced.
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
-    /// Cuts a file off where asked, and syncs all of it.
-    fn settle(&self, path: &Path, cut_at: Option<u64>) -> io::Result<()>;
+    /// Cuts a file to so many bytes, and syncs all of it.
+    fn settle(&self, path: &Path, bytes: u64) -> io::Result<()>;
+    /// Bytes that this program may still write to the disk that holds `folder`.
+    fn available(&self, folder: &Path) -> io::Result<u64>;
     /// Renames, and syncs the directory.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes. The directory is not synced: a file that comes back holds nothing that is not known.
@@ -35,12 +37,15 @@ impl Disk for RealDisk {
         Ok(Box::new(RealFile(file)))
     }
 
-    fn settle(&self, path: &Path, cut_at: Option<u64>) -> io::Result<()> {
+    fn settle(&self, path: &Path, bytes: u64) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(path)?;
-        if let Some(bytes) = cut_at {
-            file.set_len(bytes)?;
-        }
+        file.set_len(bytes)?;
         file.sync_all()
+    }
+
+    fn available(&self, folder: &Path) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(folder)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use dynarust_core::limits::DISK_RESERVE_BYTES;
 use parking_lot::{Condvar, Mutex};
 
 use super::disk::Disk;
@@ -102,7 +103,8 @@ impl Drop for Preparer {
 impl Shared {
     fn run(&self, disk: &dyn Disk, folder: &Path, segment_bytes: u64) {
         while let Some(binding) = self.next_wanted() {
-            let made = Segment::create(disk, folder, binding, segment_bytes);
+            let made =
+                Segment::create_within(disk, folder, binding, segment_bytes, DISK_RESERVE_BYTES);
             let mut state = self.state.lock();
             // Not when the preparer was closed meanwhile.
             if matches!(&*state, State::Wanted(_)) {

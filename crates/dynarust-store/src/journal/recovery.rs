@@ -39,6 +39,13 @@ impl std::fmt::Display for Damage {
     }
 }
 
+/// A segment, and where its frames end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+}
+
 /// A tail that is to be cut off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Torn {
@@ -61,8 +68,8 @@ pub(crate) enum Mode {
 /// What a journal held.
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
-    /// The segments, sound ones and others.
-    pub(crate) segments: Vec<PathBuf>,
+    /// The segments that could be read, and where their frames end.
+    pub(crate) segments: Vec<Ended>,
     /// The number for the next segment.
     pub(crate) next_segment: u64,
     /// The newest frame.
@@ -90,7 +97,6 @@ pub(crate) fn read(
     let segments = segment::list(folder).map_err(|error| io_error(folder, error))?;
     let recovered = Recovered {
         next_segment: segments.last().map_or(1, |(number, _)| number + 1),
-        segments: segments.iter().map(|(_, path)| path.clone()).collect(),
         ..Recovered::default()
     };
     let mut recovery = Recovery { mode, take, recovered, expected: None, ended: None };
@@ -129,6 +135,8 @@ impl<T: FnMut(Stored)> Recovery<T> {
             let behind = reader.frames_behind(self.expected);
             match behind.filter(|behind| behind.prove_the_missing_was_synced) {
                 None => {
+                    let ended = Ended { path: path.to_owned(), bytes: place.offset };
+                    self.recovered.segments.push(ended);
                     self.end(place, reader.written_behind());
                     return Ok(());
                 }
@@ -178,14 +186,19 @@ impl<T: FnMut(Stored)> Recovery<T> {
 }
 
 impl Recovered {
-    /// Cuts the torn tail off, and makes sure that all that was read is on stable storage.
-    pub(crate) fn settle(&self, disk: &dyn Disk) -> Result<(), RecoveryError> {
-        for path in &self.segments {
-            let torn = self.torn.as_ref().filter(|torn| torn.path == *path);
-            disk.settle(path, torn.map(|torn| torn.offset))
-                .map_err(|error| io_error(path, error))?;
+    /// Cuts each segment off behind its last frame, and makes sure that all that was read is on stable
+    /// storage. Segments without frames go. Returns those that are left.
+    pub(crate) fn settle(&self, disk: &dyn Disk) -> Result<Vec<PathBuf>, RecoveryError> {
+        let mut left = Vec::new();
+        for Ended { path, bytes } in &self.segments {
+            if *bytes > HEADER_BYTES as u64 {
+                disk.settle(path, *bytes).map_err(|error| io_error(path, error))?;
+                left.push(path.clone());
+            } else {
+                disk.remove(path).map_err(|error| io_error(path, error))?;
+            }
         }
-        Ok(())
+        Ok(left)
     }
 }
 

@@ -27,6 +27,23 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    /// Makes a segment of `bytes` bytes, if the disk then has `reserve` bytes left.
+    ///
+    /// What is recent must still fit into the base, and another start must find room for a segment: so
+    /// it is the journal that stops first on a disk that fills.
+    pub(crate) fn create_within(
+        disk: &dyn Disk,
+        folder: &Path,
+        binding: Binding,
+        bytes: u64,
+        reserve: u64,
+    ) -> io::Result<Self> {
+        if disk.available(folder)? < bytes.saturating_add(reserve) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Self::create(disk, folder, binding, bytes)
+    }
+
     /// Makes a segment of `bytes` bytes: zeroed, headed, synced, then given its name. Nothing is left
     /// behind where that fails.
     pub(crate) fn create(

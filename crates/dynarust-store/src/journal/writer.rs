@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dynarust_core::limits::DISK_RESERVE_BYTES;
 use dynarust_core::{Seq, Stored};
 use parking_lot::Mutex;
 
@@ -135,7 +136,8 @@ impl JournalWriter {
         let prepared = self.preparer.take(binding).map_err(full_or_io)?;
         let next = if needed > prepared.bytes {
             // Takes the place of the prepared one, which nothing has been written to.
-            Segment::create(self.disk.as_ref(), &self.folder, binding, needed)
+            let (disk, folder) = (self.disk.as_ref(), &self.folder);
+            Segment::create_within(disk, folder, binding, needed, DISK_RESERVE_BYTES)
                 .map_err(full_or_io)?
         } else {
             prepared

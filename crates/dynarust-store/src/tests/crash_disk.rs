@@ -67,9 +67,13 @@ impl Disk for CrashDisk {
         }))
     }
 
-    fn settle(&self, path: &Path, cut_at: Option<u64>) -> io::Result<()> {
+    fn settle(&self, path: &Path, bytes: u64) -> io::Result<()> {
         self.unsynced.lock().retain(|write| write.path.file_stem() != path.file_stem());
-        RealDisk.settle(path, cut_at)
+        RealDisk.settle(path, bytes)
+    }
+
+    fn available(&self, folder: &Path) -> io::Result<u64> {
+        RealDisk.available(folder)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

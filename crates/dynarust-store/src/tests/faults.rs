@@ -35,8 +35,12 @@ impl Disk for FaultyDisk {
         Ok(Box::new(FaultyFile { file, faults: Arc::clone(&self.faults) }))
     }
 
-    fn settle(&self, path: &Path, cut_at: Option<u64>) -> io::Result<()> {
-        RealDisk.settle(path, cut_at)
+    fn settle(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        RealDisk.settle(path, bytes)
+    }
+
+    fn available(&self, folder: &Path) -> io::Result<u64> {
+        if self.faults.full.load(Ordering::Relaxed) { Ok(0) } else { RealDisk.available(folder) }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
