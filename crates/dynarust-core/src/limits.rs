@@ -47,7 +47,7 @@ pub const CHUNK_RECORDS_MAX: usize = 1024;
 /// Operations that one sync of the journal may cover.
 pub const GROUP_OPERATIONS_MAX: usize = 1024;
 /// Bytes that one sync of the journal may cover, one operation more at most.
-pub const GROUP_BYTES_MAX: usize = 8 << 20;
+pub const GROUP_BYTES_MAX: usize = 2 << 20;
 /// Writes that may wait for the journal.
 pub const WRITES_WAITING_MAX: usize = 8 * GROUP_OPERATIONS_MAX;
 /// Bytes of writes that may wait for the journal.
@@ -85,6 +85,8 @@ const _: () = {
     assert!(VALUE_BYTES_CEILING + KEY_BYTES_MAX + TABLE_BYTES_MAX < WRITES_WAITING_BYTES_MAX);
     assert!(VALUE_BYTES_CEILING + GROUP_BYTES_MAX < RECENT_BYTES_MAX);
     assert!(APPLY_BYTES < RECENT_BYTES_MAX);
+    // Larger ones get a segment of their own, which nobody has prepared.
+    assert!(4 * GROUP_BYTES_MAX as u64 <= SEGMENT_BYTES);
     assert!(VALUE_BYTES_CEILING + PUT_ENVELOPE_BYTES_MAX < BODIES_BYTES_MAX);
     assert!(MANY_KEYS_BODY_BYTES_MAX <= BODIES_BYTES_MAX);
     assert!(CHUNK_BYTES_MAX <= PAGE_BYTES_MAX);

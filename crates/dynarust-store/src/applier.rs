@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use dynarust_core::{Seq, Stored};
 
-use crate::base::{ApplyBase, BaseError, Rot, ScrubPosition};
+use crate::base::{ApplyBase, BaseError, Bounds, Rot, ScrubPosition};
 use crate::clock::WallClock;
 use crate::journal::CompleteSegments;
 use crate::journal::disk::Disk;
@@ -19,8 +19,10 @@ use crate::shared::Shared;
 
 /// Old tombstones and rotten records are looked for so often.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(60);
-/// Records that are scrubbed each time: some milliseconds' work.
-const SCRUB_RECORDS: usize = 2000;
+/// What is scrubbed each time: some milliseconds' work.
+const SCRUB: Bounds = Bounds { records: 2000, bytes: 4 << 20 };
+/// Records that leave memory under one hold of its lock.
+const RECENT_DROPPED_MAX: usize = 256;
 
 /// All that the thread owns.
 pub(crate) struct Applier {
@@ -72,16 +74,23 @@ impl Applier {
         let due = Instant::now() >= *upkeep_at;
         // After a start the first pass is brisk: what rotted while nobody looked is found soon.
         if (due || self.scrubbed.passes == 0)
+            && !self.is_pressed()
             && let Err(error) = self.scrub()
         {
             // Those who read there are told; all else goes on.
             tracing::error!(%error, "the scrub could not read the base");
         }
-        if due {
-            self.sweep()?;
+        // While there are more, the next round goes on: what is recent must not wait for all of them.
+        if due && self.sweep()? == 0 {
             *upkeep_at = Instant::now() + UPKEEP_INTERVAL;
         }
         Ok(())
+    }
+
+    /// Whether writers or a close wait for this thread.
+    fn is_pressed(&self) -> bool {
+        let pressure = self.shared.pressure.lock();
+        pressure.apply_now || pressure.closing.is_some()
     }
 
     /// The last round: everything goes into the base, and the journal goes.
@@ -147,7 +156,13 @@ impl Applier {
         ceiling: u64,
     ) -> Result<(), BaseError> {
         self.base.apply(records, through, ceiling, self.wall_clock.now())?;
-        self.shared.recent.write().applied_through(through);
+        // A little at a time, and freed outside the lock: publications wait for it.
+        loop {
+            let gone = self.shared.recent.write().applied_through(through, RECENT_DROPPED_MAX);
+            if gone.len() < RECENT_DROPPED_MAX {
+                break;
+            }
+        }
         self.truncated = false;
         Ok(())
     }
@@ -166,38 +181,34 @@ impl Applier {
     }
 
     fn drop_segments(&self) {
-        self.complete.lock().retain(|segment| {
-            let needed = segment.last_seq > self.checkpointed;
-            if !needed && let Err(error) = self.disk.remove(&segment.path) {
-                tracing::warn!(%error, path = %segment.path.display(), "a journal segment stays");
+        let mut complete = self.complete.lock();
+        // Oldest first, and none behind one that stays: a gap would look like a segment that is lost.
+        while let Some(oldest) = complete.first().filter(|it| it.last_seq <= self.checkpointed) {
+            if let Err(error) = self.disk.remove(&oldest.path) {
+                let path = oldest.path.display().to_string();
+                tracing::warn!(%error, path, "a journal segment cannot be removed; trying again");
+                return;
             }
-            needed
-        });
+            complete.remove(0);
+        }
     }
 
-    /// Forgets old tombstones. Readers are told first, so that none resumes below a delete that is
+    /// Forgets some old tombstones; returns how many. Readers are told first, so that none resumes below a delete that is
     /// about to go.
     pub(crate) fn sweep(&mut self) -> Result<usize, BaseError> {
-        let mut swept = 0;
-        loop {
-            let old = self.base.old_tombstones(self.wall_clock.now())?;
-            if old.count() == 0 {
-                break;
-            }
+        let old = self.base.old_tombstones(self.wall_clock.now())?;
+        if !old.is_empty() {
             self.shared.forget(old.through());
             self.base.forget(&old)?;
             self.truncated = false;
-            swept += old.count();
+            tracing::debug!(swept = old.count(), "tombstones were forgotten");
         }
-        if swept > 0 {
-            tracing::info!(swept, "tombstones were forgotten");
-        }
-        Ok(swept)
+        Ok(old.count())
     }
 
     /// Looks at some more records of the base, says which are corrupt, and mends its indexes.
     pub(crate) fn scrub(&mut self) -> Result<Vec<Rot>, BaseError> {
-        let found = self.base.scrub(&mut self.scrubbed, SCRUB_RECORDS)?;
+        let found = self.base.scrub(&mut self.scrubbed, SCRUB)?;
         for rot in &found {
             match rot {
                 Rot::Record { row, name } => tracing::error!(

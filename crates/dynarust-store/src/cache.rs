@@ -8,11 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dynarust_core::{RecordName, Stored};
-use quick_cache::Weighter;
+use quick_cache::sync::DefaultLifecycle;
 use quick_cache::sync::{Cache, GuardResult};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
-/// Records above this part of the cache are not kept, so that one does not push out all others.
-const SHARE_MAX: u64 = 16;
+/// Parts of the cache, each with a lock and a share of the bytes of its own. Not more on machines with
+/// more cores: a share must have room for many records.
+const SHARDS: usize = 16;
+/// Records above this part of a shard are not kept, so that one does not push out all others. (One
+/// that the shard cannot hold at all would be refused in silence, and leave an older one in place.)
+const SHARE_MAX: u64 = 4;
 /// What one record costs on average, for the cache's own tables.
 const RECORD_BYTES_ASSUMED: u64 = 640;
 
@@ -35,9 +40,25 @@ impl RecordCache {
     /// A cache of about so many bytes.
     pub(crate) fn new(bytes: u64) -> Self {
         let items = usize::try_from(bytes / RECORD_BYTES_ASSUMED).unwrap_or(usize::MAX).max(16);
+        let options = OptionsBuilder::new()
+            .shards(SHARDS)
+            .estimated_items_capacity(items)
+            .weight_capacity(bytes)
+            .build();
+        // Fails where a capacity is missing, which none is.
+        let records = match options {
+            Ok(options) => Cache::with_options(
+                options,
+                ByBytes,
+                DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            ),
+            Err(_) => Cache::with_weighter(items, bytes, ByBytes),
+        };
         Self {
-            records: Cache::with_weighter(items, bytes, ByBytes),
-            record_bytes_max: usize::try_from(bytes / SHARE_MAX).unwrap_or(usize::MAX),
+            record_bytes_max: usize::try_from(records.shard_capacity() / SHARE_MAX)
+                .unwrap_or(usize::MAX),
+            records,
         }
     }
 
@@ -51,6 +72,7 @@ impl RecordCache {
         if self.admits(stored) {
             self.records.insert(stored.name.clone(), Arc::clone(stored));
         } else {
+            // Takes the place of a reader away too.
             self.records.remove(&stored.name);
         }
     }
@@ -113,8 +135,8 @@ mod tests {
 
     #[test]
     fn a_publication_during_a_read_wins() {
-        for value_bytes in [10, 1 << 20] {
-            let cache = RecordCache::new(1 << 20);
+        for value_bytes in (10..24).map(|bits| 1 << bits) {
+            let cache = RecordCache::new(16 << 20);
             let old = cache.get_or_read::<()>(&stored(0, 0).name, || {
                 cache.publish(&stored(2, value_bytes));
                 Ok(Some(stored(1, 10)))

@@ -16,6 +16,8 @@ pub struct Finding {
 pub enum Part {
     /// One record of the base. Writing or deleting its key mends it.
     Record,
+    /// The sums that copies compare. `DynaRust salvage` makes them anew.
+    Digests,
     /// The journal. `DynaRust salvage` goes on without what is lost.
     Journal,
     /// The base or the folder as a whole. Only a copy brings it back.
@@ -32,6 +34,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = match self.part {
             Part::Record => "record",
+            Part::Digests => "digests",
             Part::Journal => "journal",
             Part::Base => "base",
         };

@@ -10,6 +10,7 @@
 //! ```
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -43,7 +44,7 @@ pub struct LocalStore {
     known_epochs: HashMap<Epoch, Seq>,
     /// The writer thread, which ends the applier in turn. Joined by whoever closes.
     threads: Mutex<Option<JoinHandle<()>>>,
-    folder: Folder,
+    folder: Arc<Folder>,
 }
 
 impl LocalStore {
@@ -57,7 +58,8 @@ impl LocalStore {
 
     pub(crate) fn open_on(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
         let (store, writer, applier) = Self::assemble(config, disk)?;
-        let threads = start(writer, applier).map_err(|error| io(&store.folder, error))?;
+        let threads = start(writer, applier, Arc::clone(&store.folder))
+            .map_err(|error| io(&store.folder, error))?;
         *store.threads.lock() = Some(threads);
         Ok(store)
     }
@@ -80,13 +82,13 @@ impl LocalStore {
         let shared = Arc::new(shared);
         let applier = Applier {
             shared: Arc::clone(&shared),
-            checkpointed: base.meta().applied_seq,
+            checkpointed: 0,
             base,
             complete: opened.complete,
             disk,
             wall_clock: Arc::clone(&config.clock),
             interval: config.apply_interval,
-            truncated: true,
+            truncated: false,
             scrubbed: ScrubPosition::default(),
         };
         let writer = Writer {
@@ -102,7 +104,7 @@ impl LocalStore {
             ceiling_synced: opened.clock_ceiling,
         };
         let known_epochs = known_epochs.into_iter().collect();
-        let threads = Mutex::new(None);
+        let (threads, folder) = (Mutex::new(None), Arc::new(folder));
         let store =
             Self { shared, readers, node, epoch, incarnation, known_epochs, threads, folder };
         Ok((store, writer, applier))
@@ -142,19 +144,28 @@ impl LocalStore {
     }
 }
 
-/// Starts the two threads; the handle is the writer's, which waits for the applier's.
-fn start(writer: Writer, applier: Applier) -> std::io::Result<JoinHandle<()>> {
+/// Starts the two threads; the handle is the writer's, which waits for the applier's. The folder stays
+/// locked until both have ended. A panic in either stops the store.
+fn start(writer: Writer, applier: Applier, folder: Arc<Folder>) -> std::io::Result<JoinHandle<()>> {
     let shared = Arc::clone(&writer.shared);
-    let applying =
-        thread::Builder::new().name("store-applier".to_owned()).spawn(move || applier.run())?;
-    thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-        let clock = writer.run();
-        shared.pressure.lock().closing = Some(clock);
-        shared.pressure_changed.notify_all();
-        if applying.join().is_err() {
-            shared.fail("the applier panicked");
+    let theirs = Arc::clone(&shared);
+    let applying = thread::Builder::new().name("store-applier".to_owned()).spawn(move || {
+        if catch_unwind(AssertUnwindSafe(|| applier.run())).is_err() {
+            theirs.fail("the applier panicked: this is a bug");
         }
-    })
+    })?;
+    let theirs = Arc::clone(&shared);
+    let writing = thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+        match catch_unwind(AssertUnwindSafe(|| writer.run())) {
+            Ok(clock) => theirs.pressure.lock().closing = Some(clock),
+            Err(_) => theirs.fail("the writer panicked: this is a bug"),
+        }
+        theirs.pressure_changed.notify_all();
+        // It catches its panics.
+        let _ = applying.join();
+        drop(folder);
+    });
+    writing.inspect_err(|error| shared.fail(&format!("starting a thread: {error}")))
 }
 
 impl Store for LocalStore {

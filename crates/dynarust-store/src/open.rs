@@ -11,13 +11,13 @@ use dynarust_core::{Epoch, NodeId, Seq};
 use crate::base::{self, ApplyBase, BaseError, OpenBase};
 use crate::config::StoreConfig;
 use crate::folder::{FORMAT, Folder};
-use crate::journal::disk::Disk;
+use crate::journal::disk::{Disk, is_full};
 use crate::journal::frame::Binding;
 use crate::journal::recovery::{self, Mode, Recovered, RecoveryError};
 use crate::journal::{Begin, Complete, CompleteSegments, JournalWriter, segment};
 use crate::recent::Recent;
 
-/// Why a folder could not be opened. It is as it was.
+/// Why a folder could not be opened. It holds what it held.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The operating system refused.
@@ -130,7 +130,7 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
         .map_err(|error| base_error(&path, error))?;
     let complete = complete_segments(segments, last_seq);
     let begin = Begin {
-        binding: Binding { segment: recovered.next_segment, epoch: epoch.0 },
+        binding: Binding { segment: recovered.next_segment(), secret: rand::random() },
         ordinal: recovered.last_ordinal + 1,
         last_seq,
         segment_bytes: config.segment_bytes,
@@ -229,12 +229,7 @@ fn warn_of_neighbours(folder: &Folder) {
 
 pub(crate) fn io(folder: &Folder, error: std::io::Error) -> OpenError {
     let path = folder.path().to_owned();
-    match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            OpenError::Full { path }
-        }
-        _ => OpenError::Folder { path, error },
-    }
+    if is_full(&error) { OpenError::Full { path } } else { OpenError::Folder { path, error } }
 }
 
 pub(crate) fn base_error(path: &Path, error: BaseError) -> OpenError {

@@ -79,16 +79,24 @@ impl Recent {
         (self.by_seq.values().cloned().collect(), self.head)
     }
 
-    /// The base holds everything up to `applied` now.
-    pub(crate) fn applied_through(&mut self, applied: Seq) {
-        let newer = self.by_seq.split_off(&(applied + 1));
-        for (seq, stored) in std::mem::replace(&mut self.by_seq, newer) {
+    /// The base holds everything up to `through` now: lets the oldest records that it covers go, at
+    /// most so many. Fewer are returned once that is all.
+    pub(crate) fn applied_through(&mut self, through: Seq, records_max: usize) -> Vec<Arc<Stored>> {
+        let mut gone = Vec::new();
+        while gone.len() < records_max {
+            let Some(oldest) = self.by_seq.first_entry().filter(|it| *it.key() <= through) else {
+                self.applied = through;
+                return gone;
+            };
+            let stored = oldest.remove();
+            self.applied = stored.seq;
             self.bytes -= stored.memory_bytes();
-            if self.by_name.get(&stored.name).is_some_and(|present| present.seq == seq) {
+            if self.by_name.get(&stored.name).is_some_and(|present| present.seq == stored.seq) {
                 self.by_name.remove(&stored.name);
             }
+            gone.push(stored);
         }
-        self.applied = applied;
+        gone
     }
 
     /// The records of a range in key order (or in reverse) as far as the bounds allow, and whether
@@ -192,10 +200,11 @@ mod tests {
         let (records, through) = recent.to_apply();
         assert_eq!((seqs(&records), through), (vec![1, 2], 2));
         recent.publish(&stored("a", 3));
-        recent.applied_through(through);
+        assert_eq!(recent.applied_through(through, 1).len(), 1);
+        assert_eq!(recent.applied_through(through, 1).len(), 0);
         assert_eq!(seqs(&recent.to_apply().0), [3]);
         assert!(recent.get(&stored("b", 0).name).is_none());
-        recent.applied_through(3);
+        recent.applied_through(3, 10);
         assert_eq!(recent.bytes(), 0);
     }
 

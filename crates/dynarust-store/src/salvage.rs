@@ -56,7 +56,11 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     base.rebuild_digests(audit.digests).map_err(refused)?;
     // What was lost may have been told to a stream: no position from before may be resumed.
     base.forget_epochs().map_err(refused)?;
-    base.checkpoint(true).map_err(refused)?;
+    if !base.checkpoint(true).map_err(refused)? {
+        // Another program reads the base: what was taken from the journal is not durable there yet.
+        let reason = "another program reads it: stop that one, then salvage again".into();
+        return Err(OpenError::Base { path: base_path, reason });
+    }
     let set_aside = set_aside(&folder)?;
     Ok(Salvaged {
         records: saved,

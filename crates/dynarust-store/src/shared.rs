@@ -107,7 +107,7 @@ impl Shared {
     pub(crate) fn fail(&self, reason: &str) {
         tracing::error!(reason, "the store stops");
         self.failure.lock().get_or_insert_with(|| reason.into());
-        self.submissions.close();
+        self.submissions.abandon();
         // With the lock, so that nobody is between looking and waiting.
         drop(self.pressure.lock());
         self.pressure_changed.notify_all();

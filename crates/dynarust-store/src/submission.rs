@@ -79,6 +79,17 @@ impl Submissions {
         Work::Group(queue.take_group())
     }
 
+    /// Lets no more in, and lets go of what waits: who asked hears that the store has stopped.
+    pub(crate) fn abandon(&self) {
+        let mut queue = self.queue.lock();
+        queue.closed = true;
+        queue.bytes = 0;
+        let waiting = std::mem::take(&mut queue.waiting);
+        drop(queue);
+        drop(waiting);
+        self.arrived.notify_all();
+    }
+
     /// Lets no more in. What waits is still taken.
     pub(crate) fn close(&self) {
         self.queue.lock().closed = true;

@@ -41,7 +41,6 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
     let base_path = folder.base();
     let refused = |error| base_error(&base_path, error);
     let open = base::open_existing(&base_path).map_err(refused)?;
-    keep_the_log(&open);
     let audit = base::audit(&open.connection, open.meta.applied_seq, &open.meta.digests)
         .map_err(refused)?;
     let mut report = Report {
@@ -62,7 +61,7 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
 
 fn journal(folder: &Folder, applied: u64, report: &mut Report) -> Result<(), OpenError> {
     let mut records = 0;
-    let read = recovery::read(&folder.journal(), Mode::Salvage, |stored| {
+    let read = recovery::read(&folder.journal(), Mode::Inspect, |stored| {
         records += u64::from(stored.seq > applied);
     })
     .map_err(|error| journal_error(folder, error))?;
@@ -76,12 +75,4 @@ fn journal(folder: &Folder, applied: u64, report: &mut Report) -> Result<(), Ope
         report.problems.push(Finding::new(Part::Journal, what));
     }
     Ok(())
-}
-
-/// Closing the last connection would bring SQLite's log into the base: a check changes nothing.
-fn keep_the_log(open: &base::OpenBase) {
-    let setting = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-    if let Err(error) = open.connection.set_db_config(setting, true) {
-        tracing::debug!(%error, "SQLite may tidy its log when it is closed");
-    }
 }

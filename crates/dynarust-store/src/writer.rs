@@ -133,11 +133,16 @@ impl Writer {
 
     /// As durable as the group asks; and always so where a version would outrun the synced ceiling.
     fn persist(&mut self, decided: &Decided) -> Result<(), WriteError> {
-        let ahead = clock::at(self.wall_clock.now() + CLOCK_CEILING_MILLIS);
-        let ceiling = ahead.max(self.clock.last());
+        // Also ahead of a clock that counts on because the wall clock was set back.
+        let now = clock::at(self.wall_clock.now()).max(self.clock.last());
+        let ceiling = now.saturating_add(clock::at(CLOCK_CEILING_MILLIS));
         match self.journal.append(&decided.records, ceiling) {
             Ok(()) => self.shared.raise_clock_ceiling(ceiling),
             Err(AppendError::Full) => return Err(WriteError::Full),
+            Err(AppendError::Refused(error)) => {
+                tracing::error!(%error, "no journal segment can be made; writes are refused");
+                return Err(WriteError::Overloaded);
+            }
             Err(AppendError::Io(error)) => return Err(self.fail("writing the journal", &error)),
         }
         if decided.sync || self.clock.last() > self.ceiling_synced {

@@ -29,6 +29,7 @@ impl OfflineError {
         let folder = folder.display().to_string();
         let way_on = match worst {
             Part::Record => "write or delete the keys named above while the node runs".to_owned(),
+            Part::Digests => format!("`DynaRust salvage {folder}` makes its digests anew"),
             Part::Journal => format!(
                 "bring it back from a copy, or go on without what is lost by `DynaRust salvage {folder}`"
             ),

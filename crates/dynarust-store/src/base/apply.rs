@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use dynarust_core::digest::Digests;
-use dynarust_core::limits::EPOCHS_MAX;
+use dynarust_core::limits::{EPOCHS_MAX, TOMBSTONE_MILLIS};
 use dynarust_core::merge::{Merge, merge};
 use dynarust_core::{Epoch, Partition, Seq, Stored, UnixMillis, Version};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::audit::{Audit, audit};
 use super::meta::Meta;
-use super::row::{COLUMNS, Head, RowRead, from_signed, read_stored, to_signed};
+use super::row::{COLUMNS, Head, RowRead, from_signed, read_stored, row_checksum, to_signed};
 use super::schema::{BaseError, OpenBase};
 
 /// How often the feed's times are noted: tombstones are forgotten with this grain.
@@ -91,6 +91,12 @@ impl ApplyBase {
                 "INSERT OR REPLACE INTO feed_times (seq, taken_at) VALUES (?, ?)",
                 params![to_signed(meta.applied_seq), to_signed(now)],
             )?;
+            // Of the times that lie so far back only the newest is of use.
+            transaction.execute(
+                "DELETE FROM feed_times WHERE seq <
+                    (SELECT max(seq) FROM feed_times WHERE taken_at <= ?)",
+                [to_signed(now.saturating_sub(TOMBSTONE_MILLIS))],
+            )?;
         }
         transaction.commit()?;
         self.meta = meta;
@@ -152,7 +158,7 @@ fn apply_one(
         None => insert(transaction, stored)?,
     };
     transaction
-        .prepare_cached("INSERT INTO feed (seq, record, partition) VALUES (?, ?, ?)")?
+        .prepare_cached("INSERT OR REPLACE INTO feed (seq, record, partition) VALUES (?, ?, ?)")?
         .execute(params![to_signed(stored.seq), id, Partition::of(&stored.name).number()])?;
     if !stored.record.tombstone {
         digests.add(&stored.name, stored.record.version);
@@ -178,7 +184,7 @@ fn present(
 ) -> Result<Option<(i64, Option<Head>)>, BaseError> {
     let row = transaction
         .prepare_cached(
-            "SELECT id, seq, version, expiry, flags FROM records WHERE table_name = ? AND key = ?",
+            "SELECT id, seq, version, flags FROM records WHERE table_name = ? AND key = ?",
         )?
         .query_row(params![stored.name.table(), stored.name.key()], |row| {
             let version: Option<Version> = row
@@ -188,12 +194,10 @@ fn present(
                 .and_then(|b| b.try_into().ok())
                 .map(Version::from_bytes);
             let seq: Option<i64> = row.get(1).ok();
-            let flags: Option<i64> = row.get(4).ok();
-            let expiry: Option<i64> = row.get(3).ok().flatten();
+            let flags: Option<i64> = row.get(3).ok();
             let head = version.zip(seq).zip(flags).map(|((version, seq), flags)| Head {
                 version,
                 seq: from_signed(seq),
-                expiry: expiry.map(from_signed),
                 tombstone: flags & 1 == 1,
             });
             Ok((row.get(0)?, head))
@@ -208,13 +212,16 @@ fn replace(
     head: Option<Head>,
     stored: &Stored,
 ) -> Result<(), BaseError> {
-    match head {
+    let removed = match head {
         Some(head) => transaction
             .prepare_cached("DELETE FROM feed WHERE seq = ? AND record = ?")?
             .execute(params![to_signed(head.seq), id])?,
-        // The row is damaged and does not say which entry is its own.
-        None => transaction.execute("DELETE FROM feed WHERE record = ?", [id])?,
+        None => 0,
     };
+    if removed == 0 {
+        // The row is damaged and does not say which entry is its own.
+        transaction.execute("DELETE FROM feed WHERE record = ?", [id])?;
+    }
     let record = &stored.record;
     transaction
         .prepare_cached(
@@ -227,7 +234,7 @@ fn replace(
             record.previous.map(Version::to_bytes),
             record.expiry.map(to_signed),
             record.flags(),
-            to_signed(record.checksum(&stored.name)),
+            to_signed(row_checksum(stored)),
             text(&record.value),
             id,
         ])?;
@@ -249,7 +256,7 @@ fn insert(transaction: &Transaction<'_>, stored: &Stored) -> Result<i64, BaseErr
             record.previous.map(Version::to_bytes),
             record.expiry.map(to_signed),
             record.flags(),
-            to_signed(record.checksum(&stored.name)),
+            to_signed(row_checksum(stored)),
             text(&record.value),
         ])?;
     Ok(transaction.last_insert_rowid())

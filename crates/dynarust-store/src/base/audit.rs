@@ -8,7 +8,7 @@ use super::row::{COLUMNS, RowRead, from_signed, read_stored};
 use super::schema::BaseError;
 use crate::finding::{Finding, Part};
 
-/// Problems beyond so many are counted and not listed.
+/// Problems beyond so many are not listed.
 const PROBLEMS_MAX: usize = 100;
 
 /// What a base holds.
@@ -33,7 +33,7 @@ pub(crate) fn audit(
     audit.records(connection, applied)?;
     audit.feed(connection)?;
     if audit.digests != *digests && audit.problems.is_empty() {
-        audit.problem(Part::Base, "the digests are not those of the records".to_owned());
+        audit.problem(Part::Digests, "the digests are not those of the records".to_owned());
     }
     Ok(audit)
 }

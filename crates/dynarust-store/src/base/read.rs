@@ -53,7 +53,7 @@ impl ReadBase {
         Ok(Self { connection })
     }
 
-    /// One record; `Err(Ok(name))` where it is corrupt.
+    /// One record; [`ReadFailure::Corrupt`] where its bytes are not what was written.
     pub(crate) fn get(&self, name: &RecordName) -> Result<Option<Stored>, ReadFailure> {
         let sql = format!("SELECT {COLUMNS} FROM records r WHERE table_name = ? AND key = ?");
         let mut statement = self.connection.prepare_cached(&sql).map_err(BaseError::from)?;

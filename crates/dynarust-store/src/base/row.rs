@@ -1,9 +1,10 @@
 //! Rows of `records`, into and out of memory.
 
 use bytes::Bytes;
-use dynarust_core::{Record, RecordName, Seq, Stored, UnixMillis, Version};
+use dynarust_core::{Record, RecordName, Seq, Stored, Version};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
+use twox_hash::XxHash3_64;
 
 use super::schema::BaseError;
 
@@ -11,12 +12,11 @@ use super::schema::BaseError;
 pub(super) const COLUMNS: &str =
     "r.table_name, r.key, r.seq, r.version, r.previous, r.expiry, r.flags, r.checksum, r.value";
 
-/// All of a record but its value.
+/// What the merge law, the feed and the digest need of a record that is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) version: Version,
     pub(crate) seq: Seq,
-    pub(crate) expiry: Option<UnixMillis>,
     pub(crate) tombstone: bool,
 }
 
@@ -39,6 +39,12 @@ pub(crate) fn to_signed(value: u64) -> i64 {
 /// The inverse of [`to_signed`].
 pub(crate) fn from_signed(value: i64) -> u64 {
     value.cast_unsigned()
+}
+
+/// The record's checksum with its seq: what stands in the row.
+pub(super) fn row_checksum(stored: &Stored) -> u64 {
+    let record = stored.record.checksum(&stored.name);
+    XxHash3_64::oneshot_with_seed(record, &stored.seq.to_le_bytes())
 }
 
 /// Reads the columns of [`COLUMNS`] and checks them.
@@ -69,8 +75,9 @@ fn sound(row: &Row<'_>, name: RecordName) -> Result<Option<Stored>, BaseError> {
         tombstone: flags & 1 == 1,
         value,
     };
-    let sound = record.checksum(&name) == checksum && u64::from(record.flags()) == flags;
-    Ok(sound.then_some(Stored { name, seq, record }))
+    let stored = Stored { name, seq, record };
+    let sound = row_checksum(&stored) == checksum && u64::from(stored.record.flags()) == flags;
+    Ok(sound.then_some(stored))
 }
 
 fn text(row: &Row<'_>, column: usize) -> Result<Option<String>, BaseError> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dynarust_core::NodeId;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::meta::Meta;
@@ -106,13 +107,21 @@ pub(crate) fn open_or_create(path: &Path, node: NodeId) -> Result<OpenBase, Base
 /// Opens a connection with the settings that all of ours have.
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, BaseError> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // Closing must change nothing: what was found damaged stays as it was. The applier's checkpoints
+    // bring the log into the base.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(std::time::Duration::from_secs(1))?;
     connection.execute_batch(
         "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
          PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 16777216;
          PRAGMA temp_store = MEMORY;",
     )?;
-    Ok(connection)
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    if mode.eq_ignore_ascii_case("wal") {
+        Ok(connection)
+    } else {
+        Err(BaseError::Io(format!("SQLite keeps no write-ahead log here, but {mode}").into()))
+    }
 }
 
 /// Whether tables and indexes are as this program makes them: one that is not might answer, and

@@ -5,20 +5,41 @@
 //! also looked up by its name and by its seq. Indexes hold nothing that the records do not, and are
 //! made anew.
 
-use dynarust_core::{Partition, RecordName, Stored};
+use dynarust_core::digest::Digests;
+use dynarust_core::{Partition, RecordName, Stored, Version};
 use rusqlite::{OptionalExtension, params};
 
 use super::apply::ApplyBase;
+use super::meta::Meta;
+use super::read::Bounds;
 use super::row::{COLUMNS, RowRead, read_stored, to_signed};
 use super::schema::BaseError;
+
+/// Rows that are passed where a page cannot be read.
+const PASSED_ROWS: i64 = 16;
+/// After so many such pages a pass counts as done.
+const DAMAGES_MAX: u64 = 100;
 
 /// Where the scrub goes on.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct ScrubPosition {
     /// The row that was read last.
     row: i64,
+    /// Pages of this pass that could not be read.
+    damages: u64,
     /// How often all rows were read.
     pub(crate) passes: u64,
+}
+
+impl ScrubPosition {
+    /// A page that cannot be read must not keep the scrub from all others, nor for ever from its end.
+    fn pass_the_damage(&mut self) {
+        self.row = self.row.saturating_add(PASSED_ROWS);
+        self.damages += 1;
+        if self.damages >= DAMAGES_MAX {
+            *self = Self { passes: self.passes + 1, ..Self::default() };
+        }
+    }
 }
 
 /// Something that the scrub found.
@@ -40,16 +61,20 @@ impl ApplyBase {
     pub(crate) fn scrub(
         &self,
         position: &mut ScrubPosition,
-        records: usize,
+        bounds: Bounds,
     ) -> Result<Vec<Rot>, BaseError> {
-        let sql = format!(
-            "SELECT {COLUMNS}, r.id FROM records r WHERE r.id > ? ORDER BY r.id LIMIT {records}"
-        );
+        let sql = format!("SELECT {COLUMNS}, r.id FROM records r WHERE r.id > ? ORDER BY r.id");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params![position.row])?;
-        let (mut found, mut read) = (Vec::new(), 0);
-        while let Some(row) = rows.next()? {
-            read += 1;
+        let (mut found, mut records, mut bytes) = (Vec::new(), 0, 0);
+        while records < bounds.records && bytes < bounds.bytes {
+            let Some(row) = rows.next().inspect_err(|_| position.pass_the_damage())? else {
+                position.row = 0;
+                position.passes += 1;
+                return Ok(found);
+            };
+            records += 1;
+            bytes += row.get_ref(8)?.as_bytes().map_or(0, <[u8]>::len);
             position.row = row.get(9)?;
             match read_stored(row)? {
                 RowRead::Corrupt { name } => found.push(Rot::Record { row: position.row, name }),
@@ -58,10 +83,6 @@ impl ApplyBase {
                 }
                 RowRead::Sound(_) => {}
             }
-        }
-        if read < records {
-            position.row = 0;
-            position.passes += 1;
         }
         Ok(found)
     }
@@ -82,22 +103,39 @@ impl ApplyBase {
         Ok(by_name == Some(id) && by_seq == Some((id, partition)))
     }
 
-    /// Makes the indexes and the feed anew from the records. Only while every record is sound: a
+    /// Makes the indexes, the feed and the digests anew from the records. Only while every record is sound: a
     /// damaged one would be filed under a damaged name, and its key would be found absent.
     pub(crate) fn rebuild_indexes(&mut self) -> Result<bool, BaseError> {
         if self.corrupt_records()? > 0 {
             return Ok(false);
         }
+        let mut meta = Meta { digests: Digests::default(), ..self.meta.clone() };
         let transaction = self.connection.transaction()?;
-        transaction.execute_batch("REINDEX records; DELETE FROM feed")?;
+        // A key that was not found may have been written again, as a second row: the newer one stays.
+        transaction.execute_batch(
+            "DROP INDEX records_by_name;
+             DELETE FROM records WHERE id IN (
+                 SELECT id FROM (
+                     SELECT id, row_number() OVER (
+                         PARTITION BY table_name, key ORDER BY version DESC, seq DESC
+                     ) AS nth FROM records NOT INDEXED
+                 ) WHERE nth > 1);
+             CREATE UNIQUE INDEX records_by_name ON records (table_name, key);
+             REINDEX records;
+             DELETE FROM feed",
+        )?;
         {
-            let mut records =
-                transaction.prepare("SELECT id, seq, table_name, key FROM records")?;
+            let mut records = transaction.prepare(
+                "SELECT id, seq, table_name, key, version, flags FROM records NOT INDEXED",
+            )?;
             let mut rows = records.query([])?;
             while let Some(row) = rows.next()? {
                 let (id, seq): (i64, i64) = (row.get(0)?, row.get(1)?);
                 let (table, key): (String, String) = (row.get(2)?, row.get(3)?);
                 if let Ok(name) = RecordName::parse(&table, &key) {
+                    if row.get::<_, i64>(5)? & 1 == 0 {
+                        meta.digests.add(&name, Version::from_bytes(row.get(4)?));
+                    }
                     transaction
                         .prepare_cached(
                             "INSERT INTO feed (seq, record, partition) VALUES (?, ?, ?)",
@@ -106,7 +144,9 @@ impl ApplyBase {
                 }
             }
         }
+        meta.save(&transaction)?;
         transaction.commit()?;
+        self.meta = meta;
         Ok(true)
     }
 
@@ -115,7 +155,7 @@ impl ApplyBase {
         let mut position = ScrubPosition::default();
         let mut corrupt = 0;
         while position.passes == 0 {
-            let found = self.scrub(&mut position, 10_000)?;
+            let found = self.scrub(&mut position, Bounds { records: 10_000, bytes: 16 << 20 })?;
             corrupt += found.iter().filter(|rot| matches!(rot, Rot::Record { .. })).count();
         }
         Ok(corrupt)

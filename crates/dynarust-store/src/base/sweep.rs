@@ -15,14 +15,17 @@ const SWEEP_MAX: i64 = 1000;
 pub(crate) struct OldTombstones {
     /// The row of each, and its seq; rising.
     rows: Vec<(i64, Seq)>,
-    /// Entries of `feed_times` below this are of no more use.
-    taken_through: Seq,
 }
 
 impl OldTombstones {
     /// How many.
     pub(crate) fn count(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Whether there is nothing to forget.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     /// The highest seq among them.
@@ -44,7 +47,7 @@ impl ApplyBase {
                 Ok((row.get(0)?, from_signed(row.get(1)?)))
             })?
             .collect::<Result<_, _>>()?;
-        Ok(OldTombstones { rows, taken_through })
+        Ok(OldTombstones { rows })
     }
 
     /// Forgets them. Readers must have been told before: from here on a reader that stopped below
@@ -59,9 +62,6 @@ impl ApplyBase {
                 .prepare_cached("DELETE FROM feed WHERE seq = ?")?
                 .execute([to_signed(*seq)])?;
         }
-        // Of the times that lie so far back only the newest is of use.
-        transaction
-            .execute("DELETE FROM feed_times WHERE seq < ?", [to_signed(old.taken_through)])?;
         meta.save(&transaction)?;
         transaction.commit()?;
         self.meta = meta;

@@ -20,8 +20,9 @@ const MAGIC: [u8; 4] = *b"FRM1";
 pub(crate) struct Binding {
     /// The segment's number.
     pub(crate) segment: u64,
-    /// The start that wrote it.
-    pub(crate) epoch: u64,
+    /// Drawn by the start that wrote it, and told to nobody: who knew it could send a value that
+    /// passes for a frame.
+    pub(crate) secret: u64,
 }
 
 /// What a frame says about itself.
@@ -160,7 +161,8 @@ fn take_record(rest: &mut &[u8]) -> Option<(RecordName, Record)> {
 }
 
 fn header_crc(head: &[u8], binding: Binding) -> u32 {
-    let bound = crc32c_append(crc32c(&binding.segment.to_le_bytes()), &binding.epoch.to_le_bytes());
+    let bound =
+        crc32c_append(crc32c(&binding.segment.to_le_bytes()), &binding.secret.to_le_bytes());
     crc32c_append(bound, head)
 }
 
@@ -188,7 +190,7 @@ mod tests {
     use super::*;
     use dynarust_core::NodeId;
 
-    const BINDING: Binding = Binding { segment: 7, epoch: 0x1234 };
+    const BINDING: Binding = Binding { segment: 7, secret: 0x1234 };
 
     fn stored(key: &str, seq: Seq, value: &'static str) -> Arc<Stored> {
         let record = Record {
@@ -224,7 +226,7 @@ mod tests {
     #[test]
     fn a_frame_belongs_to_one_segment_of_one_start() {
         let (_, bytes) = frame();
-        for other in [Binding { segment: 8, ..BINDING }, Binding { epoch: 0x1235, ..BINDING }] {
+        for other in [Binding { segment: 8, ..BINDING }, Binding { secret: 0x1235, ..BINDING }] {
             assert_eq!(FrameHeader::read(&bytes, other), None);
         }
     }

@@ -75,7 +75,10 @@ impl Preparer {
             self.shared.changed.notify_all();
         }
         while matches!(&*state, State::Wanted(_)) {
-            self.shared.changed.wait(&mut state);
+            self.shared.changed.wait_for(&mut state, RETRY_AFTER);
+            if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+                return Err(io::Error::other("the thread that makes segments has ended"));
+            }
         }
         match std::mem::replace(&mut *state, State::Idle) {
             State::Ready(Ok(segment), _) => Ok(segment),

@@ -42,6 +42,7 @@ impl std::fmt::Display for Damage {
 /// A segment, and where its frames end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ended {
+    pub(crate) number: u64,
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
 }
@@ -62,16 +63,16 @@ pub(crate) enum Mode {
     /// Stop with an error.
     Strict,
     /// Note it, and go on with the next sound frame.
+    Inspect,
+    /// As [`Mode::Inspect`]; and sound frames of which nothing says that they were synced are taken too.
     Salvage,
 }
 
 /// What a journal held.
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
-    /// The segments that could be read, and where their frames end.
+    /// The segments that could be read, in order, and where their frames end.
     pub(crate) segments: Vec<Ended>,
-    /// The number for the next segment.
-    pub(crate) next_segment: u64,
     /// The newest frame.
     pub(crate) last_ordinal: u64,
     /// The oldest record's seq.
@@ -84,7 +85,7 @@ pub(crate) struct Recovered {
     pub(crate) frames: u64,
     /// What was written behind the last frame and never acknowledged as synced.
     pub(crate) torn: Option<Torn>,
-    /// In [`Mode::Salvage`]: the damaged places.
+    /// But in [`Mode::Strict`]: the damaged places.
     pub(crate) damages: Vec<Damage>,
 }
 
@@ -95,13 +96,19 @@ pub(crate) fn read(
     take: impl FnMut(Stored),
 ) -> Result<Recovered, RecoveryError> {
     let segments = segment::list(folder).map_err(|error| io_error(folder, error))?;
-    let recovered = Recovered {
-        next_segment: segments.last().map_or(1, |(number, _)| number + 1),
-        ..Recovered::default()
-    };
-    let mut recovery = Recovery { mode, take, recovered, expected: None, ended: None };
+    let recovered = Recovered::default();
+    let mut recovery =
+        Recovery { mode, take, recovered, expected: None, ended: None, doubtful: None };
+    let mut before: Option<u64> = None;
     for (number, path) in segments {
+        if let Some(missing) =
+            before.map(|before| before.saturating_add(1)).filter(|it| *it < number)
+        {
+            let path = segment::path(folder, missing);
+            recovery.damaged(Damage { path, offset: 0, what: "the segment is missing" })?;
+        }
         recovery.segment(number, &path)?;
+        before = Some(number);
     }
     Ok(recovery.recovered)
 }
@@ -114,6 +121,9 @@ struct Recovery<T> {
     expected: Option<u64>,
     /// Where the frames so far ended.
     ended: Option<Damage>,
+    /// In [`Mode::Salvage`]: a torn place of this segment behind which frames were taken. A later
+    /// segment with frames shows it to be damage.
+    doubtful: Option<Damage>,
 }
 
 impl<T: FnMut(Stored)> Recovery<T> {
@@ -124,6 +134,11 @@ impl<T: FnMut(Stored)> Recovery<T> {
             return self.damaged(Damage { path: path.to_owned(), offset: 0, what });
         };
         let mut reader = SegmentReader { bytes: &bytes, binding, offset: HEADER_BYTES };
+        if reader.header_at(HEADER_BYTES).is_some()
+            && let Some(torn) = self.doubtful.take()
+        {
+            self.recovered.damages.push(torn);
+        }
         loop {
             let found = reader.frame(self.expected);
             if let Found::Frame(header, records) = found {
@@ -133,10 +148,17 @@ impl<T: FnMut(Stored)> Recovery<T> {
             let what = "frames that were synced are damaged or missing";
             let place = Damage { path: path.to_owned(), offset: reader.offset as u64, what };
             let behind = reader.frames_behind(self.expected);
-            match behind.filter(|behind| behind.prove_the_missing_was_synced) {
+            let proven = behind.filter(|behind| behind.prove_the_missing_was_synced);
+            match proven {
                 None => {
-                    let ended = Ended { path: path.to_owned(), bytes: place.offset };
-                    self.recovered.segments.push(ended);
+                    if let Some(unproven) = behind.filter(|_| self.mode == Mode::Salvage) {
+                        self.doubtful.get_or_insert(place);
+                        self.expected = None;
+                        reader.offset = unproven.first;
+                        continue;
+                    }
+                    let bytes = place.offset;
+                    self.recovered.segments.push(Ended { number, path: path.to_owned(), bytes });
                     self.end(place, reader.written_behind());
                     return Ok(());
                 }
@@ -174,7 +196,7 @@ impl<T: FnMut(Stored)> Recovery<T> {
         self.ended.get_or_insert(place);
     }
 
-    /// In [`Mode::Salvage`] whatever sound frame comes next is taken.
+    /// But in [`Mode::Strict`], whatever sound frame comes next is taken.
     fn damaged(&mut self, damage: Damage) -> Result<(), RecoveryError> {
         if self.mode == Mode::Strict {
             return Err(RecoveryError::Damaged(damage));
@@ -185,14 +207,27 @@ impl<T: FnMut(Stored)> Recovery<T> {
     }
 }
 
+impl Ended {
+    fn has_frames(&self) -> bool {
+        self.bytes > HEADER_BYTES as u64
+    }
+}
+
 impl Recovered {
+    /// The number for the next segment: right behind those that [`Recovered::settle`] leaves.
+    pub(crate) fn next_segment(&self) -> u64 {
+        let last = self.segments.iter().rfind(|segment| segment.has_frames());
+        last.map_or(1, |segment| segment.number.saturating_add(1))
+    }
+
     /// Cuts each segment off behind its last frame, and makes sure that all that was read is on stable
     /// storage. Segments without frames go. Returns those that are left.
     pub(crate) fn settle(&self, disk: &dyn Disk) -> Result<Vec<PathBuf>, RecoveryError> {
         let mut left = Vec::new();
-        for Ended { path, bytes } in &self.segments {
-            if *bytes > HEADER_BYTES as u64 {
-                disk.settle(path, *bytes).map_err(|error| io_error(path, error))?;
+        for segment in &self.segments {
+            let path = &segment.path;
+            if segment.has_frames() {
+                disk.settle(path, segment.bytes).map_err(|error| io_error(path, error))?;
                 left.push(path.clone());
             } else {
                 disk.remove(path).map_err(|error| io_error(path, error))?;
@@ -207,6 +242,7 @@ enum Found {
     Nothing,
 }
 
+#[derive(Clone, Copy)]
 struct FramesBehind {
     /// Where the first of them stands.
     first: usize,
@@ -305,7 +341,7 @@ mod tests {
     }
 
     fn begin(folder: &Path, segment: u64, ordinal: u64) -> JournalWriter {
-        let binding = Binding { segment, epoch: 77 + segment };
+        let binding = Binding { segment, secret: 77 + segment };
         let begin = Begin { binding, ordinal, last_seq: ordinal - 1, segment_bytes: 8 << 20 };
         let complete = CompleteSegments::default();
         JournalWriter::begin(Arc::new(RealDisk), folder.to_owned(), begin, complete).unwrap()
@@ -414,6 +450,29 @@ mod tests {
     }
 
     #[test]
+    fn salvage_takes_sound_frames_that_nothing_proves_synced() {
+        let journal = journal(&[true, false, false, false]);
+        journal.scribble(1);
+        assert_eq!(journal.read(Mode::Inspect).unwrap().0, [1]);
+        let (seqs, recovered) = journal.read(Mode::Salvage).unwrap();
+        assert_eq!((seqs, recovered.damages.len()), (vec![1, 3, 4], 0));
+        let mut writer = begin(journal.folder.path(), 2, 5);
+        writer.append(&[record(5)], 0).unwrap();
+        drop(writer);
+        let (seqs, recovered) = journal.read(Mode::Salvage).unwrap();
+        assert_eq!((seqs, recovered.damages.len()), (vec![1, 3, 4, 5], 1));
+        assert_eq!(journal.damage().offset, journal.frames[1]);
+    }
+
+    #[test]
+    fn a_segment_that_is_missing_is_named() {
+        let journal = journal(&[true]);
+        drop(begin(journal.folder.path(), 9, 2));
+        let missing = journal.damage().path;
+        assert!(!missing.exists(), "{}", missing.display());
+    }
+
+    #[test]
     fn a_damaged_header_is_named() {
         let journal = journal(&[true]);
         journal.change(|bytes| bytes[17] ^= 1);
@@ -440,7 +499,7 @@ mod tests {
         journal.scribble(1);
         let (_, recovered) = journal.read(Mode::Strict).unwrap();
         recovered.settle(&RealDisk).unwrap();
-        let mut writer = begin(journal.folder.path(), recovered.next_segment + 1, 2);
+        let mut writer = begin(journal.folder.path(), recovered.next_segment(), 2);
         writer.append(&[record(2)], 0).unwrap();
         writer.sync().unwrap();
         drop(writer);
@@ -450,7 +509,7 @@ mod tests {
     #[test]
     fn a_segment_that_is_missing_or_ends_early_is_noticed() {
         let journal = journal(&[true, true]);
-        let mut writer = begin(journal.folder.path(), 5, 3);
+        let mut writer = begin(journal.folder.path(), 2, 3);
         writer.append(&[record(3)], 0).unwrap();
         drop(writer);
         assert_eq!(journal.read(Mode::Strict).unwrap().0, [1, 2, 3]);

@@ -53,7 +53,7 @@ impl Segment {
         bytes: u64,
     ) -> io::Result<Self> {
         let new = folder.join(format!("{:016x}.{EXTENSION_NEW}", binding.segment));
-        let path = folder.join(format!("{:016x}.{EXTENSION}", binding.segment));
+        let path = path(folder, binding.segment);
         let made = fill(disk, &new, binding, bytes).and_then(|file| {
             disk.rename(&new, &path)?;
             Ok(file)
@@ -67,6 +67,11 @@ impl Segment {
             }
         }
     }
+}
+
+/// Where the segment with this number is.
+pub(crate) fn path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:016x}.{EXTENSION}"))
 }
 
 fn fill(
@@ -93,7 +98,7 @@ fn header(binding: Binding) -> Vec<u8> {
     bytes.extend(FORMAT.to_le_bytes());
     bytes.extend([0; 4]);
     bytes.extend(binding.segment.to_le_bytes());
-    bytes.extend(binding.epoch.to_le_bytes());
+    bytes.extend(binding.secret.to_le_bytes());
     bytes.resize(HEADER_BYTES - 4, 0);
     bytes.extend(crc32c(&bytes).to_le_bytes());
     bytes
@@ -106,7 +111,7 @@ pub(crate) fn read_header(bytes: &[u8], number: u64) -> Option<Binding> {
         && u32_at(header, 8)? == FORMAT
         && u64_at(header, 16)? == number
         && u32_at(header, 60)? == crc32c(header.get(..60)?);
-    sound.then_some(Binding { segment: number, epoch: u64_at(header, 24)? })
+    sound.then_some(Binding { segment: number, secret: u64_at(header, 24)? })
 }
 
 /// The segments of a folder, by number.
@@ -124,7 +129,8 @@ fn with_extension(folder: &Path, wanted: &str) -> io::Result<Vec<(u64, PathBuf)>
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let stem = path.file_stem().and_then(|stem| stem.to_str());
-        let number = stem.and_then(|stem| u64::from_str_radix(stem, 16).ok());
+        let number = stem.filter(|stem| stem.len() == 16 && !stem.starts_with('+'));
+        let number = number.and_then(|stem| u64::from_str_radix(stem, 16).ok());
         if let Some(number) = number.filter(|_| path.extension().is_some_and(|ext| ext == wanted)) {
             found.push((number, path));
         }
@@ -141,7 +147,7 @@ mod tests {
     #[test]
     fn a_segment_is_named_and_headed() {
         let folder = tempfile::tempdir().unwrap();
-        let binding = Binding { segment: 0x1f, epoch: 5 };
+        let binding = Binding { segment: 0x1f, secret: 5 };
         let segment = Segment::create(&RealDisk, folder.path(), binding, 4096).unwrap();
         assert_eq!(segment.path.file_name().unwrap(), "000000000000001f.journal");
         let bytes = fs::read(&segment.path).unwrap();

@@ -11,7 +11,7 @@ use dynarust_core::limits::DISK_RESERVE_BYTES;
 use dynarust_core::{Seq, Stored};
 use parking_lot::Mutex;
 
-use super::disk::Disk;
+use super::disk::{Disk, is_full};
 use super::frame::{self, Binding, Contents};
 use super::preparer::Preparer;
 use super::segment::{HEADER_BYTES, Segment};
@@ -22,6 +22,10 @@ pub(crate) enum AppendError {
     /// There is no space for another segment. Nothing was written; a later try may succeed.
     #[error("no space for the journal")]
     Full,
+    /// Another segment cannot be made now, for want of file handles or the like. Nothing was written; a
+    /// later try may succeed.
+    #[error("making a journal segment: {0}")]
+    Refused(io::Error),
     /// The file may hold anything now.
     #[error("writing the journal: {0}")]
     Io(io::Error),
@@ -133,12 +137,12 @@ impl JournalWriter {
     fn next_segment(&mut self, frame_bytes: u64) -> Result<(), AppendError> {
         let binding = following(self.segment.binding);
         let needed = HEADER_BYTES as u64 + frame_bytes;
-        let prepared = self.preparer.take(binding).map_err(full_or_io)?;
+        let prepared = self.preparer.take(binding).map_err(full_or_refused)?;
         let next = if needed > prepared.bytes {
             // Takes the place of the prepared one, which nothing has been written to.
             let (disk, folder) = (self.disk.as_ref(), &self.folder);
             Segment::create_within(disk, folder, binding, needed, DISK_RESERVE_BYTES)
-                .map_err(full_or_io)?
+                .map_err(full_or_refused)?
         } else {
             prepared
         };
@@ -164,8 +168,9 @@ fn following(binding: Binding) -> Binding {
 }
 
 fn full_or_io(error: io::Error) -> AppendError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AppendError::Full,
-        _ => AppendError::Io(error),
-    }
+    if is_full(&error) { AppendError::Full } else { AppendError::Io(error) }
+}
+
+fn full_or_refused(error: io::Error) -> AppendError {
+    if is_full(&error) { AppendError::Full } else { AppendError::Refused(error) }
 }

@@ -183,7 +183,14 @@ impl Writer {
             }
             10..17 => known.write(client, "DELETE", &path, &[], None),
             17..19 => known.be_refused(client, &path, &value, &mut self.dice),
-            _ => known.read_back(&client.read(TABLE, key)?),
+            _ => {
+                let answer = client.read(TABLE, key)?;
+                // A disk that is gone is gone for reads too, for the moment until the node is.
+                if answer.status >= 500 {
+                    return Err(answer.into());
+                }
+                known.read_back(&answer)
+            }
         }
     }
 }
