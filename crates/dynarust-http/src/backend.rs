@@ -15,6 +15,8 @@ pub struct HttpConfig {
     pub value_bytes_max: usize,
     /// The durability of writes that don't ask for one.
     pub durability: Durability,
+    /// Connections at a time; more wait in the kernel. Must leave file handles for the store.
+    pub connections_max: usize,
 }
 
 #[derive(Debug)]

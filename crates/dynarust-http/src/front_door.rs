@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::limits::CONNECTIONS_MAX;
 use dynarust_node::Node;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -80,10 +79,11 @@ impl FrontDoor {
         stop: impl Future<Output = ()>,
         drain: Duration,
     ) {
+        let slots = Arc::new(Semaphore::new(config.connections_max));
         let surface = Arc::new(Surface::new(Arc::new(Backend::new(node, config))));
         let stopping = watch::Sender::new(false);
         let mut connections = JoinSet::new();
-        let accepting = accept_all(&self.listener, &surface, &stopping, &mut connections);
+        let accepting = accept_all(&self.listener, slots, &surface, &stopping, &mut connections);
         tokio::select! {
             () = accepting => {}
             () = stop => {}
@@ -101,11 +101,11 @@ impl FrontDoor {
 /// Takes connections, and never ends.
 async fn accept_all(
     listener: &TcpListener,
+    slots: Arc<Semaphore>,
     surface: &Arc<Surface>,
     stopping: &watch::Sender<bool>,
     connections: &mut JoinSet<()>,
 ) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         tokio::select! {
             (stream, slot) = accept(listener, &slots) => {

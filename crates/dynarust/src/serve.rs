@@ -10,6 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dynarust_core::limits::CONNECTIONS_MAX;
 use dynarust_http::{BindError, FrontDoor, HttpConfig};
 use dynarust_node::streams::StreamsConfig;
 use dynarust_node::{Node, NodeConfig};
@@ -20,6 +21,10 @@ use tokio::time::timeout;
 
 use crate::config::Config;
 
+/// File handles that the store and the program itself may need.
+const FILES_RESERVED: u64 = 128;
+/// The limit of open files where the system does not tell it.
+const FILES_ASSUMED: u64 = 1024;
 /// How long running requests have once the node closes.
 const DRAIN: Duration = Duration::from_millis(2500);
 /// How long the store has behind them.
@@ -64,12 +69,15 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
 }
 
 async fn run(config: Config) -> Result<(), ServeError> {
-    raise_file_limit();
+    let connections_max = connections_max();
     let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
     let door = FrontDoor::bind(&config.listen).await?;
     let node = start_node(&config, &door)?;
-    let http =
-        HttpConfig { value_bytes_max: config.value_bytes_max, durability: config.durability };
+    let http = HttpConfig {
+        value_bytes_max: config.value_bytes_max,
+        durability: config.durability,
+        connections_max,
+    };
     let mut reason = Stop::Signal;
     let stop = async {
         reason = tokio::select! {
@@ -115,12 +123,14 @@ fn start_node(config: &Config, door: &FrontDoor) -> Result<Arc<Node>, ServeError
     Ok(node)
 }
 
-/// Each connection is an open file; the default limit is for interactive programs.
-fn raise_file_limit() {
-    match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(files) => tracing::debug!(files, "the limit of open files"),
-        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
-    }
+/// Raises the limit of open files as far as it goes, and returns how many connections that is good for.
+fn connections_max() -> usize {
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+        FILES_ASSUMED
+    });
+    let connections = usize::try_from(files.saturating_sub(FILES_RESERVED)).unwrap_or(usize::MAX);
+    connections.clamp(1, CONNECTIONS_MAX)
 }
 
 /// What asks the node to end.

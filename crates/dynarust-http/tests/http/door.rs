@@ -37,7 +37,11 @@ impl Door {
         let door = FrontDoor::bind("127.0.0.1:0").await.unwrap();
         let address = door.address();
         let (stop, stopped) = oneshot::channel();
-        let http = HttpConfig { value_bytes_max: VALUE_BYTES_MAX, durability: Durability::Sync };
+        let http = HttpConfig {
+            value_bytes_max: VALUE_BYTES_MAX,
+            durability: Durability::Sync,
+            connections_max: 1000,
+        };
         let closing = Arc::clone(&node);
         let serving = tokio::spawn(door.serve(
             Arc::clone(&node),
