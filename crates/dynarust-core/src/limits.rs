@@ -15,15 +15,17 @@ pub const VALUE_BYTES_DEFAULT: usize = 1 << 20;
 pub const VALUE_BYTES_CEILING: usize = 16 << 20;
 
 /// What a PUT's body may hold beside the value: the member's name, braces and white space.
-pub const PUT_ENVELOPE_BYTES_MAX: usize = 4 << 10;
+pub const PUT_ENVELOPE_BYTES_MAX: usize = 64 << 10;
 /// Bytes in the body of a request for many keys.
 pub const MANY_KEYS_BODY_BYTES_MAX: usize = 64 << 20;
 /// Keys in a request for many keys.
 pub const MANY_KEYS_MAX: usize = 10_000;
 /// How much of a body that is refused for its size is read before the connection closes.
 pub const REFUSED_BODY_BYTES_MAX: usize = 2 << 20;
-/// Bytes of request bodies that all connections together may hold in memory.
+/// Bytes of records' bodies that all connections together may hold in memory.
 pub const BODIES_BYTES_MAX: usize = 128 << 20;
+/// Bytes of bodies of requests for many keys that all connections together may hold in memory.
+pub const KEY_LISTS_BYTES_MAX: usize = 2 * MANY_KEYS_BODY_BYTES_MAX;
 /// Bytes in a request's path and query.
 pub const URI_BYTES_MAX: usize = 32 << 10;
 /// Bytes in a request's head: its first line and all of its headers.
@@ -88,7 +90,7 @@ const _: () = {
     // Larger ones get a segment of their own, which nobody has prepared.
     assert!(4 * GROUP_BYTES_MAX as u64 <= SEGMENT_BYTES);
     assert!(VALUE_BYTES_CEILING + PUT_ENVELOPE_BYTES_MAX < BODIES_BYTES_MAX);
-    assert!(MANY_KEYS_BODY_BYTES_MAX <= BODIES_BYTES_MAX);
+    assert!(MANY_KEYS_BODY_BYTES_MAX <= KEY_LISTS_BYTES_MAX);
     assert!(CHUNK_BYTES_MAX <= PAGE_BYTES_MAX);
     assert!(CHUNK_BYTES_MAX < STREAM_QUEUE_BYTES_MAX);
     // A key in a cursor is base64: four characters for three bytes, with a table and 80 bytes around it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dynarust_core::limits::{BODIES_BYTES_MAX, PAGES_BYTES_MAX};
+use dynarust_core::limits::{BODIES_BYTES_MAX, KEY_LISTS_BYTES_MAX, PAGES_BYTES_MAX};
 use dynarust_node::Node;
 use dynarust_store::Durability;
 
@@ -23,8 +23,10 @@ pub struct HttpConfig {
 pub(crate) struct Backend {
     pub(crate) node: Arc<Node>,
     pub(crate) config: HttpConfig,
-    /// Bytes of request bodies in memory.
+    /// Bytes of records' bodies in memory.
     pub(crate) bodies: Budget,
+    /// Bytes of lists of keys in memory: apart, so that they never keep a write waiting.
+    pub(crate) key_lists: Budget,
     /// Bytes of listed pages in memory.
     pub(crate) pages: Budget,
 }
@@ -35,6 +37,7 @@ impl Backend {
             node,
             config,
             bodies: Budget::new(BODIES_BYTES_MAX),
+            key_lists: Budget::new(KEY_LISTS_BYTES_MAX),
             pages: Budget::new(PAGES_BYTES_MAX),
         }
     }

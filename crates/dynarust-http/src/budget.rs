@@ -40,6 +40,18 @@ impl Budget {
 }
 
 impl Share {
+    /// Takes more, so that it is `bytes` in all.
+    ///
+    /// # Errors
+    /// As [`Budget::take`]; what it has it keeps.
+    pub(crate) async fn grow_to(&mut self, bytes: usize, budget: &Budget) -> Result<(), Problem> {
+        let missing = bytes.saturating_sub(self.0.num_permits());
+        if missing > 0 {
+            self.0.merge(budget.take(missing).await?.0);
+        }
+        Ok(())
+    }
+
     /// Gives back all but `bytes`.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         let surplus = self.0.num_permits().saturating_sub(bytes);

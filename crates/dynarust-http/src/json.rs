@@ -64,10 +64,13 @@ fn utf8(body: &[u8]) -> Result<&str, Problem> {
 }
 
 fn read<'a, T: Deserialize<'a>>(text: &'a str, shape: &str) -> Result<T, Problem> {
-    serde_json::from_str(text).map_err(|error| match error.classify() {
-        Category::Data => Problem::new(Code::InvalidBody, format!("{error}: {shape}")),
-        Category::Syntax | Category::Eof | Category::Io => {
-            Problem::new(Code::InvalidJson, format!("the body is no JSON: {error}"))
+    serde_json::from_str(text).map_err(|error| {
+        // A reader stops where the shape is wrong; what comes behind may not even be JSON.
+        let shaped_wrong = error.classify() == Category::Data;
+        match serde_json::from_str::<IgnoredAny>(text) {
+            Ok(_) if shaped_wrong => Problem::new(Code::InvalidBody, format!("{error}: {shape}")),
+            Ok(_) => Problem::new(Code::InvalidJson, format!("the body is no JSON: {error}")),
+            Err(error) => Problem::new(Code::InvalidJson, format!("the body is no JSON: {error}")),
         }
     })
 }

@@ -19,7 +19,7 @@ impl<'a> Query<'a> {
     pub(crate) fn parse(query: Option<&'a str>) -> Result<Self, Problem> {
         let mut pairs = Vec::new();
         for pair in query.unwrap_or_default().split('&') {
-            if !pair.is_empty() {
+            if !pair.is_empty() && !pair.starts_with('_') {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
                 pairs.push((part(name)?, part(value)?));
             }

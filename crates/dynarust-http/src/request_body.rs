@@ -20,7 +20,7 @@ use crate::problem::{Code, Problem};
 /// How long a body may take beyond what [`BYTES_PER_SECOND_MIN`] gives it.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A body that comes slower is refused: it would keep memory from others.
-const BYTES_PER_SECOND_MIN: u64 = 64 << 10;
+const BYTES_PER_SECOND_MIN: u64 = 256 << 10;
 /// How long a refused body is read on.
 const DISCARD_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -66,16 +66,27 @@ impl<B: Body<Data = Bytes> + Unpin> RequestBody<B> {
         budget: &Budget,
     ) -> Result<WholeBody, Problem> {
         let announced = self.announced();
-        let expected = announced.unwrap_or(limit.bytes_max);
-        if expected > limit.bytes_max {
+        if announced.is_some_and(|announced| announced > limit.bytes_max) {
             return Err(limit.exceeded());
         }
-        let mut share = budget.take(expected).await?;
-        let bytes = timeout_at(deadline(expected), self.collect(limit, announced))
-            .await
-            .unwrap_or_else(|_| Err(too_slow()))?;
-        share.shrink_to(bytes.len());
-        Ok(WholeBody { bytes, _share: share })
+        let began = Instant::now();
+        let mut share = budget.take(0).await?;
+        let mut whole = Vec::new();
+        loop {
+            // What is announced and does not come must keep no memory, and no connection for long.
+            let part = timeout_at(deadline(began, whole.len()), self.next_part());
+            let Some(part) = part.await.map_err(|_| too_slow())?? else { break };
+            let bytes = whole.len() + part.len();
+            if bytes > limit.bytes_max {
+                return Err(limit.exceeded());
+            }
+            share.grow_to(bytes, budget).await?;
+            if whole.is_empty() && announced == Some(part.len()) {
+                return Ok(WholeBody { bytes: part, _share: share });
+            }
+            whole.extend_from_slice(&part);
+        }
+        Ok(WholeBody { bytes: whole.into(), _share: share })
     }
 
     /// Reads on to at most [`REFUSED_BODY_BYTES_MAX`], and throws it away.
@@ -102,27 +113,6 @@ impl<B: Body<Data = Bytes> + Unpin> RequestBody<B> {
         Some(usize::try_from(exact).unwrap_or(usize::MAX))
     }
 
-    async fn collect(
-        &mut self,
-        limit: BodyLimit,
-        announced: Option<usize>,
-    ) -> Result<Bytes, Problem> {
-        let first = self.next_part().await?.unwrap_or_default();
-        if announced == Some(first.len()) {
-            return Ok(first);
-        }
-        let mut whole = Vec::with_capacity(announced.unwrap_or(0));
-        let mut part = Some(first);
-        while let Some(bytes) = part {
-            if whole.len() + bytes.len() > limit.bytes_max {
-                return Err(limit.exceeded());
-            }
-            whole.extend_from_slice(&bytes);
-            part = self.next_part().await?;
-        }
-        Ok(whole.into())
-    }
-
     async fn next_part(&mut self) -> Result<Option<Bytes>, Problem> {
         self.unasked = false;
         while let Some(frame) = self.body.frame().await {
@@ -143,9 +133,9 @@ impl BodyLimit {
     }
 }
 
-fn deadline(expected_bytes: usize) -> Instant {
-    let seconds = expected_bytes as u64 / BYTES_PER_SECOND_MIN;
-    Instant::now() + PATIENCE + Duration::from_secs(seconds)
+/// Until when the next part must come, of a body of which so many bytes did.
+fn deadline(began: Instant, bytes: usize) -> Instant {
+    began + PATIENCE + Duration::from_secs(bytes as u64 / BYTES_PER_SECOND_MIN)
 }
 
 fn too_slow() -> Problem {
@@ -191,6 +181,19 @@ mod tests {
         assert_eq!(read.err().unwrap().code(), Code::BodyTooLarge);
         let read = body(parts(&["abc", "de"])).read(LIMIT, &budget).await;
         assert_eq!(read.err().unwrap().code(), Code::BodyTooLarge);
+    }
+
+    #[tokio::test]
+    async fn what_is_announced_and_does_not_come_takes_nothing_from_others() {
+        let budget = Budget::new(4);
+        let silence = futures_util::stream::pending::<std::io::Result<http_body::Frame<Bytes>>>();
+        let mut waiting = body(StreamBody::new(silence));
+        let waiting = waiting.read(LIMIT, &budget);
+        tokio::select! {
+            biased;
+            _ = waiting => panic!("nothing came"),
+            read = async { body(Full::from("abcd")).read(LIMIT, &budget).await.is_ok() } => assert!(read),
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -53,7 +53,7 @@ where
     guarantees::consistency(&mut query)?;
     query.finish()?;
     content_type::require_json(&head.headers)?;
-    let keys = json::many_keys(&body.read(LIMIT, &backend.bodies).await?)?;
+    let keys = json::many_keys(&body.read(LIMIT, &backend.key_lists).await?)?;
     let mut seen = HashSet::with_capacity(keys.len());
     let mut names = Vec::with_capacity(keys.len());
     for key in keys {
