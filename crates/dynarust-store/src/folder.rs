@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use dynarust_core::NodeId;
 
 use crate::journal::disk::sync_parent;
-use crate::open::OpenError;
+use crate::open_error::OpenError;
 
 /// The format that this program writes, and the newest that it reads.
 pub(crate) const FORMAT: u32 = 1;
@@ -79,7 +79,9 @@ impl Folder {
             .and_then(|line| line.strip_prefix("node "))
             .and_then(|id| u64::from_str_radix(id, 16).ok());
         match (format, node) {
-            (Some(found), _) if found > FORMAT => Err(OpenError::NewerFormat { path, found }),
+            (Some(found), _) if found > FORMAT => {
+                Err(OpenError::NewerFormat { path, found, newest: FORMAT })
+            }
             (Some(FORMAT), Some(node)) => Ok(Some(NodeId(node))),
             _ => Err(OpenError::UnknownFormat { path }),
         }

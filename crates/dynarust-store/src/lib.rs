@@ -19,6 +19,7 @@ mod group;
 mod journal;
 mod local;
 mod open;
+mod open_error;
 mod overlay;
 pub mod port;
 mod readers;
@@ -35,7 +36,7 @@ pub use clock::{SystemClock, WallClock};
 pub use config::StoreConfig;
 pub use finding::{Finding, Part};
 pub use local::LocalStore;
-pub use open::OpenError;
+pub use open_error::OpenError;
 pub use port::{
     Change, Durability, FeedPage, ReadError, Scan, ScanPage, Store, Write, WriteError, Written,
 };

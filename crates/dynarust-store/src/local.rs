@@ -25,7 +25,8 @@ use crate::base::{Bounds, ReadBase, ScrubPosition};
 use crate::config::StoreConfig;
 use crate::folder::Folder;
 use crate::journal::disk::{Disk, RealDisk};
-use crate::open::{OpenError, Opened, base_error, io, open};
+use crate::open::{Opened, open};
+use crate::open_error::OpenError;
 use crate::overlay;
 use crate::port::{FeedPage, ReadError, Scan, ScanPage, Store, Write, WriteError, Written};
 use crate::readers::Readers;
@@ -59,7 +60,7 @@ impl LocalStore {
     pub(crate) fn open_on(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
         let (store, writer, applier) = Self::assemble(config, disk)?;
         let threads = start(writer, applier, Arc::clone(&store.folder))
-            .map_err(|error| io(&store.folder, error))?;
+            .map_err(|error| OpenError::io(store.folder.path(), error))?;
         *store.threads.lock() = Some(threads);
         Ok(store)
     }
@@ -71,7 +72,7 @@ impl LocalStore {
     ) -> Result<(Self, Writer, Applier), OpenError> {
         let opened = open(config, Arc::clone(&disk))?;
         let base_path = opened.folder.base();
-        let refused = |error| base_error(&base_path, error);
+        let refused = |error| OpenError::base(&base_path, error);
         let readers = Readers::open(&base_path).map_err(refused)?;
         let writers_base = ReadBase::open(&base_path).map_err(refused)?;
         let forgotten = opened.base.meta().forgotten_seq;

@@ -3,92 +3,20 @@
 //! Invariant: an error leaves the folder as it was, but for files that hold nothing. A folder that had
 //! data is never opened as an empty one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use dynarust_core::{Epoch, NodeId, Seq};
 
-use crate::base::{self, ApplyBase, BaseError, OpenBase};
+use crate::base::{self, ApplyBase, OpenBase};
 use crate::config::StoreConfig;
-use crate::folder::{FORMAT, Folder};
-use crate::journal::disk::{Disk, is_full};
+use crate::folder::Folder;
+use crate::journal::disk::Disk;
 use crate::journal::frame::Binding;
-use crate::journal::recovery::{self, Mode, Recovered, RecoveryError};
+use crate::journal::recovery::{self, Mode, Recovered};
 use crate::journal::{Begin, Complete, CompleteSegments, JournalWriter, segment};
+use crate::open_error::OpenError;
 use crate::recent::Recent;
-
-/// Why a folder could not be opened. It holds what it held.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The operating system refused.
-    #[error("cannot use {path}: {error}", path = path.display())]
-    Folder {
-        /// The file or folder.
-        path: PathBuf,
-        /// What it said.
-        error: std::io::Error,
-    },
-    /// Another process has it.
-    #[error(
-        "{path} is in use by another process: stop that one, or choose another folder with --data-dir",
-        path = path.display()
-    )]
-    Locked {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A later release wrote it.
-    #[error(
-        "{path} has format {found}, newer than this release reads (up to {FORMAT}): use the release \
-         that wrote it, or a later one",
-        path = path.display()
-    )]
-    NewerFormat {
-        /// The file that says so.
-        path: PathBuf,
-        /// The format.
-        found: u32,
-    },
-    /// It is not a node's.
-    #[error(
-        "{path} does not say the format of a node's folder: bring it back from a copy",
-        path = path.display()
-    )]
-    UnknownFormat {
-        /// The file that should.
-        path: PathBuf,
-    },
-    /// The folder has had data, and the base is gone, or is no base of this node.
-    #[error(
-        "the base {path} is damaged or missing: {reason}. Bring the folder back from a copy; nothing \
-         was changed",
-        path = path.display()
-    )]
-    Base {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: Arc<str>,
-    },
-    /// The journal is damaged at a place that had been synced.
-    #[error(
-        "the journal is damaged: {place}. `DynaRust verify {folder}` tells more; bring the folder \
-         back from a copy, or go on without what is lost by `DynaRust salvage {folder}`",
-        folder = folder.display()
-    )]
-    Journal {
-        /// The node's folder.
-        folder: PathBuf,
-        /// File, offset, and what is wrong.
-        place: String,
-    },
-    /// No space for what a start needs.
-    #[error("the disk of {path} is full: free some space, then start again", path = path.display())]
-    Full {
-        /// The folder.
-        path: PathBuf,
-    },
-}
 
 /// A folder with all that is needed to run.
 pub(crate) struct Opened {
@@ -114,20 +42,22 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let folder = Folder::lock(&config.folder)?;
     let base = open_base(&folder)?;
     let node = base.meta.node;
-    segment::remove_unfinished(&folder.journal()).map_err(|error| io(&folder, error))?;
+    segment::remove_unfinished(&folder.journal())
+        .map_err(|error| OpenError::io(folder.path(), error))?;
     let (recovered, recent, journaled) = recover(&folder, base.meta.applied_seq)?;
-    let segments =
-        recovered.settle(disk.as_ref()).map_err(|error| journal_error(&folder, error))?;
+    let segments = recovered
+        .settle(disk.as_ref())
+        .map_err(|error| OpenError::journal(folder.path(), error))?;
     tell(&folder, &recovered);
 
     let epoch = Epoch(rand::random());
     let last_seq = recent.head();
     let clock_ceiling = base.meta.clock_ceiling.max(recovered.clock_ceiling);
     let path = base.path.clone();
-    let mut base = ApplyBase::new(base).map_err(|error| base_error(&path, error))?;
+    let mut base = ApplyBase::new(base).map_err(|error| OpenError::base(&path, error))?;
     let (incarnation, known_epochs) = base
         .begin_epoch(epoch, last_seq, clock_ceiling)
-        .map_err(|error| base_error(&path, error))?;
+        .map_err(|error| OpenError::base(&path, error))?;
     let complete = complete_segments(segments, last_seq);
     let begin = Begin {
         binding: Binding { segment: recovered.next_segment(), secret: rand::random() },
@@ -136,7 +66,7 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
         segment_bytes: config.segment_bytes,
     };
     let journal = JournalWriter::begin(disk, folder.journal(), begin, Arc::clone(&complete))
-        .map_err(|error| io(&folder, error))?;
+        .map_err(|error| OpenError::io(folder.path(), error))?;
     Ok(Opened {
         folder,
         node,
@@ -156,7 +86,9 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
 pub(crate) fn open_base(folder: &Folder) -> Result<OpenBase, OpenError> {
     let path = folder.base();
     let identity = folder.identity()?;
-    let frames = !segment::list(&folder.journal()).map_err(|error| io(folder, error))?.is_empty();
+    let frames = !segment::list(&folder.journal())
+        .map_err(|error| OpenError::io(folder.path(), error))?
+        .is_empty();
     // A base without an identity: the making of the folder was cut short, and is done again.
     let base = if identity.is_none() && !frames {
         warn_of_neighbours(folder);
@@ -164,7 +96,7 @@ pub(crate) fn open_base(folder: &Folder) -> Result<OpenBase, OpenError> {
     } else {
         base::open_existing(&path)
     };
-    let base = base.map_err(|error| base_error(&path, error))?;
+    let base = base.map_err(|error| OpenError::base(&path, error))?;
     match identity {
         Some(node) if node != base.meta.node => {
             let reason = format!("the folder is node {node}'s, the base is {}'s", base.meta.node);
@@ -185,7 +117,7 @@ fn recover(folder: &Folder, applied: Seq) -> Result<(Recovered, Recent, usize), 
             recent.publish(&Arc::new(stored));
         }
     })
-    .map_err(|error| journal_error(folder, error))?;
+    .map_err(|error| OpenError::journal(folder.path(), error))?;
     match recovered.first_seq {
         Some(first) if first > applied + 1 => {
             let place = format!(
@@ -224,29 +156,5 @@ fn warn_of_neighbours(folder: &Folder) {
             new = %folder.path().display(), others = others.join(", "),
             "a new, empty folder is made beside others: another port is another node"
         );
-    }
-}
-
-pub(crate) fn io(folder: &Folder, error: std::io::Error) -> OpenError {
-    let path = folder.path().to_owned();
-    if is_full(&error) { OpenError::Full { path } } else { OpenError::Folder { path, error } }
-}
-
-pub(crate) fn base_error(path: &Path, error: BaseError) -> OpenError {
-    let path = path.to_owned();
-    match error {
-        BaseError::Full => OpenError::Full { path },
-        BaseError::Busy(reason) | BaseError::Damaged(reason) | BaseError::Io(reason) => {
-            OpenError::Base { path, reason }
-        }
-    }
-}
-
-pub(crate) fn journal_error(folder: &Folder, error: RecoveryError) -> OpenError {
-    match error {
-        RecoveryError::Io { path, error } => OpenError::Folder { path, error },
-        RecoveryError::Damaged(damage) => {
-            OpenError::Journal { folder: folder.path().to_owned(), place: damage.to_string() }
-        }
     }
 }

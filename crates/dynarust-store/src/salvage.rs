@@ -12,7 +12,7 @@ use crate::folder::Folder;
 use crate::journal::disk::sync_parent;
 use crate::journal::recovery::{self, Mode};
 use crate::journal::segment;
-use crate::open::{OpenError, base_error, io, journal_error};
+use crate::open_error::OpenError;
 
 /// What was saved, and what was not.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     let folder = Folder::lock_existing(path)?;
     folder.identity()?;
     let base_path = folder.base();
-    let refused = |error| base_error(&base_path, error);
+    let refused = |error| OpenError::base(&base_path, error);
     let open = base::open_existing(&base_path).map_err(refused)?;
     let applied = open.meta.applied_seq;
     let mut records = Vec::new();
@@ -44,7 +44,7 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
             records.push(Arc::new(stored));
         }
     })
-    .map_err(|error| journal_error(&folder, error))?;
+    .map_err(|error| OpenError::journal(folder.path(), error))?;
 
     let mut base = ApplyBase::new(open).map_err(refused)?;
     let saved = records.len() as u64;
@@ -82,7 +82,8 @@ fn newest_of_each(
 
 /// Moves the segments into a folder of their own beside the journal.
 fn set_aside(folder: &Folder) -> Result<Option<PathBuf>, OpenError> {
-    let segments = segment::list(&folder.journal()).map_err(|error| io(folder, error))?;
+    let segments =
+        segment::list(&folder.journal()).map_err(|error| OpenError::io(folder.path(), error))?;
     if segments.is_empty() {
         return Ok(None);
     }
@@ -100,6 +101,6 @@ fn set_aside(folder: &Folder) -> Result<Option<PathBuf>, OpenError> {
         sync_parent(&aside)?;
         sync_parent(&folder.journal().join("."))
     };
-    moved().map_err(|error| io(folder, error))?;
+    moved().map_err(|error| OpenError::io(folder.path(), error))?;
     Ok(Some(aside))
 }

@@ -10,7 +10,7 @@ use crate::base;
 use crate::finding::{Finding, Part};
 use crate::folder::Folder;
 use crate::journal::recovery::{self, Mode};
-use crate::open::{OpenError, base_error, journal_error};
+use crate::open_error::OpenError;
 
 /// What a folder holds, and what is wrong with it.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
     let folder = Folder::lock_existing(path)?;
     let identity = folder.identity()?;
     let base_path = folder.base();
-    let refused = |error| base_error(&base_path, error);
+    let refused = |error| OpenError::base(&base_path, error);
     let open = base::open_existing(&base_path).map_err(refused)?;
     let audit = base::audit(&open.connection, open.meta.applied_seq, &open.meta.digests)
         .map_err(refused)?;
@@ -64,7 +64,7 @@ fn journal(folder: &Folder, applied: u64, report: &mut Report) -> Result<(), Ope
     let read = recovery::read(&folder.journal(), Mode::Inspect, |stored| {
         records += u64::from(stored.seq > applied);
     })
-    .map_err(|error| journal_error(folder, error))?;
+    .map_err(|error| OpenError::journal(folder.path(), error))?;
     report.journal_frames = read.frames;
     report.journal_records = records;
     report.torn_bytes = read.torn.map_or(0, |torn| torn.written_bytes);

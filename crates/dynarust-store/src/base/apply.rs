@@ -9,9 +9,10 @@ use dynarust_core::{Epoch, Partition, Seq, Stored, UnixMillis, Version};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::audit::{Audit, audit};
+use super::error::BaseError;
 use super::meta::Meta;
 use super::row::{COLUMNS, Head, RowRead, from_signed, read_stored, row_checksum, to_signed};
-use super::schema::{BaseError, OpenBase};
+use super::schema::OpenBase;
 
 /// How often the feed's times are noted: tombstones are forgotten with this grain.
 const FEED_TIMES_MILLIS: UnixMillis = 60_000;

@@ -4,8 +4,8 @@ use dynarust_core::digest::Digests;
 use dynarust_core::{Partition, Seq};
 use rusqlite::Connection;
 
+use super::error::BaseError;
 use super::row::{COLUMNS, RowRead, from_signed, read_stored};
-use super::schema::BaseError;
 use crate::finding::{Finding, Part};
 
 /// Problems beyond so many are not listed.

@@ -8,8 +8,8 @@ use dynarust_core::{NodeId, Seq};
 use rusqlite::{Connection, OptionalExtension, params};
 use twox_hash::XxHash3_64;
 
+use super::error::BaseError;
 use super::row::{from_signed, to_signed};
-use super::schema::BaseError;
 
 /// See the module.
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@
 
 mod apply;
 mod audit;
+mod error;
 mod meta;
 mod read;
 mod row;
@@ -16,6 +17,7 @@ mod sweep;
 
 pub(crate) use apply::ApplyBase;
 pub(crate) use audit::audit;
+pub(crate) use error::BaseError;
 pub(crate) use read::{Bounds, ReadBase, ReadFailure};
-pub(crate) use schema::{BaseError, OpenBase, open_existing, open_or_create};
+pub(crate) use schema::{OpenBase, open_existing, open_or_create};
 pub(crate) use scrub::{Rot, ScrubPosition};

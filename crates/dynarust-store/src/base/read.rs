@@ -5,8 +5,9 @@ use std::path::Path;
 use dynarust_core::{KeyRange, RecordName, Seq, Stored};
 use rusqlite::{Connection, OpenFlags, Params, params};
 
+use super::error::BaseError;
 use super::row::{COLUMNS, RowRead, from_signed, read_stored, to_signed};
-use super::schema::{BaseError, connect};
+use super::schema::connect;
 
 /// How much a read may bring at most; one record it may always bring.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use twox_hash::XxHash3_64;
 
-use super::schema::BaseError;
+use super::error::BaseError;
 
 /// The columns that [`read_stored`] wants, in its order.
 pub(super) const COLUMNS: &str =

@@ -10,10 +10,10 @@ use dynarust_core::{Partition, RecordName, Stored, Version};
 use rusqlite::{OptionalExtension, params};
 
 use super::apply::ApplyBase;
+use super::error::BaseError;
 use super::meta::Meta;
 use super::read::Bounds;
 use super::row::{COLUMNS, RowRead, read_stored, to_signed};
-use super::schema::BaseError;
 
 /// Rows that are passed where a page cannot be read.
 const PASSED_ROWS: i64 = 16;

@@ -5,8 +5,8 @@ use dynarust_core::{Seq, UnixMillis};
 use rusqlite::{OptionalExtension, params};
 
 use super::apply::ApplyBase;
+use super::error::BaseError;
 use super::row::{from_signed, to_signed};
-use super::schema::BaseError;
 
 /// Tombstones that one transaction forgets.
 const SWEEP_MAX: i64 = 1000;

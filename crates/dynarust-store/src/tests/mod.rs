@@ -5,4 +5,5 @@ mod faults;
 mod formats;
 mod local;
 mod model;
+mod recovery;
 mod rot;
