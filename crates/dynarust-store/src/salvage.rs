@@ -33,10 +33,15 @@ pub struct Salvaged {
 /// [`OpenError`] where it is no node's folder, is in use, or its base cannot be used.
 pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     let folder = Folder::lock_existing(path)?;
-    folder.identity()?;
+    let identity = folder.identity()?;
     let base_path = folder.base();
     let refused = |error| OpenError::base(&base_path, error);
     let open = base::open_existing(&base_path).map_err(refused)?;
+    if let Some(node) = identity.filter(|node| *node != open.meta.node) {
+        let reason =
+            format!("the folder is node {node}'s, the base is {}'s", open.meta.node).into();
+        return Err(OpenError::Base { path: base_path, reason });
+    }
     let applied = open.meta.applied_seq;
     let mut records = Vec::new();
     let recovered = recovery::read(&folder.journal(), Mode::Salvage, |stored| {
@@ -62,9 +67,12 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
         return Err(OpenError::Base { path: base_path, reason });
     }
     let set_aside = set_aside(&folder)?;
+    let gap = recovered.first_seq.filter(|first| *first > applied + 1).map(|first| {
+        format!("the journal begins with record {first}, and the base ends with {applied}")
+    });
     Ok(Salvaged {
         records: saved,
-        damages: recovered.damages.iter().map(ToString::to_string).collect(),
+        damages: gap.into_iter().chain(recovered.damages.iter().map(ToString::to_string)).collect(),
         set_aside,
         problems: audit.problems,
     })
