@@ -193,8 +193,8 @@ impl Applier {
         }
     }
 
-    /// Forgets some old tombstones; returns how many. Readers are told first, so that none resumes below a delete that is
-    /// about to go.
+    /// Forgets some old tombstones; returns how many. Readers are told first, so that none resumes
+    /// below a delete that is about to go.
     pub(crate) fn sweep(&mut self) -> Result<usize, BaseError> {
         let old = self.base.old_tombstones(self.wall_clock.now())?;
         if !old.is_empty() {
