@@ -1,4 +1,7 @@
-//! One group commit, decided: conditions, stamps, seqs and the merge law, before anything is written.
+//! One group commit, decided: conditions, stamps and seqs, before anything is written.
+//!
+//! A fresh stamp is above what it replaces, so the merge law has nothing to decide here; it does where
+//! records come into the base.
 //!
 //! Invariants:
 //! - a write sees what the writes before it in the group will have done, and nothing else that is not
