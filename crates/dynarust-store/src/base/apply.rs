@@ -148,16 +148,13 @@ fn apply_one(
     if merge(version, stored.record.version) == Merge::Keep && is_sound(transaction, stored)? {
         return Ok(());
     }
-    let id = match present {
-        Some((id, head)) => {
-            replace(transaction, id, head, stored)?;
-            if let Some(head) = head.filter(|head| !head.tombstone) {
-                digests.remove(&stored.name, head.version);
-            }
-            id
+    if let Some((id, head)) = present {
+        forget_entry(transaction, id, head)?;
+        if let Some(head) = head.filter(|head| !head.tombstone) {
+            digests.remove(&stored.name, head.version);
         }
-        None => insert(transaction, stored)?,
-    };
+    }
+    let id = put(transaction, stored)?;
     transaction
         .prepare_cached("INSERT OR REPLACE INTO feed (seq, record, partition) VALUES (?, ?, ?)")?
         .execute(params![to_signed(stored.seq), id, Partition::of(&stored.name).number()])?;
@@ -207,11 +204,11 @@ fn present(
     Ok(row)
 }
 
-fn replace(
+/// Removes the feed entry of a row that is about to be replaced.
+fn forget_entry(
     transaction: &Transaction<'_>,
     id: i64,
     head: Option<Head>,
-    stored: &Stored,
 ) -> Result<(), BaseError> {
     let removed = match head {
         Some(head) => transaction
@@ -223,44 +220,37 @@ fn replace(
         // The row is damaged and does not say which entry is its own.
         transaction.execute("DELETE FROM feed WHERE record = ?", [id])?;
     }
-    let record = &stored.record;
-    transaction
-        .prepare_cached(
-            "UPDATE records SET seq = ?, version = ?, previous = ?, expiry = ?, flags = ?,
-                                checksum = ?, value = ? WHERE id = ?",
-        )?
-        .execute(params![
-            to_signed(stored.seq),
-            record.version.to_bytes(),
-            record.previous.map(Version::to_bytes),
-            record.expiry.map(to_signed),
-            record.flags(),
-            to_signed(row_checksum(stored)),
-            text(&record.value),
-            id,
-        ])?;
     Ok(())
 }
 
-fn insert(transaction: &Transaction<'_>, stored: &Stored) -> Result<i64, BaseError> {
+/// Writes the row, a new one or over the one of that name, and returns its id.
+fn put(transaction: &Transaction<'_>, stored: &Stored) -> Result<i64, BaseError> {
     let record = &stored.record;
-    transaction
+    let id = transaction
         .prepare_cached(
             "INSERT INTO records (table_name, key, seq, version, previous, expiry, flags, checksum,
-                                  value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                  value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (table_name, key) DO UPDATE SET
+                 seq = excluded.seq, version = excluded.version, previous = excluded.previous,
+                 expiry = excluded.expiry, flags = excluded.flags, checksum = excluded.checksum,
+                 value = excluded.value
+             RETURNING id",
         )?
-        .execute(params![
-            stored.name.table(),
-            stored.name.key(),
-            to_signed(stored.seq),
-            record.version.to_bytes(),
-            record.previous.map(Version::to_bytes),
-            record.expiry.map(to_signed),
-            record.flags(),
-            to_signed(row_checksum(stored)),
-            text(&record.value),
-        ])?;
-    Ok(transaction.last_insert_rowid())
+        .query_row(
+            params![
+                stored.name.table(),
+                stored.name.key(),
+                to_signed(stored.seq),
+                record.version.to_bytes(),
+                record.previous.map(Version::to_bytes),
+                record.expiry.map(to_signed),
+                record.flags(),
+                to_signed(row_checksum(stored)),
+                text(&record.value),
+            ],
+            |row| row.get(0),
+        )?;
+    Ok(id)
 }
 
 /// Binds bytes as SQLite text, without looking at them again: they were checked when they came.
