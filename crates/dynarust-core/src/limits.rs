@@ -14,6 +14,9 @@ pub const VALUE_BYTES_DEFAULT: usize = 1 << 20;
 /// The highest `--max-value-bytes`.
 pub const VALUE_BYTES_CEILING: usize = 16 << 20;
 
+/// Bytes of the record cache, unless `--cache-bytes` says otherwise.
+pub const CACHE_BYTES_DEFAULT: u64 = 16 << 20;
+
 /// What a PUT's body may hold beside the value: the member's name, braces and white space.
 pub const PUT_ENVELOPE_BYTES_MAX: usize = 64 << 10;
 /// Bytes in the body of a request for many keys.

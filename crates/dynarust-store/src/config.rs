@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::limits::SEGMENT_BYTES;
+use dynarust_core::limits::{CACHE_BYTES_DEFAULT, SEGMENT_BYTES};
 
 use crate::clock::{SystemClock, WallClock};
 
@@ -33,7 +33,7 @@ impl StoreConfig {
     pub fn new(folder: PathBuf) -> Self {
         Self {
             folder,
-            cache_bytes: 16 << 20,
+            cache_bytes: CACHE_BYTES_DEFAULT,
             relaxed_flush: Duration::from_millis(100),
             apply_interval: Duration::from_secs(1),
             segment_bytes: SEGMENT_BYTES,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use dynarust_core::limits::{CACHE_BYTES_DEFAULT, VALUE_BYTES_DEFAULT};
+
 use crate::byte_count::ByteCount;
 
 const EXAMPLES: &str = "\
@@ -50,11 +52,11 @@ pub(crate) struct Arguments {
     pub(crate) data_dir: Option<PathBuf>,
 
     /// Memory for records that are read often
-    #[arg(long, env = "DYNARUST_CACHE_BYTES", value_name = "SIZE", default_value = "16M")]
+    #[arg(long, env = "DYNARUST_CACHE_BYTES", value_name = "SIZE", default_value_t = ByteCount(CACHE_BYTES_DEFAULT))]
     pub(crate) cache_bytes: ByteCount,
 
     /// The largest value: bytes of its JSON text, up to 16M
-    #[arg(long, env = "DYNARUST_MAX_VALUE_BYTES", value_name = "SIZE", default_value = "1M")]
+    #[arg(long, env = "DYNARUST_MAX_VALUE_BYTES", value_name = "SIZE", default_value_t = ByteCount(VALUE_BYTES_DEFAULT as u64))]
     pub(crate) max_value_bytes: ByteCount,
 
     /// When a write that does not say is answered: once it is on stable storage, or before

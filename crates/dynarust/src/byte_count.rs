@@ -1,5 +1,6 @@
 //! Numbers of bytes as people write them: `16777216`, `512K`, `16M`, `1G`.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// A number of bytes.
@@ -10,6 +11,18 @@ pub(crate) struct ByteCount(pub(crate) u64);
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a number of bytes is written as 16777216, 512K, 16M or 1G")]
 pub(crate) struct NotAByteCount;
+
+/// In the largest unit that fits without a rest.
+impl fmt::Display for ByteCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(30, "G"), (20, "M"), (10, "K")];
+        let fits = |shift: u32| self.0 > 0 && self.0.trailing_zeros() >= shift;
+        match units.into_iter().find(|(shift, _)| fits(*shift)) {
+            Some((shift, unit)) => write!(f, "{}{unit}", self.0 >> shift),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
 
 impl FromStr for ByteCount {
     type Err = NotAByteCount;
@@ -36,6 +49,16 @@ impl FromStr for ByteCount {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_is_read_back() {
+        for (bytes, text) in
+            [(0, "0"), (1, "1"), (1 << 10, "1K"), (16 << 20, "16M"), (3 << 30, "3G")]
+        {
+            assert_eq!(ByteCount(bytes).to_string(), text);
+            assert_eq!(text.parse(), Ok(ByteCount(bytes)));
+        }
+    }
 
     #[test]
     fn units_are_powers_of_1024() {
