@@ -118,6 +118,12 @@ impl StoreInMemory {
         }
     }
 
+    fn take(&self, write: Write) -> Result<Written, WriteError> {
+        let written = self.decide(write);
+        self.publish();
+        written
+    }
+
     fn decide(&self, write: Write) -> Result<Written, WriteError> {
         let mut state = self.state.lock();
         if let Some(refusal) = &state.refusal {
@@ -214,14 +220,16 @@ impl Store for StoreInMemory {
     }
 
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, WriteError>> {
+        // Writes that need not wait take in the call, as the port has it.
+        if !self.held.borrow().hold {
+            return future::ready(self.take(write)).boxed();
+        }
         async move {
             self.held.send_modify(|held| held.waiting += 1);
             let mut held = self.held.subscribe();
             let _ = held.wait_for(|held| !held.hold).await;
             self.held.send_modify(|held| held.waiting -= 1);
-            let written = self.decide(write);
-            self.publish();
-            written
+            self.take(write)
         }
         .boxed()
     }

@@ -131,12 +131,16 @@ impl LocalStore {
         self.readers.with(move |base| shared.find(base, &name)).await
     }
 
-    async fn submit(&self, write: Write) -> Result<Written, WriteError> {
+    /// Queues the write before it returns, so that writes are taken in the order of the calls.
+    fn submit(&self, write: Write) -> impl Future<Output = Result<Written, WriteError>> + use<'_> {
         let (answer, answered) = oneshot::channel();
-        match self.shared.submissions.submit(Submission { write, answer }) {
-            Ok(()) => answered.await.unwrap_or_else(|_| Err(self.stopped())),
-            Err(Refused::Full) => Err(WriteError::Overloaded),
-            Err(Refused::Closed) => Err(self.stopped()),
+        let submitted = self.shared.submissions.submit(Submission { write, answer });
+        async move {
+            match submitted {
+                Ok(()) => answered.await.unwrap_or_else(|_| Err(self.stopped())),
+                Err(Refused::Full) => Err(WriteError::Overloaded),
+                Err(Refused::Closed) => Err(self.stopped()),
+            }
         }
     }
 

@@ -9,7 +9,9 @@
 //! - seqs are visible in order: whoever sees `n` can see everything up to `n`;
 //! - with [`Durability::Sync`] the answer comes after stable storage has it, and nobody sees it
 //!   before;
-//! - a write that was refused changed nothing.
+//! - a write that was refused changed nothing;
+//! - writes are taken in the order in which [`Store::write`] was called, whenever their futures are
+//!   polled: who calls it several times before awaiting has them all in as few groups as they fit.
 //!
 //! [`Record::is_live`]: dynarust_core::Record::is_live
 
@@ -145,7 +147,8 @@ pub trait Store: Send + Sync + 'static {
     /// The record, a tombstone too; `None` where this node never took one in.
     fn get(&self, name: RecordName) -> BoxFuture<'_, Result<Option<Arc<Stored>>, ReadError>>;
 
-    /// Stamps, decides, keeps and publishes one write. Dropping the future does not undo it.
+    /// Stamps, decides, keeps and publishes one write. The call itself submits it; the future waits
+    /// for the answer. Dropping the future does not undo it.
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, WriteError>>;
 
     /// A part of a table in key order, each record as it was at some moment during the call.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dynarust_core::{Condition, Epoch, FeedPosition, KeyRange, NodeId, RecordName, TableName};
 
-use crate::port::{Change, Durability, Scan, Store, Write};
+use crate::port::{Change, Durability, Scan, Store, Write, Written};
 use crate::{LocalStore, OpenError, StoreConfig};
 
 fn config(folder: &std::path::Path) -> StoreConfig {
@@ -48,6 +48,23 @@ async fn a_write_is_read_back_also_after_a_restart() {
     let report = crate::verify::verify(&folder.path().join("node")).unwrap();
     assert_eq!(report.problems, vec![]);
     assert_eq!((report.records, report.journal_frames), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_are_taken_in_the_order_of_the_calls_and_not_of_the_polls() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(&config(folder.path())).unwrap();
+    let first = store.write(put("a", "1", Durability::Sync));
+    let second = store.write(put("a", "2", Durability::Sync));
+    drop(store.write(put("a", "3", Durability::Sync)));
+    let second = second.await.unwrap();
+    let first = first.await.unwrap();
+    let (Written::Done(first), Written::Done(second)) = (first, second) else {
+        panic!("both take");
+    };
+    assert!(first < second);
+    store.close().await;
+    assert_eq!(value(&store, "a").await.unwrap(), "3");
 }
 
 #[tokio::test(flavor = "multi_thread")]
