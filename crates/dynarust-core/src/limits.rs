@@ -14,6 +14,9 @@ pub const VALUE_BYTES_DEFAULT: usize = 1 << 20;
 /// The highest `--max-value-bytes`.
 pub const VALUE_BYTES_CEILING: usize = 16 << 20;
 
+/// Seconds that a record may be given to live: ten years, leap days among them.
+pub const TTL_SECONDS_MAX: u64 = 3653 * 24 * 60 * 60;
+
 /// Bytes of the record cache, unless `--cache-bytes` says otherwise.
 pub const CACHE_BYTES_DEFAULT: u64 = 16 << 20;
 

@@ -12,7 +12,7 @@
 //! | `front_door` | the listening socket, its connections, their end |
 //! | `connection`, `stall_limit` | one connection: hyper and its limits |
 //! | `surface` | **every route of the API** |
-//! | `path`, `query`, `conditions`, `guarantees`, `content_type` | what a request's head says |
+//! | `path`, `query`, `conditions`, `guarantees`, `ttl`, `content_type` | what a request's head says |
 //! | `request_body`, `budget`, `json` | what a request's body says, within bounds |
 //! | `record`, `table`, `live`, `node_state` | the answers |
 //! | `problem` | **every error of the API**, and what becomes one |
@@ -41,6 +41,7 @@ mod response_body;
 mod stall_limit;
 mod surface;
 mod table;
+mod ttl;
 
 #[cfg(test)]
 #[path = "../../dynarust-node/src/store_in_memory.rs"]

@@ -1,7 +1,7 @@
 //! PUT: a key gets a value.
 
 use bytes::Bytes;
-use dynarust_core::{Condition, RecordName, Version};
+use dynarust_core::{Condition, RecordName, UnixMillis, Version};
 use dynarust_store::{Change, Durability, Write};
 
 use crate::{Node, RefusedWrite};
@@ -14,6 +14,8 @@ pub struct Put {
     /// The value's JSON text: valid, within the limits, and owned alone (a slice of a larger buffer
     /// would keep all of that in memory).
     pub value: Bytes,
+    /// From when on the record is gone by itself; `None`: never.
+    pub expiry: Option<UnixMillis>,
     /// What must hold before.
     pub condition: Condition,
     /// When it counts as done.
@@ -29,7 +31,7 @@ impl Node {
     pub async fn put(&self, put: Put) -> Result<Version, RefusedWrite> {
         self.write(Write {
             name: put.name,
-            change: Change::Put { value: put.value, expiry: None },
+            change: Change::Put { value: put.value, expiry: put.expiry },
             condition: put.condition,
             durability: put.durability,
         })

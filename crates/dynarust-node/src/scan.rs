@@ -120,6 +120,7 @@ mod tests {
             let put = Put {
                 name: RecordName::parse("t", key).unwrap(),
                 value: Bytes::copy_from_slice(value.unwrap_or("null").as_bytes()),
+                expiry: None,
                 condition: Condition::default(),
                 durability: Durability::Relaxed,
             };

@@ -20,6 +20,7 @@ use crate::problem::{Code, Problem};
 use crate::query::Query;
 use crate::request_body::{BodyLimit, RequestBody};
 use crate::response_body::Body;
+use crate::ttl::Ttl;
 
 pub(crate) fn put<B>(
     backend: &Arc<Backend>,
@@ -54,10 +55,13 @@ where
     let mut query = Query::parse(head.uri.query())?;
     guarantees::consistency(&mut query)?;
     let durability = guarantees::durability(&mut query, backend.config.durability)?;
+    let ttl = Ttl::take(&mut query)?;
     query.finish()?;
     content_type::require_json(&head.headers)?;
     let condition = conditions::condition(&head.headers)?;
-    let put = Put { name, value: read_value(backend, body).await?, condition, durability };
+    let value = read_value(backend, body).await?;
+    let expiry = ttl.map(|ttl| ttl.expiry(backend.node.now()));
+    let put = Put { name, value, expiry, condition, durability };
     let version = backend.node.put(put).await?;
     let mut response = answer::json_of(StatusCode::OK, &WrittenText::of(version));
     response.headers_mut().insert(ETAG, conditions::entity_tag(version));

@@ -1,7 +1,7 @@
 //! Section 2: records.
 
 use dynarust_core::RecordName;
-use dynarust_store::WriteError;
+use dynarust_store::{Store as _, SystemClock, WallClock as _, WriteError};
 
 use crate::client::JSON;
 use crate::door::Door;
@@ -79,6 +79,28 @@ async fn an_expired_record_is_absent() {
     assert_eq!(door.ask("GET", "/default/keys").await.text(), "[]");
     door.store.insert(name, "1", Some(u64::MAX));
     assert_eq!(door.ask("GET", KEY).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_ttl_sets_the_expiry_and_a_write_without_one_clears_it() {
+    let door = Door::open().await;
+    let name = RecordName::parse("default", "mykey").unwrap();
+    let expiry = || door.store.peek(&name).unwrap().record.expiry;
+    let before = SystemClock.now();
+    door.put(&format!("{KEY}?ttl=2h"), "1").await;
+    let (lifetime, two_hours) = (expiry().unwrap() - before, 2 * 60 * 60 * 1000);
+    assert!((two_hours..=two_hours + 60_000).contains(&lifetime), "{lifetime}");
+    door.put(KEY, "1").await;
+    assert_eq!(expiry(), None);
+    let mut client = door.client().await;
+    for ttl in ["", "0s", "5", "-1s", "11y", "3654d", "1s&ttl=1s"] {
+        let answer = client.put(&format!("{KEY}?ttl={ttl}"), "1").await;
+        answer.assert_problem(400, "invalid_parameter");
+    }
+    let target = format!("{KEY}?ttl=1s");
+    for method in ["GET", "DELETE"] {
+        client.ask(method, &target, &[], "").await.assert_problem(400, "invalid_parameter");
+    }
 }
 
 #[tokio::test]
@@ -178,7 +200,6 @@ async fn guarantees_are_taken_or_refused() {
         "consistency=one&consistency=one",
         "consistancy=one",
         "durability=maybe",
-        "ttl=1s",
         "a=%",
     ] {
         let target = format!("{KEY}?{query}");
