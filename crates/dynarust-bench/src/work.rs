@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 
 use crate::Load;
 use crate::connection::{BenchError, Connection};
-use crate::lorem;
 use crate::tally::Tally;
+use dynarust_bench::lorem;
 
 /// What a connection does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

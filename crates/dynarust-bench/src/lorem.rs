@@ -48,7 +48,7 @@ const WORDS: [&str; 40] = [
 ];
 
 /// Appends a JSON string of random words.
-pub(crate) fn push_text(dice: &mut SmallRng, text: &mut Vec<u8>) {
+pub fn push_text(dice: &mut SmallRng, text: &mut Vec<u8>) {
     text.push(b'"');
     for word in 0..WORDS_PER_RECORD {
         if word > 0 {

@@ -7,7 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a command line program")]
 
 mod connection;
-mod lorem;
+
 mod streams;
 mod tally;
 mod work;

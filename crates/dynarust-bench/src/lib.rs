@@ -1,0 +1,3 @@
+//! What a load on a node needs.
+
+pub mod lorem;
