@@ -3,6 +3,17 @@
 //! What an operator can set has its default and its bounds here; the assertions at the end hold the
 //! limits against each other.
 
+/// Makes the limits, and the list of all of them, so that none can be left out there.
+macro_rules! limits {
+    ($($(#[$doc:meta])* pub const $name:ident: $type:ty = $value:expr;)+) => {
+        $($(#[$doc])* pub const $name: $type = $value;)+
+
+        /// Every limit of this file, by its name: what `/metrics` and `/stats` show.
+        pub const ALL: &[(&str, u64)] = &[$((stringify!($name), $name as u64),)+];
+    };
+}
+
+limits! {
 /// Bytes in the name of a table.
 pub const TABLE_BYTES_MAX: usize = 128;
 /// Bytes in a key.
@@ -87,6 +98,7 @@ pub const SELECTORS_MAX: usize = 1000;
 pub const STREAM_QUEUE_BYTES_MAX: usize = 1 << 20;
 /// Live streams of one node.
 pub const STREAMS_MAX: usize = 100_000;
+}
 
 const _: () = {
     assert!(VALUE_BYTES_DEFAULT <= VALUE_BYTES_CEILING);

@@ -1,9 +1,7 @@
 //! Making answers, now or later.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -16,34 +14,27 @@ use crate::response_body::Body;
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// The future of an answer. What can be told at once costs no allocation.
+/// What a request comes to.
+pub(crate) type Outcome = Result<Response<Body>, Problem>;
+
+/// The future of an [`Outcome`].
+pub(crate) type LaterAnswer = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// What is told at once costs no allocation.
 pub(crate) enum Answer {
-    /// Told at once; `None` once it was taken.
-    Now(Option<Response<Body>>),
+    /// Told at once.
+    Now(Outcome),
     /// Told when it is known.
-    Later(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
+    Later(LaterAnswer),
 }
 
 impl Answer {
-    pub(crate) fn now(outcome: Result<Response<Body>, Problem>) -> Self {
-        Self::Now(Some(outcome.unwrap_or_else(Problem::into_response)))
+    pub(crate) fn now(outcome: Outcome) -> Self {
+        Self::Now(outcome)
     }
 
-    pub(crate) fn later(
-        outcome: impl Future<Output = Result<Response<Body>, Problem>> + Send + 'static,
-    ) -> Self {
-        Self::Later(Box::pin(async move { outcome.await.unwrap_or_else(Problem::into_response) }))
-    }
-}
-
-impl Future for Answer {
-    type Output = Result<Response<Body>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.get_mut() {
-            Self::Now(response) => response.take().map_or(Poll::Pending, |it| Poll::Ready(Ok(it))),
-            Self::Later(future) => future.as_mut().poll(context).map(Ok),
-        }
+    pub(crate) fn later(outcome: impl Future<Output = Outcome> + Send + 'static) -> Self {
+        Self::Later(Box::pin(outcome))
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use dynarust_core::UnixMillis;
 use dynarust_core::limits::{BODIES_BYTES_MAX, KEY_LISTS_BYTES_MAX, PAGES_BYTES_MAX};
 use dynarust_node::Node;
 use dynarust_store::Durability;
 
 use crate::budget::Budget;
+use crate::counts::Counts;
 
 /// What an operator can set of the front door.
 #[derive(Debug, Clone)]
@@ -23,6 +25,10 @@ pub struct HttpConfig {
 pub(crate) struct Backend {
     pub(crate) node: Arc<Node>,
     pub(crate) config: HttpConfig,
+    /// When this node started.
+    pub(crate) started: UnixMillis,
+    /// What was asked for, and how it was answered.
+    pub(crate) counts: Arc<Counts>,
     /// Bytes of records' bodies in memory.
     pub(crate) bodies: Budget,
     /// Bytes of lists of keys in memory: apart, so that they never keep a write waiting.
@@ -34,8 +40,10 @@ pub(crate) struct Backend {
 impl Backend {
     pub(crate) fn new(node: Arc<Node>, config: HttpConfig) -> Self {
         Self {
+            started: node.now(),
             node,
             config,
+            counts: Arc::new(Counts::new()),
             bodies: Budget::new(BODIES_BYTES_MAX),
             key_lists: Budget::new(KEY_LISTS_BYTES_MAX),
             pages: Budget::new(PAGES_BYTES_MAX),

@@ -3,35 +3,43 @@
 //! ```text
 //! socket ──► front_door ──► connection (hyper) ──► surface ─┬─ record/{get,put,delete}
 //!                                                           ├─ live/subscribe ──► live/sse
-//!                                                           └─ axum ─┬─ table/{store,keys,multi_get}
-//!                                                                    └─ node_state
+//!                                                           ├─ table/{store,keys,multi_get}
+//!                                                           └─ node_state, figures/{stats,metrics}
 //! ```
 //!
 //! | file | what it holds |
 //! | --- | --- |
 //! | `front_door` | the listening socket, its connections, their end |
 //! | `connection`, `stall_limit` | one connection: hyper and its limits |
-//! | `surface` | **every route of the API** |
+//! | `address`, `operation` | **every route of the API**, and its name |
+//! | `surface` | from a request to who answers it |
+//! | `measured`, `counts`, `latencies` | what was asked for, how it was answered, and how soon |
 //! | `path`, `query`, `conditions`, `guarantees`, `ttl`, `content_type` | what a request's head says |
 //! | `request_body`, `budget`, `json` | what a request's body says, within bounds |
-//! | `record`, `table`, `live`, `node_state` | the answers |
+//! | `record`, `table`, `live`, `node_state`, `figures` | the answers |
 //! | `problem` | **every error of the API**, and what becomes one |
 //! | `answer`, `response_body` | how answers are made and sent |
 //!
 //! Nothing here decides what a record is or who owns it: that is `dynarust-node`'s and
 //! `dynarust-core`'s.
 
+mod address;
 mod answer;
 mod backend;
 mod budget;
 mod conditions;
 mod connection;
 mod content_type;
+mod counts;
+mod figures;
 mod front_door;
 mod guarantees;
 mod json;
+mod latencies;
 mod live;
+mod measured;
 mod node_state;
+mod operation;
 mod path;
 mod problem;
 mod query;

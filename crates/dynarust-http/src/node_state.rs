@@ -1,9 +1,7 @@
 //! What a node tells of itself: `/membership`, `/livez`, `/readyz` (API.md section 5).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use axum::extract::State;
 use dynarust_core::UnixMillis;
 use dynarust_node::{Health, Member, Status};
 use http::{Response, StatusCode, Uri};
@@ -11,6 +9,7 @@ use serde::Serialize;
 
 use crate::answer;
 use crate::backend::Backend;
+use crate::problem::Problem;
 use crate::query::Query;
 use crate::response_body::Body;
 
@@ -35,24 +34,25 @@ struct HealthText {
     reasons: Vec<String>,
 }
 
-pub(crate) async fn membership(State(backend): State<Arc<Backend>>, uri: Uri) -> Response<Body> {
-    without_parameters(&uri, || {
-        let membership = backend.node.membership();
-        let text = MembershipText {
-            active_count: membership.active_count(),
-            timestamp: membership.timestamp,
-            nodes: membership.members.into_iter().map(member).collect(),
-        };
-        answer::json_of(StatusCode::OK, &text)
-    })
+pub(crate) fn membership(backend: &Backend, uri: &Uri) -> Result<Response<Body>, Problem> {
+    no_parameters(uri)?;
+    let membership = backend.node.membership();
+    let text = MembershipText {
+        active_count: membership.active_count(),
+        timestamp: membership.timestamp,
+        nodes: membership.members.into_iter().map(member).collect(),
+    };
+    Ok(answer::json_of(StatusCode::OK, &text))
 }
 
-pub(crate) async fn livez(State(backend): State<Arc<Backend>>, uri: Uri) -> Response<Body> {
-    without_parameters(&uri, || health(backend.node.liveness()))
+pub(crate) fn livez(backend: &Backend, uri: &Uri) -> Result<Response<Body>, Problem> {
+    no_parameters(uri)?;
+    Ok(health(backend.node.liveness()))
 }
 
-pub(crate) async fn readyz(State(backend): State<Arc<Backend>>, uri: Uri) -> Response<Body> {
-    without_parameters(&uri, || health(backend.node.readiness()))
+pub(crate) fn readyz(backend: &Backend, uri: &Uri) -> Result<Response<Body>, Problem> {
+    no_parameters(uri)?;
+    Ok(health(backend.node.readiness()))
 }
 
 fn member(member: Member) -> (String, MemberText) {
@@ -73,9 +73,6 @@ fn health(health: Health) -> Response<Body> {
     answer::json_of(status, &text)
 }
 
-fn without_parameters(uri: &Uri, tell: impl FnOnce() -> Response<Body>) -> Response<Body> {
-    match Query::parse(uri.query()).and_then(Query::finish) {
-        Ok(()) => tell(),
-        Err(problem) => problem.into_response(),
-    }
+fn no_parameters(uri: &Uri) -> Result<(), Problem> {
+    Query::parse(uri.query())?.finish()
 }

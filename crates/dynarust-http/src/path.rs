@@ -7,36 +7,6 @@ use std::borrow::Cow;
 use dynarust_core::{Key, NameError, RecordName, TableName};
 use percent_encoding::percent_decode_str;
 
-/// The paths that are asked for most; their parts are still encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HotPath<'a> {
-    /// `/{table}/key/{key}`
-    Record { table: &'a str, key: &'a str },
-    /// `/{table}/subscribe/{key}`
-    SubscribeKey { table: &'a str, key: &'a str },
-    /// `/{table}/subscribe`
-    SubscribeTable { table: &'a str },
-    /// `/subscribe`
-    SubscribeMany,
-}
-
-impl<'a> HotPath<'a> {
-    /// The hot path that this is, if it is one.
-    pub(crate) fn of(path: &'a str) -> Option<Self> {
-        let path = path.strip_prefix('/')?;
-        let Some((table, rest)) = path.split_once('/') else {
-            return (path == "subscribe").then_some(Self::SubscribeMany);
-        };
-        match rest.split_once('/') {
-            None => (rest == "subscribe").then_some(Self::SubscribeTable { table }),
-            Some((_, key)) if key.contains('/') => None,
-            Some(("key", key)) => Some(Self::Record { table, key }),
-            Some(("subscribe", key)) => Some(Self::SubscribeKey { table, key }),
-            Some(_) => None,
-        }
-    }
-}
-
 /// The first segment of a path, still encoded.
 pub(crate) fn first_segment(path: &str) -> &str {
     let path = path.strip_prefix('/').unwrap_or(path);
@@ -87,25 +57,6 @@ pub(crate) fn decode(text: &str) -> Option<Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hot_paths_are_told_from_the_rest() {
-        let record = |table, key| Some(HotPath::Record { table, key });
-        assert_eq!(HotPath::of("/t/key/k"), record("t", "k"));
-        assert_eq!(HotPath::of("/t/key/.."), record("t", ".."));
-        assert_eq!(HotPath::of("/t/key/"), record("t", ""));
-        assert_eq!(HotPath::of("//key/k"), record("", "k"));
-        assert_eq!(HotPath::of("/t/key/a%2Fb"), record("t", "a%2Fb"));
-        assert_eq!(
-            HotPath::of("/t/subscribe/k"),
-            Some(HotPath::SubscribeKey { table: "t", key: "k" })
-        );
-        assert_eq!(HotPath::of("/t/subscribe"), Some(HotPath::SubscribeTable { table: "t" }));
-        assert_eq!(HotPath::of("/subscribe"), Some(HotPath::SubscribeMany));
-        for other in ["", "*", "/", "/t", "/t/key", "/t/key/a/b", "/t/keys", "/t/store", "/t/x/k"] {
-            assert_eq!(HotPath::of(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn decoding_is_strict() {

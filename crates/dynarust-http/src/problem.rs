@@ -27,8 +27,11 @@ macro_rules! codes {
         pub(crate) enum Code { $($(#[$doc])* $variant,)+ }
 
         impl Code {
+            /// All, in the order of their discriminants.
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)+];
+
             /// Its status, and its name in an answer.
-            fn row(self) -> (StatusCode, &'static str) {
+            pub(crate) fn row(self) -> (StatusCode, &'static str) {
                 match self { $(Self::$variant => (StatusCode::$status, $text),)+ }
             }
         }
@@ -99,7 +102,6 @@ impl Problem {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn code(&self) -> Code {
         self.code
     }

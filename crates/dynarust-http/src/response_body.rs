@@ -27,8 +27,6 @@ pub(crate) enum Body {
     },
     /// As it comes. Dropped when the client goes away.
     Chunks(BoxStream<'static, Result<Bytes, CutShort>>),
-    /// What axum made.
-    Axum(axum::body::Body),
 }
 
 /// The rest of a body cannot be had; the reason is in the log.
@@ -64,7 +62,6 @@ impl http_body::Body for Body {
             Self::Chunks(chunks) => Pin::new(chunks)
                 .poll_next(context)
                 .map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
-            Self::Axum(body) => Pin::new(body).poll_frame(context).map_err(|_| CutShort),
         }
     }
 
@@ -72,7 +69,6 @@ impl http_body::Body for Body {
         match self {
             Self::Whole(bytes) | Self::Page { bytes, .. } => bytes.is_empty(),
             Self::Chunks(_) => false,
-            Self::Axum(body) => body.is_end_stream(),
         }
     }
 
@@ -82,7 +78,6 @@ impl http_body::Body for Body {
                 SizeHint::with_exact(bytes.len() as u64)
             }
             Self::Chunks(_) => SizeHint::default(),
-            Self::Axum(body) => body.size_hint(),
         }
     }
 }

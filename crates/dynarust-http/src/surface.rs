@@ -1,126 +1,120 @@
-//! The whole surface: every address, every method, and who answers.
+//! The whole surface: from a request to who answers it.
 //!
-//! | address | methods | answered by |
-//! | --- | --- | --- |
-//! | `/{table}/key/{key}` | GET HEAD PUT DELETE | `record` |
-//! | `/{table}/subscribe/{key}`, `/{table}/subscribe`, `/subscribe` | GET HEAD | `live` |
-//! | `/{table}/store` | GET HEAD | `table::store` |
-//! | `/{table}/keys` | GET HEAD POST | `table::keys`, `table::multi_get` |
-//! | `/membership`, `/livez`, `/readyz` | GET HEAD | `node_state` |
-//!
-//! The first two rows are asked for most: they are found by hand, before axum's router, which serves
-//! the rest. Everywhere, OPTIONS tells the methods, another method is 405, another address 404.
+//! Which addresses there are, and what is done by which method, says [`Address`]. Everywhere, OPTIONS
+//! tells the methods, another method is 405, another address 404.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use axum::Router;
-use axum::routing::{MethodRouter, get};
 use dynarust_core::limits::URI_BYTES_MAX;
 use dynarust_core::{NameError, RecordName};
 use http::header::{ALLOW, CACHE_CONTROL, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
 
+use crate::address::Address;
 use crate::answer::{Answer, NO_STORE};
 use crate::backend::Backend;
+use crate::figures;
 use crate::live::{self, Follow};
+use crate::measured::Measured;
 use crate::node_state;
-use crate::path::{self, HotPath};
+use crate::operation::Operation;
+use crate::path;
 use crate::problem::{Code, Problem};
 use crate::record;
 use crate::response_body::Body;
 use crate::table;
 
-const RECORD_METHODS: &str = "GET, HEAD, PUT, DELETE, OPTIONS";
-const READ_METHODS: &str = "GET, HEAD, OPTIONS";
-const KEYS_METHODS: &str = "GET, HEAD, POST, OPTIONS";
-
 /// Answers requests.
 pub(crate) struct Surface {
     backend: Arc<Backend>,
-    rest: TowerToHyperService<Router>,
 }
 
 impl Surface {
     pub(crate) fn new(backend: Arc<Backend>) -> Self {
-        let rest = TowerToHyperService::new(rest(Arc::clone(&backend)));
-        Self { backend, rest }
+        Self { backend }
     }
 
     /// The way of every request.
-    pub(crate) fn answer(&self, request: Request<Incoming>) -> Answer {
-        if let Err(problem) = check(&request) {
-            return Answer::now(Err(problem));
-        }
-        match HotPath::of(request.uri().path()) {
-            Some(HotPath::Record { table, key }) => self.record(path::record(table, key), request),
-            Some(HotPath::SubscribeKey { table, key }) => {
-                self.subscribe(Follow::Key { table, key }, &request)
-            }
-            Some(HotPath::SubscribeTable { table }) => {
-                self.subscribe(Follow::Table { table }, &request)
-            }
-            Some(HotPath::SubscribeMany) => self.subscribe(Follow::Many, &request),
-            None => self.rest(request),
-        }
+    pub(crate) fn answer(&self, request: Request<Incoming>) -> Measured {
+        let began = Instant::now();
+        let (operation, answer) = self.route(request);
+        Measured::new(&self.backend.counts, operation, began, answer)
     }
 
-    fn record(&self, name: Result<RecordName, NameError>, request: Request<Incoming>) -> Answer {
-        match *request.method() {
-            Method::GET | Method::HEAD => record::get(&self.backend, name, &request),
-            Method::PUT => record::put(&self.backend, name, request),
-            Method::DELETE => record::delete(&self.backend, name, &request),
-            _ => Answer::now(other_method(request.method(), RECORD_METHODS)),
+    /// Who answers, and what was asked for.
+    fn route(&self, request: Request<Incoming>) -> (Operation, Answer) {
+        let refused = |problem| (Operation::None, Answer::now(Err(problem)));
+        if let Err(problem) = check(&request) {
+            return refused(problem);
+        }
+        let Some(address) = Address::of(request.uri().path()) else {
+            return refused(not_found());
+        };
+        let Some(operation) = address.operation(request.method()) else {
+            return match *request.method() {
+                Method::OPTIONS => (Operation::Options, Answer::now(Ok(options(address.allow())))),
+                _ => refused(Problem::method_not_allowed(address.allow())),
+            };
+        };
+        let backend = &self.backend;
+        let answer = match address {
+            Address::Record { table, key } => {
+                self.record(path::record(table, key), operation, request)
+            }
+            Address::SubscribeKey { table, key } => {
+                self.subscribe(Follow::Key { table, key }, &request)
+            }
+            Address::SubscribeTable { table } => self.subscribe(Follow::Table { table }, &request),
+            Address::SubscribeMany => self.subscribe(Follow::Many, &request),
+            Address::Store { .. } => {
+                Answer::later(table::store(Arc::clone(backend), request.into_parts().0.uri))
+            }
+            Address::Keys { .. } if operation == Operation::GetRecords => {
+                Answer::later(table::multi_get(Arc::clone(backend), request))
+            }
+            Address::Keys { .. } => {
+                Answer::later(table::keys(Arc::clone(backend), request.into_parts().0.uri))
+            }
+            Address::Membership => Answer::now(node_state::membership(backend, request.uri())),
+            Address::Stats => {
+                Answer::later(figures::stats(Arc::clone(backend), request.into_parts().0.uri))
+            }
+            Address::Metrics => {
+                Answer::later(figures::metrics(Arc::clone(backend), request.into_parts().0.uri))
+            }
+            Address::Livez => Answer::now(node_state::livez(backend, request.uri())),
+            Address::Readyz => Answer::now(node_state::readyz(backend, request.uri())),
+        };
+        (operation, answer)
+    }
+
+    fn record(
+        &self,
+        name: Result<RecordName, NameError>,
+        operation: Operation,
+        request: Request<Incoming>,
+    ) -> Answer {
+        match operation {
+            Operation::PutRecord => record::put(&self.backend, name, request),
+            Operation::DeleteRecord => record::delete(&self.backend, name, &request),
+            _ => record::get(&self.backend, name, &request),
         }
     }
 
     fn subscribe(&self, follow: Follow<'_>, request: &Request<Incoming>) -> Answer {
-        Answer::now(match *request.method() {
-            Method::GET | Method::HEAD => live::subscribe(&self.backend, follow, request),
-            _ => other_method(request.method(), READ_METHODS),
-        })
-    }
-
-    fn rest(&self, request: Request<Incoming>) -> Answer {
-        let routed = self.rest.call(request);
-        Answer::later(async move {
-            let Ok(response) = routed.await;
-            Ok(response.map(Body::Axum))
-        })
+        Answer::now(live::subscribe(&self.backend, follow, request))
     }
 }
 
-/// What is not asked for so often.
-fn rest(backend: Arc<Backend>) -> Router {
-    Router::new()
-        .route("/{table}/store", only(get(table::store), READ_METHODS))
-        .route("/{table}/keys", only(get(table::keys).post(table::multi_get), KEYS_METHODS))
-        .route("/membership", only(get(node_state::membership), READ_METHODS))
-        .route("/livez", only(get(node_state::livez), READ_METHODS))
-        .route("/readyz", only(get(node_state::readyz), READ_METHODS))
-        .fallback(async || not_found().into_response())
-        .with_state(backend)
-}
-
-/// Answers methods that the route has not.
-fn only(route: MethodRouter<Arc<Backend>>, allow: &'static str) -> MethodRouter<Arc<Backend>> {
-    route.fallback(async move |method: Method| {
-        other_method(&method, allow).unwrap_or_else(Problem::into_response)
-    })
-}
-
-fn other_method(method: &Method, allow: &'static str) -> Result<Response<Body>, Problem> {
-    if method != Method::OPTIONS {
-        return Err(Problem::method_not_allowed(allow));
-    }
+fn options(allow: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(ALLOW, HeaderValue::from_static(allow));
     headers.insert(CACHE_CONTROL, NO_STORE);
-    Ok(response)
+    response
 }
 
 fn not_found() -> Problem {

@@ -18,7 +18,7 @@
 //! | [`get`], [`multi_get`] | reads one record, or many by name |
 //! | [`scan`] | reads a range in key order, whole or by pages |
 //! | [`streams`] | follows changes |
-//! | [`membership`], [`readiness`] | tells who is there, and whether this node answers |
+//! | [`membership`], [`readiness`], [`stats`] | tells who is there, whether this node answers, and what it did |
 //! | [`lifecycle`] | starts, notices a store that stopped, closes |
 
 pub mod delete;
@@ -29,6 +29,7 @@ pub mod multi_get;
 pub mod put;
 pub mod readiness;
 pub mod scan;
+pub mod stats;
 pub mod streams;
 pub mod write;
 
@@ -42,4 +43,5 @@ pub use membership::{Member, Membership, Status};
 pub use put::Put;
 pub use readiness::Health;
 pub use scan::{Page, Scanner};
+pub use stats::NodeStats;
 pub use write::RefusedWrite;

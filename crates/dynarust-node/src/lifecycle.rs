@@ -20,7 +20,7 @@ const FAILURE_NOTICE_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Node {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) address: String,
-    streams: Arc<Streams>,
+    pub(crate) streams: Arc<Streams>,
     clock: Arc<dyn WallClock>,
     closing: AtomicBool,
 }

@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
 use bytes::Bytes;
 use dynarust_core::limits::MANY_KEYS_BODY_BYTES_MAX;
 use dynarust_core::{Key, RecordName};
 use futures_util::TryStreamExt;
-use http::{Response, request};
+use http::{Request, Response, request};
 
 use super::records::{self, Form};
 use crate::backend::Backend;
@@ -24,20 +23,22 @@ use crate::response_body::Body;
 const LIMIT: BodyLimit =
     BodyLimit { bytes_max: MANY_KEYS_BODY_BYTES_MAX, code: Code::BodyTooLarge };
 
-pub(crate) async fn multi_get(
-    State(backend): State<Arc<Backend>>,
-    request: Request,
-) -> Response<Body> {
+pub(crate) async fn multi_get<B>(
+    backend: Arc<Backend>,
+    request: Request<B>,
+) -> Result<Response<Body>, Problem>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
     let (head, body) = request.into_parts();
     let mut body = RequestBody::new(&head, body);
-    let outcome = match read_names(&backend, &head, &mut body).await {
+    match read_names(&backend, &head, &mut body).await {
         Ok(names) => answer(&backend, names).await,
         Err(problem) => {
             body.discard().await;
             Err(problem)
         }
-    };
-    outcome.unwrap_or_else(Problem::into_response)
+    }
 }
 
 async fn read_names<B>(

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use http::{Response, Uri};
 
 use super::listing;
@@ -11,6 +10,6 @@ use crate::backend::Backend;
 use crate::problem::Problem;
 use crate::response_body::Body;
 
-pub(crate) async fn store(State(backend): State<Arc<Backend>>, uri: Uri) -> Response<Body> {
-    listing::answer(&backend, &uri, Form::Object).await.unwrap_or_else(Problem::into_response)
+pub(crate) async fn store(backend: Arc<Backend>, uri: Uri) -> Result<Response<Body>, Problem> {
+    listing::answer(&backend, &uri, Form::Object).await
 }

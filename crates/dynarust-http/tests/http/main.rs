@@ -8,6 +8,7 @@ mod bodies;
 mod client;
 mod closing;
 mod door;
+mod figures;
 mod json_vectors;
 mod live;
 mod node_state;

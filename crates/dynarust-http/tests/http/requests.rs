@@ -93,6 +93,8 @@ async fn other_methods_are_told_the_right_ones() {
         ("/t/subscribe/k", read),
         ("/subscribe", read),
         ("/membership", read),
+        ("/stats", read),
+        ("/metrics", read),
         ("/livez", read),
         ("/readyz", read),
     ];

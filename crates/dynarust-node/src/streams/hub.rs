@@ -127,8 +127,9 @@ impl Hub {
         self.register.look_up(record, &mut self.found);
         self.turn.deliveries += self.found.len();
         self.turn.bytes += record.record.value.len();
-        for mailbox in self.found.drain(..) {
-            mailbox.push(record);
+        let merged: usize = self.found.drain(..).map(|mailbox| mailbox.push(record)).sum();
+        if merged > 0 {
+            self.register.counts().merged.add(merged);
         }
     }
 }

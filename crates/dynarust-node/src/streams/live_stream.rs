@@ -18,6 +18,7 @@ use dynarust_core::{RecordName, Selection, Seq, Stored, StreamCursor};
 use dynarust_store::{FeedPage, ReadError};
 
 use super::begin::{Begin, RESET_ID, Start};
+use super::counts::StreamCounts;
 use super::event::{Event, Item};
 use super::mailbox::{End, Mailbox};
 use super::outbox::{HANDED_BYTES_MAX, Outbox};
@@ -93,7 +94,7 @@ impl LiveStream {
                 return Ok(self.finish(end));
             }
             if self.outbox.is_full() {
-                return Ok(Some(self.outbox.hand_over()));
+                return Ok(Some(self.hand_over()));
             }
             match self.phase {
                 Phase::State { .. } => self.read_state().await?,
@@ -102,7 +103,7 @@ impl LiveStream {
                 Phase::Live { sent } => {
                     self.take_changes(sent);
                     if !self.outbox.is_empty() {
-                        return Ok(Some(self.outbox.hand_over()));
+                        return Ok(Some(self.hand_over()));
                     }
                     self.mailbox.changed().await;
                 }
@@ -137,8 +138,13 @@ impl LiveStream {
         match begin {
             Begin::State => Start::whole(store, &self.selection, false),
             Begin::Changes => Start::now(store, &self.selection),
-            Begin::After(id) => Start::after(store, &self.selection, id)
-                .unwrap_or_else(|| Start::whole(store, &self.selection, true)),
+            Begin::After(id) => match Start::after(store, &self.selection, id) {
+                Some(start) => {
+                    self.counts().resumed.add(1);
+                    start
+                }
+                None => Start::whole(store, &self.selection, true),
+            },
         }
     }
 
@@ -150,6 +156,7 @@ impl LiveStream {
             }
             Start::State { reader, began, reset, id } => {
                 if reset {
+                    self.counts().reset.add(1);
                     self.outbox.push(Event::Reset, RESET_ID.to_owned());
                 } else {
                     self.outbox.refresh(id);
@@ -262,12 +269,25 @@ impl LiveStream {
         if !matches!(self.phase, Phase::Ended) {
             self.phase = Phase::Ended;
             match end {
-                End::Lagged => self.outbox.push_last(Event::Lagged),
+                End::Lagged => {
+                    self.counts().lagged.add(1);
+                    self.outbox.push_last(Event::Lagged);
+                }
                 End::Closing { retry } => self.outbox.push_last(Event::Closing { retry }),
                 End::Stopped => {}
             }
         }
-        (!self.outbox.is_empty()).then(|| self.outbox.hand_over())
+        (!self.outbox.is_empty()).then(|| self.hand_over())
+    }
+
+    fn hand_over(&mut self) -> Vec<Item> {
+        let items = self.outbox.hand_over();
+        self.counts().events.add(items.len());
+        items
+    }
+
+    fn counts(&self) -> &StreamCounts {
+        self.streams.register().counts()
     }
 
     fn head(&self) -> Seq {

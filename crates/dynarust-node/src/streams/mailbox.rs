@@ -50,17 +50,24 @@ impl Mailbox {
         Self { inbox: Mutex::new(Inbox { queue, end }), wake: Notify::new(), bytes_max }
     }
 
-    /// Adds a record; ends the stream as lagged where there is no room.
-    pub(super) fn push(&self, record: &Arc<Stored>) {
+    /// Adds a record, and tells how many older ones were left out for it; ends the stream as lagged
+    /// where there is no room.
+    pub(super) fn push(&self, record: &Arc<Stored>) -> usize {
         let mut inbox = self.inbox.lock();
         if inbox.end.is_some() {
-            return;
+            return 0;
         }
         let pushed = inbox.queue.push(Arc::clone(record), self.bytes_max);
         drop(inbox);
         match pushed {
-            Ok(()) => self.wake.notify_one(),
-            Err(_) => self.end(End::Lagged),
+            Ok(merged) => {
+                self.wake.notify_one();
+                merged
+            }
+            Err(_) => {
+                self.end(End::Lagged);
+                0
+            }
         }
     }
 

@@ -18,6 +18,7 @@
 //! | `hub` | the task that follows the store |
 //! | `register`, `interest` | which streams there are, and who follows a name |
 //! | `mailbox`, `queue` | what waits for one stream |
+//! | `counts` | what streams have done, in numbers |
 //!
 //! # Why nothing is missed, and no version falls
 //!
@@ -57,6 +58,7 @@
 //! task ends, each stream hears it.
 
 mod begin;
+mod counts;
 mod event;
 mod hub;
 mod interest;
@@ -71,6 +73,7 @@ mod state;
 mod tests;
 
 pub use begin::Begin;
+pub use counts::StreamFigures;
 pub use event::{Event, Item};
 pub use live_stream::LiveStream;
 pub use owner::{Streams, StreamsConfig, SubscribeError};

@@ -8,6 +8,7 @@ use dynarust_store::{Store, WallClock};
 use tokio::task::JoinHandle;
 
 use super::begin::Begin;
+use super::counts::StreamFigures;
 use super::hub::Hub;
 use super::live_stream::LiveStream;
 use super::register::{Ending, Register};
@@ -87,10 +88,23 @@ impl Streams {
         self.hub.abort();
     }
 
-    /// Streams at present: begun, and not yet dropped.
+    /// What they are and did, in numbers.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.register.count()
+    pub fn figures(&self) -> StreamFigures {
+        let counts = self.register.counts();
+        // Before the head, so that the difference is not too small.
+        let dispatched = self.register.dispatched();
+        StreamFigures {
+            open: self.register.count(),
+            behind: self.store.position().seq.saturating_sub(dispatched),
+            begun: counts.begun.get(),
+            refused: counts.refused.get(),
+            resumed: counts.resumed.get(),
+            reset: counts.reset.get(),
+            lagged: counts.lagged.get(),
+            events: counts.events.get(),
+            merged: counts.merged.get(),
+        }
     }
 
     /// What is followed.

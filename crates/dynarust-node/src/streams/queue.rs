@@ -26,21 +26,26 @@ pub(super) struct Queue {
 pub(super) struct Overflow;
 
 impl Queue {
-    /// Adds a record behind all others.
+    /// Adds a record behind all others; tells how many older ones were left out for it.
     ///
     /// # Errors
     /// [`Overflow`]: merging did not bring the queue to half its limit. It is still whole.
-    pub(super) fn push(&mut self, record: Arc<Stored>, bytes_max: usize) -> Result<(), Overflow> {
+    pub(super) fn push(
+        &mut self,
+        record: Arc<Stored>,
+        bytes_max: usize,
+    ) -> Result<usize, Overflow> {
         let newest_bytes = record.memory_bytes();
         self.bytes += newest_bytes;
         self.records.push_back(record);
         if self.bytes - newest_bytes <= bytes_max {
-            return Ok(());
+            return Ok(0);
         }
+        let before = self.records.len();
         self.merge();
         // Half, so that merging is paid for by as many pushes as it looks at.
         if self.bytes.saturating_sub(newest_bytes) <= bytes_max / 2 {
-            Ok(())
+            Ok(before - self.records.len())
         } else {
             Err(Overflow)
         }

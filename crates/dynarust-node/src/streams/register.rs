@@ -17,6 +17,7 @@ use std::time::Duration;
 use dynarust_core::{Selection, Seq, Stored};
 use parking_lot::Mutex;
 
+use super::counts::StreamCounts;
 use super::interest::Interest;
 use super::mailbox::{End, Mailbox};
 
@@ -53,6 +54,7 @@ struct Members {
 pub(super) struct Register {
     members: Mutex<Members>,
     dispatched: AtomicU64,
+    counts: StreamCounts,
     streams_max: usize,
     queue_bytes_max: usize,
 }
@@ -63,6 +65,7 @@ impl Register {
         Self {
             members: Mutex::new(Members { looked_up: dispatched, ..Members::default() }),
             dispatched: AtomicU64::new(dispatched),
+            counts: StreamCounts::default(),
             streams_max,
             queue_bytes_max,
         }
@@ -72,8 +75,10 @@ impl Register {
     pub(super) fn enter(&self) -> Option<(StreamId, Arc<Mailbox>)> {
         let mut members = self.members.lock();
         if members.streams.len() >= self.streams_max {
+            self.counts.refused.add(1);
             return None;
         }
+        self.counts.begun.add(1);
         let id = StreamId(members.next_id);
         members.next_id += 1;
         let end = members.ending.map(|ending| ending.of(id));
@@ -138,6 +143,11 @@ impl Register {
     /// How many streams there are.
     pub(super) fn count(&self) -> usize {
         self.members.lock().streams.len()
+    }
+
+    /// What the streams do, to be counted.
+    pub(super) fn counts(&self) -> &StreamCounts {
+        &self.counts
     }
 
     /// How far the hub has come.

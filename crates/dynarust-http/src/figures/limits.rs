@@ -1,0 +1,43 @@
+//! The limits of this node, by name: those of the program, and those that its operator set.
+
+use dynarust_core::limits;
+
+use crate::backend::HttpConfig;
+
+/// Every limit, by its name in lower case. What was set stands in the place of what is built in.
+pub(super) fn limits(config: &HttpConfig) -> Vec<(String, u64)> {
+    let set =
+        [("value_bytes_max", config.value_bytes_max), ("connections_max", config.connections_max)];
+    let set = set.map(|(name, value)| (name.to_owned(), value as u64));
+    let mut all: Vec<_> =
+        limits::ALL.iter().map(|(name, value)| (name.to_ascii_lowercase(), *value)).collect();
+    all.retain(|(name, _)| set.iter().all(|(other, _)| other != name));
+    all.extend(set);
+    all.sort();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use dynarust_store::Durability;
+
+    use super::*;
+
+    #[test]
+    fn every_limit_is_there_once_as_it_was_set() {
+        let config =
+            HttpConfig { value_bytes_max: 1, durability: Durability::Sync, connections_max: 2 };
+        let all = limits(&config);
+        let by_name: BTreeMap<_, _> = all.iter().cloned().collect();
+        assert_eq!(by_name.len(), all.len());
+        assert_eq!((by_name["value_bytes_max"], by_name["connections_max"]), (1, 2));
+        let source = include_str!("../../../dynarust-core/src/limits.rs");
+        let constants = source.lines().filter_map(|line| line.trim().strip_prefix("pub const "));
+        for name in constants.filter_map(|rest| rest.split_once(':')).map(|(name, _)| name) {
+            let listed = name == "ALL" || by_name.contains_key(&name.to_ascii_lowercase());
+            assert!(listed || name.starts_with('$'), "{name}");
+        }
+    }
+}

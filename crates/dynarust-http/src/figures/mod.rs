@@ -1,0 +1,16 @@
+//! The node in numbers: `/stats` for people and programs, `/metrics` for Prometheus (API.md section 5).
+//!
+//! ```text
+//! counts, limits ─┐
+//! node, store ────┼──► stats (JSON)
+//! process ────────┘──► metrics ──► exposition (Prometheus text)
+//! ```
+
+mod exposition;
+mod limits;
+mod metrics;
+mod process;
+mod stats;
+
+pub(crate) use metrics::metrics;
+pub(crate) use stats::stats;
