@@ -10,6 +10,8 @@
 //! | [`record`] | what a record is, when it is live, its checksum |
 //! | [`merge`] | the merge law: which of two records stays |
 //! | [`condition`] | whether a conditional write may go on |
+//! | [`patch`] | what a patch makes of a value |
+//! | [`json_text`] | where the parts of a JSON text are |
 //! | [`name`] | which tables and keys exist |
 //! | [`partition`] | where a record belongs |
 //! | [`digest`] | whether two copies of a partition are equal |
@@ -22,10 +24,12 @@ pub mod clock;
 pub mod condition;
 pub mod cursor;
 pub mod digest;
+pub mod json_text;
 pub mod limits;
 pub mod merge;
 pub mod name;
 pub mod partition;
+pub mod patch;
 pub mod range;
 pub mod record;
 pub mod selection;
@@ -36,6 +40,7 @@ pub use condition::{Condition, EntityTags};
 pub use cursor::{Epoch, FeedPosition, StreamCursor};
 pub use name::{Key, NameError, RecordName, TableName};
 pub use partition::Partition;
+pub use patch::{Patch, PatchError, PatchForm};
 pub use range::KeyRange;
 pub use record::{Record, Stored};
 pub use selection::{Selection, Selector};

@@ -37,6 +37,9 @@ pub const PUT_ENVELOPE_BYTES_MAX: usize = 64 << 10;
 pub const MANY_KEYS_BODY_BYTES_MAX: usize = 64 << 20;
 /// Keys in a request for many keys.
 pub const MANY_KEYS_MAX: usize = 10_000;
+/// How often a patch may go over the largest value, in bytes that it looks at, compares, moves or
+/// copies in all.
+pub const PATCH_PASSES_MAX: usize = 64;
 /// How much of a body that is refused for its size is read before the connection closes.
 pub const REFUSED_BODY_BYTES_MAX: usize = 2 << 20;
 /// Bytes of records' bodies that all connections together may hold in memory.

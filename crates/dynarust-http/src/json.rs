@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use dynarust_core::json_text;
 use dynarust_core::limits::{MANY_KEYS_MAX, VALUE_DEPTH_MAX};
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -75,43 +76,13 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str, shape: &str) -> Result<T, Problem
     })
 }
 
-/// Looks at the brackets outside of strings; the text must be valid JSON.
+/// The text must be valid JSON.
 fn check_depth(value: &str) -> Result<(), Problem> {
-    if depth(value) <= VALUE_DEPTH_MAX {
+    if json_text::depth(value) <= VALUE_DEPTH_MAX {
         return Ok(());
     }
     let detail = format!("a value nests at most {VALUE_DEPTH_MAX} arrays and objects");
     Err(Problem::new(Code::InvalidJson, detail))
-}
-
-fn depth(value: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let mut bytes = value.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => skip_string(&mut bytes),
-            b'[' | b'{' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
-}
-
-/// Goes on behind the quote that ends the string.
-fn skip_string(bytes: &mut std::str::Bytes<'_>) {
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => return,
-            b'\\' => {
-                bytes.next();
-            }
-            _ => {}
-        }
-    }
 }
 
 /// An array of strings, of which no more are kept than there may be.
@@ -201,10 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_counts_brackets_outside_of_strings() {
-        assert_eq!(depth("1"), 0);
-        assert_eq!(depth(r#"[{"a":[]},[]]"#), 3);
-        assert_eq!(depth(r#"["[[[\"[[\\"]"#), 1);
+    fn a_value_nests_as_deep_as_it_may_and_no_deeper() {
         let nested =
             |levels: usize| format!("{{\"value\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
         assert!(put_value(nested(VALUE_DEPTH_MAX).as_bytes()).is_ok());
