@@ -1,0 +1,59 @@
+"""What a row found, and how it is shown: the figures of each round, their medians, the ratio, the bar."""
+
+import os
+import platform
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from statistics import median
+
+
+@dataclass
+class Finding:
+    """One bar: ours, the peer's where it is a ratio, and what is asked."""
+    bar: str
+    ours: list
+    asked: float
+    unit: str
+    at_least: bool = True
+    peer: str = ""
+    peers: list = field(default_factory=list)
+    note: str = ""
+
+    def value(self):
+        """What is compared with the bar: a ratio of medians, or a median."""
+        return median(self.ours) / median(self.peers) if self.peers else median(self.ours)
+
+    def holds(self):
+        return self.value() >= self.asked if self.at_least else self.value() <= self.asked
+
+
+def _figure(value):
+    if value >= 10_000:
+        return f"{value / 1000:.1f} k"
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
+def _figures(values, unit):
+    each = f" ({', '.join(_figure(value) for value in values)})" if len(values) > 1 else ""
+    return f"**{_figure(median(values))}**{unit and ' ' + unit}{each}"
+
+
+def machine():
+    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
+                 platform.machine())
+    cores = len(os.sched_getaffinity(0))
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{now}; {cores} cores, shared by the servers and the load, nothing pinned; {model}; Linux {platform.release()}"
+
+
+HEAD = "| bar | ours | beside it | ratio | asked | holds |\n| --- | --- | --- | --- | --- | --- |"
+
+
+def row(finding):
+    sign = "≥" if finding.at_least else "≤"
+    beside = f"{finding.peer}: {_figures(finding.peers, finding.unit)}" if finding.peers else ""
+    ratio = f"{finding.value():.2f}" if finding.peers else ""
+    asked = f"{sign} {finding.asked:g}" + ("" if finding.peers else f" {finding.unit}")
+    note = f"; {finding.note}" if finding.note else ""
+    return (f"| {finding.bar} | {_figures(finding.ours, finding.unit)}{note} | {beside} | {ratio} | {asked} "
+            f"| {'yes' if finding.holds() else '**no**'} |")
