@@ -38,6 +38,7 @@ pub mod version;
 pub use clock::HybridClock;
 pub use condition::{Condition, EntityTags};
 pub use cursor::{Epoch, FeedPosition, StreamCursor};
+pub use merge::Stamp;
 pub use name::{Key, NameError, RecordName, TableName};
 pub use partition::Partition;
 pub use patch::{Patch, PatchError, PatchForm};

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use twox_hash::XxHash3_64;
 
+use crate::merge::Stamp;
 use crate::{RecordName, Seq, UnixMillis, Version};
 
 /// What a key holds. A delete is a record too: a tombstone, with no value.
@@ -16,7 +17,10 @@ pub struct Record {
     pub expiry: Option<UnixMillis>,
     /// The write was a delete.
     pub tombstone: bool,
-    /// The JSON text, byte for byte as it came; empty for a tombstone.
+    /// This node has taken notice that it expired, and let its value go. The same write as before, in
+    /// its last form: nothing makes it live again, a clock that steps back least of all.
+    pub expired: bool,
+    /// The JSON text, byte for byte as it came; empty for a tombstone and for what has expired.
     pub value: Bytes,
 }
 
@@ -35,13 +39,38 @@ impl Record {
     /// Whether a reader sees a value at `now`: neither deleted nor expired.
     #[must_use]
     pub fn is_live(&self, now: UnixMillis) -> bool {
-        !self.tombstone && self.expiry.is_none_or(|expiry| now < expiry)
+        self.holds_value() && self.expiry.is_none_or(|expiry| now < expiry)
     }
 
-    /// The flags as they are stored and summed: bit 0 is the tombstone.
+    /// Whether there is a value here still: neither deleted, nor marked as expired. Counts and digests
+    /// are made over these.
+    #[must_use]
+    pub fn holds_value(&self) -> bool {
+        !self.tombstone && !self.expired
+    }
+
+    /// Whether its deadline has passed, and nobody has taken notice yet.
+    #[must_use]
+    pub fn is_due(&self, now: UnixMillis) -> bool {
+        self.holds_value() && !self.is_live(now)
+    }
+
+    /// The record in its last form: the same write, expired.
+    #[must_use]
+    pub fn into_expired(self) -> Self {
+        Self { expired: true, value: Bytes::new(), ..self }
+    }
+
+    /// What the merge law looks at.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        Stamp { version: self.version, expired: self.expired }
+    }
+
+    /// The flags as they are stored and summed: bit 0 is the tombstone, bit 1 says that it expired.
     #[must_use]
     pub fn flags(&self) -> u8 {
-        u8::from(self.tombstone)
+        u8::from(self.tombstone) | u8::from(self.expired) << 1
     }
 
     /// XXH3-64 of the name and all that the record holds, as it is kept beside it on disk.
@@ -79,6 +108,7 @@ mod tests {
             previous: None,
             expiry: None,
             tombstone: false,
+            expired: false,
             value: Bytes::from_static(b"\"mydata\""),
         }
     }
@@ -92,6 +122,15 @@ mod tests {
     }
 
     #[test]
+    fn what_was_marked_as_expired_stays_so_when_the_clock_steps_back() {
+        let due = Record { expiry: Some(10), ..record() };
+        assert!(due.is_due(10) && !due.is_due(9) && !record().is_due(u64::MAX));
+        let expired = due.into_expired();
+        assert!(!expired.is_live(0) && !expired.is_due(10) && expired.value.is_empty());
+        assert_eq!(expired.version, record().version);
+    }
+
+    #[test]
     fn the_checksum_covers_every_part() {
         let name = RecordName::parse("default", "mykey").unwrap();
         let whole = record().checksum(&name);
@@ -102,6 +141,7 @@ mod tests {
             Record { previous: Some(record().version), ..record() }.checksum(&name),
             Record { expiry: Some(1), ..record() }.checksum(&name),
             Record { tombstone: true, ..record() }.checksum(&name),
+            Record { expired: true, ..record() }.checksum(&name),
             Record { value: Bytes::from_static(b"\"mydatb\""), ..record() }.checksum(&name),
         ];
         assert!(changed.iter().all(|sum| *sum != whole));

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dynarust_core::{
-    Epoch, FeedPosition, HybridClock, NodeId, Record, RecordName, Seq, Stored, UnixMillis, Version,
+    Epoch, FeedPosition, HybridClock, NodeId, Record, RecordName, Seq, Stored, TableName,
+    UnixMillis, Version,
 };
 use dynarust_store::{
-    Change, FeedPage, ReadError, Scan, ScanPage, Store, SystemClock, WallClock, Write, WriteError,
-    Written,
+    Change, FeedPage, ReadError, Scan, ScanPage, Store, StoreStats, SystemClock, TableCount,
+    TablesPage, WallClock, Write, WriteError, Written,
 };
 use futures_util::FutureExt;
 use futures_util::future::{self, BoxFuture};
@@ -105,6 +106,7 @@ impl StoreInMemory {
             previous,
             expiry,
             tombstone: false,
+            expired: false,
             value: Bytes::copy_from_slice(value.as_bytes()),
         };
         self.state.lock().apply(name, record);
@@ -146,6 +148,7 @@ impl StoreInMemory {
             previous,
             expiry,
             tombstone,
+            expired: false,
             value,
         });
         Ok(Written::Done(version))
@@ -238,6 +241,40 @@ impl Store for StoreInMemory {
         future::ready(self.state.lock().page(&scan)).boxed()
     }
 
+    fn tables(
+        &self,
+        after: Option<TableName>,
+        tables_max: usize,
+        now: UnixMillis,
+    ) -> BoxFuture<'_, Result<TablesPage, ReadError>> {
+        let state = self.state.lock();
+        let live = state.records.values().filter(|stored| stored.record.is_live(now));
+        let names = live.filter_map(|stored| TableName::parse(stored.name.table()).ok());
+        let behind: BTreeSet<_> = names.filter(|table| Some(table) > after.as_ref()).collect();
+        let tables: Vec<_> = behind.iter().take(tables_max).cloned().collect();
+        let next = tables.last().filter(|_| tables.len() < behind.len()).cloned();
+        future::ready(Ok(TablesPage { tables, next })).boxed()
+    }
+
+    fn table_counts(
+        &self,
+        after: Option<TableName>,
+        tables_max: usize,
+    ) -> BoxFuture<'_, Result<Vec<TableCount>, ReadError>> {
+        let state = self.state.lock();
+        let mut counts: BTreeMap<TableName, (u64, u64)> = BTreeMap::new();
+        for stored in state.records.values().filter(|stored| stored.record.holds_value()) {
+            if let Ok(table) = TableName::parse(stored.name.table()) {
+                let (records, bytes) = counts.entry(table).or_default();
+                *records += 1;
+                *bytes += (stored.name.key().len() + stored.record.value.len()) as u64;
+            }
+        }
+        let behind = counts.into_iter().filter(|(table, _)| Some(table) > after.as_ref());
+        let counted = behind.map(|(table, (records, bytes))| TableCount { table, records, bytes });
+        future::ready(Ok(counted.take(tables_max).collect())).boxed()
+    }
+
     fn feed(
         &self,
         after: Seq,
@@ -269,6 +306,10 @@ impl Store for StoreInMemory {
         let here = self.position();
         let same = position.node == here.node && position.epoch == here.epoch;
         (same && position.seq <= here.seq).then_some(position.seq)
+    }
+
+    fn stats(&self) -> StoreStats {
+        StoreStats::default()
     }
 
     fn failure(&self) -> Option<Arc<str>> {

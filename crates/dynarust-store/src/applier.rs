@@ -155,7 +155,10 @@ impl Applier {
         through: Seq,
         ceiling: u64,
     ) -> Result<(), BaseError> {
+        let began = Instant::now();
         self.base.apply(records, through, ceiling, self.wall_clock.now())?;
+        self.shared.tally.applied(began.elapsed());
+        self.count_base()?;
         // A little at a time, and freed outside the lock: publications wait for it.
         loop {
             let gone = self.shared.recent.write().applied_through(through, RECENT_DROPPED_MAX);
@@ -164,6 +167,13 @@ impl Applier {
             }
         }
         self.truncated = false;
+        Ok(())
+    }
+
+    /// Tells how much the base holds.
+    pub(crate) fn count_base(&self) -> Result<(), BaseError> {
+        self.shared.tally.set_counts(&self.base.meta().counts);
+        self.shared.tally.base_bytes.set(self.base.file_bytes()?);
         Ok(())
     }
 
@@ -193,15 +203,16 @@ impl Applier {
         }
     }
 
-    /// Forgets some old tombstones; returns how many. Readers are told first, so that none resumes
+    /// Forgets some old tombstones and expired records; returns how many. Readers are told first, so that none resumes
     /// below a delete that is about to go.
     pub(crate) fn sweep(&mut self) -> Result<usize, BaseError> {
-        let old = self.base.old_tombstones(self.wall_clock.now())?;
+        let old = self.base.old_records(self.wall_clock.now())?;
         if !old.is_empty() {
             self.shared.forget(old.through());
             self.base.forget(&old)?;
             self.truncated = false;
-            tracing::debug!(swept = old.count(), "tombstones were forgotten");
+            self.count_base()?;
+            tracing::debug!(swept = old.count(), "tombstones and expired records were forgotten");
         }
         Ok(old.count())
     }

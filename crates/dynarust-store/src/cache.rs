@@ -12,6 +12,8 @@ use quick_cache::sync::DefaultLifecycle;
 use quick_cache::sync::{Cache, GuardResult};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
+use crate::stats::StoreStats;
+
 /// Parts of the cache, each with a lock and a share of the bytes of its own. Not more on machines with
 /// more cores: a share must have room for many records.
 const SHARDS: usize = 16;
@@ -67,6 +69,14 @@ impl RecordCache {
         self.records.get(name)
     }
 
+    /// Fills in what is to be told of it.
+    pub(crate) fn tell(&self, stats: &mut StoreStats) {
+        stats.cache_records = self.records.len() as u64;
+        stats.cache_bytes = self.records.weight();
+        stats.cache_hits = self.records.hits();
+        stats.cache_misses = self.records.misses();
+    }
+
     /// Takes in a publication.
     pub(crate) fn publish(&self, stored: &Arc<Stored>) {
         if self.admits(stored) {
@@ -116,6 +126,7 @@ mod tests {
             previous: None,
             expiry: None,
             tombstone: false,
+            expired: false,
             value: Bytes::from(vec![b'1'; value_bytes]),
         };
         Arc::new(Stored { name: RecordName::parse("t", "k").unwrap(), seq, record })

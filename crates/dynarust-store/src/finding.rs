@@ -16,8 +16,8 @@ pub struct Finding {
 pub enum Part {
     /// One record of the base. Writing or deleting its key mends it.
     Record,
-    /// The sums that copies compare. `DynaRust salvage` makes them anew.
-    Digests,
+    /// What is summed over the records: digests and counts. `DynaRust salvage` makes them anew.
+    Sums,
     /// The journal. `DynaRust salvage` goes on without what is lost.
     Journal,
     /// The base or the folder as a whole. Only a copy brings it back.
@@ -34,7 +34,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = match self.part {
             Part::Record => "record",
-            Part::Digests => "digests",
+            Part::Sums => "sums",
             Part::Journal => "journal",
             Part::Base => "base",
         };

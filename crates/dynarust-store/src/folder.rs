@@ -10,8 +10,17 @@ use crate::journal::disk::sync_parent;
 use crate::open_error::OpenError;
 
 /// The format that this program writes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
+/// The oldest that it brings over.
+const FORMAT_OLDEST: u32 = 1;
 const FORMAT_TITLE: &str = "dynarust-store";
+
+/// Whose folder it is, in which format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) node: NodeId,
+    pub(crate) format: u32,
+}
 
 /// A folder that this process holds the lock of, until this is dropped.
 #[derive(Debug)]
@@ -62,7 +71,7 @@ impl Folder {
     }
 
     /// Whose folder it is; `None` where it has not been made a node's yet.
-    pub(crate) fn identity(&self) -> Result<Option<NodeId>, OpenError> {
+    pub(crate) fn identity(&self) -> Result<Option<Identity>, OpenError> {
         let path = self.path.join("FORMAT");
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -82,12 +91,14 @@ impl Folder {
             (Some(found), _) if found > FORMAT => {
                 Err(OpenError::NewerFormat { path, found, newest: FORMAT })
             }
-            (Some(FORMAT), Some(node)) => Ok(Some(NodeId(node))),
+            (Some(format @ FORMAT_OLDEST..), Some(node)) => {
+                Ok(Some(Identity { node: NodeId(node), format }))
+            }
             _ => Err(OpenError::UnknownFormat { path }),
         }
     }
 
-    /// Makes it a node's, durably.
+    /// Makes it a node's, in the present format, durably.
     pub(crate) fn set_identity(&self, node: NodeId) -> Result<(), OpenError> {
         let path = self.path.join("FORMAT");
         let new = self.path.join("FORMAT.new");

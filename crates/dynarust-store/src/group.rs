@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dynarust_core::merge::{Merge, merge};
 use dynarust_core::{
     Condition, HybridClock, NodeId, Record, RecordName, Seq, Stored, UnixMillis, Version,
 };
@@ -117,13 +116,13 @@ impl<L: FnMut(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>> Present<'_
     fn stamp(&mut self, write: &Write, previous: Option<Version>) -> Arc<Stored> {
         let hlc = self.clock.stamp(self.now, previous);
         let version = Version { hlc, node: self.node };
-        debug_assert_eq!(merge(previous, version), Merge::Apply, "a fresh stamp is the highest");
+        debug_assert!(previous.is_none_or(|it| it < version), "a fresh stamp is the highest");
         let (value, expiry, tombstone) = match &write.change {
             Change::Put { value, expiry } => (value.clone(), *expiry, false),
             Change::Delete => (Bytes::new(), None, true),
         };
         self.last_seq += 1;
-        let record = Record { version, previous, expiry, tombstone, value };
+        let record = Record { version, previous, expiry, tombstone, expired: false, value };
         Arc::new(Stored { name: write.name.clone(), seq: self.last_seq, record })
     }
 }

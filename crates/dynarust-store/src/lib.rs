@@ -26,7 +26,9 @@ mod readers;
 mod recent;
 pub mod salvage;
 mod shared;
+pub mod stats;
 mod submission;
+mod tables;
 #[cfg(test)]
 mod tests;
 pub mod verify;
@@ -38,5 +40,7 @@ pub use finding::{Finding, Part};
 pub use local::LocalStore;
 pub use open_error::OpenError;
 pub use port::{
-    Change, Durability, FeedPage, ReadError, Scan, ScanPage, Store, Write, WriteError, Written,
+    Change, Durability, FeedPage, ReadError, Scan, ScanPage, Store, TableCount, TablesPage, Write,
+    WriteError, Written,
 };
+pub use stats::StoreStats;

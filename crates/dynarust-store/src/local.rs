@@ -14,7 +14,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use dynarust_core::{Epoch, FeedPosition, HybridClock, NodeId, RecordName, Seq, Stored};
+use dynarust_core::{
+    Epoch, FeedPosition, HybridClock, NodeId, RecordName, Seq, Stored, TableName, UnixMillis,
+};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -24,14 +26,19 @@ use crate::applier::Applier;
 use crate::base::{Bounds, ReadBase, ScrubPosition};
 use crate::config::StoreConfig;
 use crate::folder::Folder;
+use crate::journal::CompleteSegments;
 use crate::journal::disk::{Disk, RealDisk};
 use crate::open::{Opened, open};
 use crate::open_error::OpenError;
 use crate::overlay;
-use crate::port::{FeedPage, ReadError, Scan, ScanPage, Store, Write, WriteError, Written};
+use crate::port::{
+    FeedPage, ReadError, Scan, ScanPage, Store, TableCount, TablesPage, Write, WriteError, Written,
+};
 use crate::readers::Readers;
-use crate::shared::Shared;
+use crate::shared::{Shared, base_error};
+use crate::stats::StoreStats;
 use crate::submission::{Refused, Submission};
+use crate::tables;
 use crate::writer::Writer;
 
 /// A node's store in a folder of this machine.
@@ -46,6 +53,8 @@ pub struct LocalStore {
     /// The writer thread, which ends the applier in turn. Joined by whoever closes.
     threads: Mutex<Option<JoinHandle<()>>>,
     folder: Arc<Folder>,
+    /// The journal's segments that wait for the base.
+    complete: CompleteSegments,
 }
 
 impl LocalStore {
@@ -81,6 +90,7 @@ impl LocalStore {
         let (shared, published) =
             Shared::new(opened.recent, opened.journaled, config.cache_bytes, forgotten);
         let shared = Arc::new(shared);
+        let complete = Arc::clone(&opened.complete);
         let applier = Applier {
             shared: Arc::clone(&shared),
             checkpointed: 0,
@@ -106,8 +116,18 @@ impl LocalStore {
         };
         let known_epochs = known_epochs.into_iter().collect();
         let (threads, folder) = (Mutex::new(None), Arc::new(folder));
-        let store =
-            Self { shared, readers, node, epoch, incarnation, known_epochs, threads, folder };
+        let store = Self {
+            shared,
+            readers,
+            node,
+            epoch,
+            incarnation,
+            known_epochs,
+            threads,
+            folder,
+            complete,
+        };
+        applier.count_base().map_err(refused)?;
         Ok((store, writer, applier))
     }
 
@@ -200,6 +220,30 @@ impl Store for LocalStore {
         self.readers.with(move |base| overlay::scan(&shared.recent, base, &scan)).boxed()
     }
 
+    fn tables(
+        &self,
+        after: Option<TableName>,
+        tables_max: usize,
+        now: UnixMillis,
+    ) -> BoxFuture<'_, Result<TablesPage, ReadError>> {
+        let shared = Arc::clone(&self.shared);
+        self.readers
+            .with(move |base| tables::tables(&shared.recent, base, after.as_ref(), tables_max, now))
+            .boxed()
+    }
+
+    fn table_counts(
+        &self,
+        after: Option<TableName>,
+        tables_max: usize,
+    ) -> BoxFuture<'_, Result<Vec<TableCount>, ReadError>> {
+        self.readers
+            .with(move |base| {
+                base.tables(after.as_ref(), tables_max).map_err(|error| base_error(&error))
+            })
+            .boxed()
+    }
+
     fn feed(
         &self,
         after: Seq,
@@ -225,6 +269,18 @@ impl Store for LocalStore {
             && position.seq <= last
             && position.seq >= self.shared.forgotten();
         known.then_some(position.seq)
+    }
+
+    fn stats(&self) -> StoreStats {
+        let mut stats = self.shared.tally.stats();
+        let recent = self.shared.recent.read();
+        stats.head_seq = recent.head();
+        stats.applied_seq = recent.applied();
+        stats.recent_bytes = recent.bytes() as u64;
+        drop(recent);
+        stats.segments_waiting = self.complete.lock().len() as u64;
+        self.shared.cache.tell(&mut stats);
+        stats
     }
 
     fn failure(&self) -> Option<Arc<str>> {

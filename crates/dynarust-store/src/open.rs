@@ -10,7 +10,7 @@ use dynarust_core::{Epoch, NodeId, Seq};
 
 use crate::base::{self, ApplyBase, OpenBase};
 use crate::config::StoreConfig;
-use crate::folder::Folder;
+use crate::folder::{FORMAT, Folder, Identity};
 use crate::journal::disk::Disk;
 use crate::journal::frame::Binding;
 use crate::journal::recovery::{self, Mode, Recovered};
@@ -54,6 +54,7 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let last_seq = recent.head();
     let clock_ceiling = base.meta.clock_ceiling.max(recovered.clock_ceiling);
     let path = base.path.clone();
+    let base = bring_over(&folder, base)?;
     let mut base = ApplyBase::new(base).map_err(|error| OpenError::base(&path, error))?;
     let (incarnation, known_epochs) = base
         .begin_epoch(epoch, last_seq, clock_ceiling)
@@ -98,13 +99,26 @@ pub(crate) fn open_base(folder: &Folder) -> Result<OpenBase, OpenError> {
     };
     let base = base.map_err(|error| OpenError::base(&path, error))?;
     match identity {
-        Some(node) if node != base.meta.node => {
+        Some(Identity { node, .. }) if node != base.meta.node => {
             let reason = format!("the folder is node {node}'s, the base is {}'s", base.meta.node);
             Err(OpenError::Base { path, reason: reason.into() })
         }
         Some(_) => Ok(base),
         None => folder.set_identity(base.meta.node).map(|()| base),
     }
+}
+
+/// Makes a folder of an older format one of the present format. What is written from here on an older
+/// program would misread: `FORMAT` keeps it away.
+pub(crate) fn bring_over(folder: &Folder, base: OpenBase) -> Result<OpenBase, OpenError> {
+    let older = folder.identity()?.is_none_or(|identity| identity.format < FORMAT);
+    let path = base.path.clone();
+    let base = base.bring_over().map_err(|error| OpenError::base(&path, error))?;
+    if older {
+        folder.set_identity(base.meta.node)?;
+        tracing::info!(folder = %folder.path().display(), "brought over to format {FORMAT}");
+    }
+    Ok(base)
 }
 
 /// Reads what the journal has and the base has not.

@@ -19,10 +19,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dynarust_core::{
-    Condition, FeedPosition, KeyRange, RecordName, Seq, Stored, UnixMillis, Version,
+    Condition, FeedPosition, KeyRange, RecordName, Seq, Stored, TableName, UnixMillis, Version,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
+
+use crate::stats::StoreStats;
 
 /// When a write counts as done (API.md section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,6 +135,26 @@ pub struct FeedPage {
     pub through: Seq,
 }
 
+/// What a table holds, by number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableCount {
+    /// The table.
+    pub table: TableName,
+    /// Its records that are neither deleted nor expired.
+    pub records: u64,
+    /// Bytes of their keys and values.
+    pub bytes: u64,
+}
+
+/// Some of the tables, in name order.
+#[derive(Debug, Clone, Default)]
+pub struct TablesPage {
+    /// Those that hold a live record.
+    pub tables: Vec<TableName>,
+    /// There may be more: go on behind this one.
+    pub next: Option<TableName>,
+}
+
 /// Tables, records and the feed of one node.
 pub trait Store: Send + Sync + 'static {
     /// This node, this start, and the newest published seq.
@@ -154,6 +176,23 @@ pub trait Store: Send + Sync + 'static {
     /// A part of a table in key order, each record as it was at some moment during the call.
     fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<ScanPage, ReadError>>;
 
+    /// The tables behind `after` that hold a record that is live at `now`, exact as of some moment
+    /// during the call; about `tables_max` are looked at.
+    fn tables(
+        &self,
+        after: Option<TableName>,
+        tables_max: usize,
+        now: UnixMillis,
+    ) -> BoxFuture<'_, Result<TablesPage, ReadError>>;
+
+    /// The tables behind `after`, at most `tables_max`, with what the base counts in them: as it was
+    /// some moments ago. Those that hold nothing are left out.
+    fn table_counts(
+        &self,
+        after: Option<TableName>,
+        tables_max: usize,
+    ) -> BoxFuture<'_, Result<Vec<TableCount>, ReadError>>;
+
     /// The feed behind `after`: at most about `records_max` entries or `bytes_max` bytes of values.
     fn feed(
         &self,
@@ -170,6 +209,9 @@ pub trait Store: Send + Sync + 'static {
     /// Where this node's feed must be read on from for a reader that has everything up to
     /// `position`; `None` where that cannot be told, or deletes behind it are already forgotten.
     fn resume(&self, position: FeedPosition) -> Option<Seq>;
+
+    /// What the store holds and has done, by number. Costs next to nothing.
+    fn stats(&self) -> StoreStats;
 
     /// Why the store stopped by itself; `None` while it runs.
     fn failure(&self) -> Option<Arc<str>>;

@@ -128,6 +128,14 @@ impl Recent {
         (records, false)
     }
 
+    /// The first table behind this one, and whether there is one.
+    pub(crate) fn table_behind(&self, after: Option<&str>) -> Option<&str> {
+        // Nothing that a table's name may contain sorts before this byte.
+        let behind = after.map_or_else(String::new, |table| format!("{table}\u{1}"));
+        let rest = (Bound::Included(behind.as_str()), Bound::Unbounded);
+        self.by_name.range::<str, _>(rest).next().map(|(name, _)| name.table())
+    }
+
     /// The newest record of each name behind `after`, as far as the bounds allow; and how far that is.
     pub(crate) fn feed(&self, after: Seq, bounds: Bounds) -> (Vec<Arc<Stored>>, Seq) {
         let (mut records, mut bytes, mut through) = (Vec::new(), 0, after);
@@ -167,6 +175,7 @@ mod tests {
             previous: None,
             expiry: None,
             tombstone: false,
+            expired: false,
             value: Bytes::from_static(b"1"),
         };
         Arc::new(Stored { name: RecordName::parse("t", key).unwrap(), seq, record })

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use crate::base::{self, ApplyBase};
 use crate::clock::{SystemClock, WallClock as _};
-use crate::finding::Finding;
+use crate::finding::{Finding, Part};
 use crate::folder::Folder;
 use crate::journal::disk::sync_parent;
 use crate::journal::recovery::{self, Mode};
 use crate::journal::segment;
+use crate::open::bring_over;
 use crate::open_error::OpenError;
 
 /// What was saved, and what was not.
@@ -37,7 +38,8 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     let base_path = folder.base();
     let refused = |error| OpenError::base(&base_path, error);
     let open = base::open_existing(&base_path).map_err(refused)?;
-    if let Some(node) = identity.filter(|node| *node != open.meta.node) {
+    let node = identity.map(|identity| identity.node);
+    if let Some(node) = node.filter(|node| *node != open.meta.node) {
         let reason =
             format!("the folder is node {node}'s, the base is {}'s", open.meta.node).into();
         return Err(OpenError::Base { path: base_path, reason });
@@ -51,14 +53,15 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     })
     .map_err(|error| OpenError::journal(folder.path(), error))?;
 
-    let mut base = ApplyBase::new(open).map_err(refused)?;
+    let mut base = ApplyBase::new(bring_over(&folder, open)?).map_err(refused)?;
     let saved = records.len() as u64;
     let ceiling = recovered.clock_ceiling.max(base.meta().clock_ceiling);
     let last = recovered.last_seq.max(applied);
     records.sort_by_key(|stored| stored.seq);
     base.apply(newest_of_each(&mut records), last, ceiling, SystemClock.now()).map_err(refused)?;
-    let audit = base.audit().map_err(refused)?;
-    base.rebuild_digests(audit.digests).map_err(refused)?;
+    let mut audit = base.audit().map_err(refused)?;
+    audit.problems.retain(|finding| finding.part != Part::Sums);
+    base.rebuild_sums(audit.digests).map_err(refused)?;
     // What was lost may have been told to a stream: no position from before may be resumed.
     base.forget_epochs().map_err(refused)?;
     if !base.checkpoint(true).map_err(refused)? {

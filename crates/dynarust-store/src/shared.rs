@@ -11,6 +11,7 @@ use crate::base::{BaseError, ReadBase, ReadFailure};
 use crate::cache::RecordCache;
 use crate::port::ReadError;
 use crate::recent::Recent;
+use crate::stats::Tally;
 use crate::submission::Submissions;
 
 /// See the module.
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     forgotten: AtomicU64,
     /// Bytes that were appended to the journal since what is recent was last taken to the base.
     pub(crate) journaled: AtomicUsize,
+    /// What the threads count.
+    pub(crate) tally: Tally,
     /// The clock ceiling of the newest frame.
     clock_ceiling: AtomicU64,
     /// Why the store stopped by itself.
@@ -63,6 +66,7 @@ impl Shared {
             published,
             forgotten: AtomicU64::new(forgotten),
             journaled: AtomicUsize::new(journaled),
+            tally: Tally::default(),
             clock_ceiling: AtomicU64::new(0),
             failure: Mutex::new(None),
             // What an earlier start left is brought into the base at once: short lives must not pile up.

@@ -2,7 +2,7 @@
 //!
 //! Checked: the format and the identity; every journal frame and record; that journal and base join
 //! without a gap; SQLite's structure and indexes; every record's checksum; that feed and records are
-//! one to one; the digests.
+//! one to one; digests and counts.
 
 use std::path::Path;
 
@@ -15,10 +15,12 @@ use crate::open_error::OpenError;
 /// What a folder holds, and what is wrong with it.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Records in the base, tombstones among them.
+    /// Records in the base, tombstones and expired ones among them.
     pub records: u64,
     /// Tombstones in the base.
     pub tombstones: u64,
+    /// Records in the base that were marked as expired.
+    pub expired: u64,
     /// Entries of the base's feed.
     pub feed_entries: u64,
     /// Frames of the journal.
@@ -41,17 +43,18 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
     let base_path = folder.base();
     let refused = |error| OpenError::base(&base_path, error);
     let open = base::open_existing(&base_path).map_err(refused)?;
-    let audit = base::audit(&open.connection, open.meta.applied_seq, &open.meta.digests)
-        .map_err(refused)?;
+    let audit = base::audit(&open.connection, &open.meta, open.format).map_err(refused)?;
     let mut report = Report {
         records: audit.records,
         tombstones: audit.tombstones,
+        expired: audit.expired,
         feed_entries: audit.feed_entries,
         problems: audit.problems,
         ..Report::default()
     };
-    if identity != Some(open.meta.node) {
-        let (folder, base) = (identity.map(|node| node.to_string()), open.meta.node);
+    let node = identity.map(|identity| identity.node);
+    if node != Some(open.meta.node) {
+        let (folder, base) = (node.map(|node| node.to_string()), open.meta.node);
         let what = format!("FORMAT names node {folder:?}, the base {base}");
         report.problems.push(Finding::new(Part::Base, what));
     }

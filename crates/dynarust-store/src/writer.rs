@@ -137,7 +137,11 @@ impl Writer {
         let now = clock::at(self.wall_clock.now()).max(self.clock.last());
         let ceiling = now.saturating_add(clock::at(CLOCK_CEILING_MILLIS));
         match self.journal.append(&decided.records, ceiling) {
-            Ok(()) => self.shared.raise_clock_ceiling(ceiling),
+            Ok(()) => {
+                self.shared.raise_clock_ceiling(ceiling);
+                self.shared.tally.groups.add(1);
+                self.shared.tally.group_records.add(decided.records.len() as u64);
+            }
             Err(AppendError::Full) => return Err(WriteError::Full),
             Err(AppendError::Refused(error)) => {
                 tracing::error!(%error, "no journal segment can be made; writes are refused");
@@ -153,6 +157,9 @@ impl Writer {
     }
 
     fn sync(&mut self) -> Result<(), WriteError> {
+        if !self.journal.is_synced() {
+            self.shared.tally.syncs.add(1);
+        }
         self.journal.sync().map_err(|error| self.fail("syncing the journal", &error))
     }
 

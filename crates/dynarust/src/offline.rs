@@ -29,7 +29,7 @@ impl OfflineError {
         let folder = folder.display().to_string();
         let way_on = match worst {
             Part::Record => "write or delete the keys named above while the node runs".to_owned(),
-            Part::Digests => format!("`DynaRust salvage {folder}` makes its digests anew"),
+            Part::Sums => format!("`DynaRust salvage {folder}` makes them anew"),
             Part::Journal => format!(
                 "bring it back from a copy, or go on without what is lost by `DynaRust salvage {folder}`"
             ),
@@ -62,8 +62,8 @@ pub(crate) fn salvage(folder: &Path) -> Result<(), OfflineError> {
 fn report_lines(report: &Report) -> Vec<String> {
     let mut lines = vec![
         format!(
-            "base: {} records, {} of them deleted; {} feed entries",
-            report.records, report.tombstones, report.feed_entries
+            "base: {} records, {} of them deleted, {} expired; {} feed entries",
+            report.records, report.tombstones, report.expired, report.feed_entries
         ),
         format!(
             "journal: {} frames, {} records that the base does not have yet",

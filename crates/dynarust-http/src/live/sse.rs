@@ -90,6 +90,7 @@ mod tests {
             previous: None,
             expiry,
             tombstone,
+            expired: false,
             value: Bytes::from_static(value.as_bytes()),
         };
         Item {

@@ -9,10 +9,11 @@ use dynarust_core::{Epoch, Partition, Seq, Stored, UnixMillis, Version};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::audit::{Audit, audit};
+use super::counts::{self, Counting};
 use super::error::BaseError;
 use super::meta::Meta;
-use super::row::{COLUMNS, Head, RowRead, from_signed, read_stored, row_checksum, to_signed};
-use super::schema::OpenBase;
+use super::row::{COLUMNS, Head, Kind, RowRead, from_signed, read_stored, row_checksum, to_signed};
+use super::schema::{BaseFormat, OpenBase};
 
 /// How often the feed's times are noted: tombstones are forgotten with this grain.
 const FEED_TIMES_MILLIS: UnixMillis = 60_000;
@@ -35,6 +36,17 @@ impl ApplyBase {
     /// What the base says of itself, as of the last transaction.
     pub(crate) fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    /// Bytes of the database file, once the write-ahead log is in it.
+    pub(crate) fn file_bytes(&self) -> Result<u64, BaseError> {
+        let pragma = |name: &str| {
+            let sql = format!("PRAGMA {name}");
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let number: i64 = statement.query_row([], |row| row.get(0))?;
+            Ok::<_, BaseError>(from_signed(number))
+        };
+        Ok(pragma("page_count")?.saturating_mul(pragma("page_size")?))
     }
 
     /// Ends the epoch before at `last_seq`, begins this start's above `clock_ceiling`, and syncs. Returns the incarnation
@@ -80,9 +92,11 @@ impl ApplyBase {
         records.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let mut meta = self.meta.clone();
         let transaction = self.connection.transaction()?;
+        let mut counting = Counting::on(meta.counts);
         for stored in &*records {
-            apply_one(&transaction, stored, &mut meta.digests)?;
+            apply_one(&transaction, stored, &mut meta.digests, &mut counting)?;
         }
+        meta.counts = counting.save(&transaction)?;
         meta.applied_seq = meta.applied_seq.max(applied_seq);
         meta.clock_ceiling = clock_ceiling;
         meta.save(&transaction)?;
@@ -120,7 +134,7 @@ impl ApplyBase {
 
     /// Reads everything, and says what is wrong.
     pub(crate) fn audit(&self) -> Result<Audit, BaseError> {
-        audit(&self.connection, self.meta.applied_seq, &self.meta.digests)
+        audit(&self.connection, &self.meta, BaseFormat::Two)
     }
 
     /// Makes every position in this node's feed one that cannot be resumed.
@@ -130,10 +144,14 @@ impl ApplyBase {
         Ok(())
     }
 
-    /// Sets the digests to what the records say.
-    pub(crate) fn rebuild_digests(&mut self, digests: Digests) -> Result<(), BaseError> {
-        self.meta.digests = digests;
-        self.meta.save(&self.connection)?;
+    /// Sets digests and counts to what the records say.
+    pub(crate) fn rebuild_sums(&mut self, digests: Digests) -> Result<(), BaseError> {
+        let transaction = self.connection.transaction()?;
+        let counts = counts::rebuild(&transaction)?;
+        let meta = Meta { digests, counts, ..self.meta.clone() };
+        meta.save(&transaction)?;
+        transaction.commit()?;
+        self.meta = meta;
         Ok(())
     }
 }
@@ -142,25 +160,30 @@ fn apply_one(
     transaction: &Transaction<'_>,
     stored: &Stored,
     digests: &mut Digests,
+    counting: &mut Counting,
 ) -> Result<(), BaseError> {
     let present = present(transaction, stored)?;
-    let version = present.as_ref().and_then(|(_, head)| *head).map(|head| head.version);
-    if merge(version, stored.record.version) == Merge::Keep && is_sound(transaction, stored)? {
+    let stamp = present.as_ref().and_then(|(_, head)| *head).map(|head| head.stamp());
+    if merge(stamp, stored.record.stamp()) == Merge::Keep && is_sound(transaction, stored)? {
         return Ok(());
     }
     if let Some((id, head)) = present {
         forget_entry(transaction, id, head)?;
-        if let Some(head) = head.filter(|head| !head.tombstone) {
-            digests.remove(&stored.name, head.version);
+        if let Some(head) = head {
+            counting.remove(stored.name.table(), &head);
+            if head.kind == Kind::Live {
+                digests.remove(&stored.name, head.version);
+            }
         }
     }
     let id = put(transaction, stored)?;
     transaction
         .prepare_cached("INSERT OR REPLACE INTO feed (seq, record, partition) VALUES (?, ?, ?)")?
         .execute(params![to_signed(stored.seq), id, Partition::of(&stored.name).number()])?;
-    if !stored.record.tombstone {
+    if stored.record.holds_value() {
         digests.add(&stored.name, stored.record.version);
     }
+    counting.add(stored.name.table(), &Head::of(stored));
     Ok(())
 }
 
@@ -182,7 +205,8 @@ fn present(
 ) -> Result<Option<(i64, Option<Head>)>, BaseError> {
     let row = transaction
         .prepare_cached(
-            "SELECT id, seq, version, flags FROM records WHERE table_name = ? AND key = ?",
+            "SELECT id, seq, version, flags, octet_length(key) + octet_length(value)
+             FROM records WHERE table_name = ? AND key = ?",
         )?
         .query_row(params![stored.name.table(), stored.name.key()], |row| {
             let version: Option<Version> = row
@@ -193,10 +217,12 @@ fn present(
                 .map(Version::from_bytes);
             let seq: Option<i64> = row.get(1).ok();
             let flags: Option<i64> = row.get(3).ok();
+            let bytes: i64 = row.get(4)?;
             let head = version.zip(seq).zip(flags).map(|((version, seq), flags)| Head {
                 version,
                 seq: from_signed(seq),
-                tombstone: flags & 1 == 1,
+                kind: Kind::of_flags(flags),
+                bytes: from_signed(bytes),
             });
             Ok((row.get(0)?, head))
         })

@@ -4,8 +4,11 @@ use dynarust_core::digest::Digests;
 use dynarust_core::{Partition, Seq};
 use rusqlite::Connection;
 
+use super::counts;
 use super::error::BaseError;
+use super::meta::Meta;
 use super::row::{COLUMNS, RowRead, from_signed, read_stored};
+use super::schema::BaseFormat;
 use crate::finding::{Finding, Part};
 
 /// Problems beyond so many are not listed.
@@ -16,24 +19,31 @@ const PROBLEMS_MAX: usize = 100;
 pub(crate) struct Audit {
     pub(crate) records: u64,
     pub(crate) tombstones: u64,
+    pub(crate) expired: u64,
     pub(crate) feed_entries: u64,
     pub(crate) problems: Vec<Finding>,
     /// The digests that the sound records make.
     pub(crate) digests: Digests,
 }
 
-/// Checks SQLite's own structure, every record's checksum, every feed entry, and the digests.
+/// Checks SQLite's own structure, every record's checksum, every feed entry, the digests and the counts.
 pub(crate) fn audit(
     connection: &Connection,
-    applied: Seq,
-    digests: &Digests,
+    meta: &Meta,
+    format: BaseFormat,
 ) -> Result<Audit, BaseError> {
     let mut audit = Audit::default();
     audit.structure(connection)?;
-    audit.records(connection, applied)?;
+    audit.records(connection, meta.applied_seq)?;
     audit.feed(connection)?;
-    if audit.digests != *digests && audit.problems.is_empty() {
-        audit.problem(Part::Digests, "the digests are not those of the records".to_owned());
+    // A record that is damaged tells its part of the sums no more.
+    if audit.problems.is_empty() {
+        if audit.digests != meta.digests {
+            audit.problem(Part::Sums, "the digests are not those of the records".to_owned());
+        }
+        if format == BaseFormat::Two && !counts::are_right(connection, meta.counts)? {
+            audit.problem(Part::Sums, "the counts are not those of the records".to_owned());
+        }
     }
     Ok(audit)
 }
@@ -66,7 +76,8 @@ impl Audit {
             match read_stored(row)? {
                 RowRead::Sound(stored) => {
                     self.tombstones += u64::from(stored.record.tombstone);
-                    if !stored.record.tombstone {
+                    self.expired += u64::from(stored.record.expired);
+                    if stored.record.holds_value() {
                         self.digests.add(&stored.name, stored.record.version);
                     }
                     if stored.seq > applied {

@@ -2,11 +2,12 @@
 //!
 //! Invariants:
 //! - one thread writes (the applier), in transactions that carry the `applied_seq` they reach;
-//! - `records` and `feed` are one to one;
+//! - `records` and `feed` are one to one; `tables` and the counts in `meta` are the sums of `records`;
 //! - whatever is read is checked against its checksum before it leaves this module.
 
 mod apply;
 mod audit;
+mod counts;
 mod error;
 mod meta;
 mod read;
@@ -14,9 +15,11 @@ mod row;
 mod schema;
 mod scrub;
 mod sweep;
+mod tables;
 
 pub(crate) use apply::ApplyBase;
 pub(crate) use audit::audit;
+pub(crate) use counts::Counts;
 pub(crate) use error::BaseError;
 pub(crate) use read::{Bounds, ReadBase, ReadFailure};
 pub(crate) use schema::{OpenBase, open_existing, open_or_create};

@@ -1,7 +1,7 @@
 //! Rows of `records`, into and out of memory.
 
 use bytes::Bytes;
-use dynarust_core::{Record, RecordName, Seq, Stored, Version};
+use dynarust_core::{Record, RecordName, Seq, Stamp, Stored, Version};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use twox_hash::XxHash3_64;
@@ -14,10 +14,50 @@ pub(super) const COLUMNS: &str =
 
 /// What the merge law, the feed and the digest need of a record that is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) version: Version,
-    pub(crate) seq: Seq,
-    pub(crate) tombstone: bool,
+pub(super) struct Head {
+    pub(super) version: Version,
+    pub(super) seq: Seq,
+    pub(super) kind: Kind,
+    /// Bytes of its key and its value.
+    pub(super) bytes: u64,
+}
+
+/// What a record counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It has a value.
+    Live,
+    Tombstone,
+    Expired,
+}
+
+impl Kind {
+    /// By the flags of a row.
+    pub(super) fn of_flags(flags: i64) -> Self {
+        match flags & 3 {
+            0 => Self::Live,
+            2 => Self::Expired,
+            _ => Self::Tombstone,
+        }
+    }
+}
+
+impl Head {
+    /// That of a record at hand.
+    pub(super) fn of(stored: &Stored) -> Self {
+        let record = &stored.record;
+        Self {
+            version: record.version,
+            seq: stored.seq,
+            kind: Kind::of_flags(i64::from(record.flags())),
+            bytes: (stored.name.key().len() + record.value.len()) as u64,
+        }
+    }
+
+    /// What the merge law looks at.
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp { version: self.version, expired: self.kind == Kind::Expired }
+    }
 }
 
 /// A row as it was read.
@@ -73,6 +113,7 @@ fn sound(row: &Row<'_>, name: RecordName) -> Result<Option<Stored>, BaseError> {
         previous: version(row, 4)?,
         expiry: integer(row, 5)?,
         tombstone: flags & 1 == 1,
+        expired: flags & 2 == 2,
         value,
     };
     let stored = Stored { name, seq, record };

@@ -6,18 +6,18 @@ use dynarust_core::NodeId;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::counts;
 use super::error::BaseError;
 use super::meta::Meta;
 
-const SCHEMA: &str = "
+/// What both formats have.
+const SCHEMA_OF_BOTH: &str = "
     CREATE TABLE records (
         id INTEGER PRIMARY KEY, table_name TEXT NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL,
         version BLOB NOT NULL, previous BLOB, expiry INTEGER, flags INTEGER NOT NULL,
         checksum INTEGER NOT NULL, value TEXT NOT NULL
     ) STRICT;
     CREATE UNIQUE INDEX records_by_name ON records (table_name, key);
-    CREATE INDEX records_tombstones ON records (seq) WHERE flags & 1;
-    CREATE INDEX records_by_expiry ON records (expiry) WHERE expiry IS NOT NULL;
     CREATE TABLE feed (
         seq INTEGER PRIMARY KEY, record INTEGER NOT NULL, partition INTEGER NOT NULL
     ) STRICT;
@@ -28,14 +28,57 @@ const SCHEMA: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
+const SCHEMA_OF_FORMAT_1: &str = "
+    CREATE INDEX records_tombstones ON records (seq) WHERE flags & 1;
+    CREATE INDEX records_by_expiry ON records (expiry) WHERE expiry IS NOT NULL;
+";
+
+const SCHEMA_OF_FORMAT_2: &str = "
+    CREATE INDEX records_gone ON records (seq) WHERE flags & 3;
+    CREATE INDEX records_by_expiry ON records (expiry) WHERE expiry IS NOT NULL AND flags & 3 = 0;
+    CREATE TABLE tables (
+        name TEXT PRIMARY KEY, records INTEGER NOT NULL, bytes INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE answers (
+        request_key TEXT PRIMARY KEY, fingerprint BLOB NOT NULL, version BLOB NOT NULL,
+        checksum INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX answers_by_version ON answers (version);
+";
+
+/// Which tables and numbers a base has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BaseFormat {
+    /// To be brought over by [`OpenBase::bring_over`] before anything is written.
+    One,
+    Two,
+}
+
 /// A base that was opened.
 pub(crate) struct OpenBase {
     pub(crate) connection: Connection,
     pub(crate) path: PathBuf,
     pub(crate) meta: Meta,
+    pub(crate) format: BaseFormat,
 }
 
-/// Opens the base, which must be there.
+impl OpenBase {
+    /// Makes a base of format 1 one of format 2, all or nothing.
+    pub(crate) fn bring_over(mut self) -> Result<Self, BaseError> {
+        if self.format == BaseFormat::Two {
+            return Ok(self);
+        }
+        let transaction = self.connection.transaction()?;
+        transaction.execute_batch("DROP INDEX records_tombstones; DROP INDEX records_by_expiry")?;
+        transaction.execute_batch(SCHEMA_OF_FORMAT_2)?;
+        let meta = Meta { counts: counts::rebuild(&transaction)?, ..self.meta };
+        meta.save(&transaction)?;
+        transaction.commit()?;
+        Ok(Self { meta, format: BaseFormat::Two, ..self })
+    }
+}
+
+/// Opens the base, which must be there, of whichever format. Changes nothing.
 pub(crate) fn open_existing(path: &Path) -> Result<OpenBase, BaseError> {
     let empty = std::fs::metadata(path)
         .map_err(|error| BaseError::Damaged(error.to_string().into()))?
@@ -45,20 +88,26 @@ pub(crate) fn open_existing(path: &Path) -> Result<OpenBase, BaseError> {
         return Err(BaseError::Damaged("the file is empty".into()));
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    check_schema(&connection)?;
-    let meta = Meta::read(&connection)?;
-    Ok(OpenBase { connection, path: path.to_owned(), meta })
+    let format = format_of(&connection)?;
+    let meta = match format {
+        BaseFormat::One => Meta::read_format_1(&connection)?,
+        BaseFormat::Two => Meta::read(&connection)?,
+    };
+    Ok(OpenBase { connection, path: path.to_owned(), meta, format })
 }
 
 /// Opens the base, or makes one of a new node. Only for a folder that never had one.
 pub(crate) fn open_or_create(path: &Path, node: NodeId) -> Result<OpenBase, BaseError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = connect(path, flags)?;
+    // Takes only where the file is still empty: what is freed can then be given back.
+    connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
     let transaction = connection.transaction()?;
     let tables: i64 =
         transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
-        transaction.execute_batch(SCHEMA)?;
+        transaction.execute_batch(SCHEMA_OF_BOTH)?;
+        transaction.execute_batch(SCHEMA_OF_FORMAT_2)?;
         Meta::of_new(node).save(&transaction)?;
     }
     transaction.commit()?;
@@ -86,16 +135,21 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, BaseE
     }
 }
 
-/// Whether tables and indexes are as this program makes them: one that is not might answer, and
-/// answer wrongly.
-fn check_schema(connection: &Connection) -> Result<(), BaseError> {
-    let ours = Connection::open_in_memory()?;
-    ours.execute_batch(SCHEMA)?;
-    if schema_of(connection)? == schema_of(&ours)? {
-        Ok(())
-    } else {
-        Err(BaseError::Damaged("its tables are not those of a node".into()))
+/// Tables and indexes must be as this program, or the one before, makes them: one that is not might
+/// answer, and answer wrongly.
+fn format_of(connection: &Connection) -> Result<BaseFormat, BaseError> {
+    let found = schema_of(connection)?;
+    for (format, schema) in
+        [(BaseFormat::Two, SCHEMA_OF_FORMAT_2), (BaseFormat::One, SCHEMA_OF_FORMAT_1)]
+    {
+        let ours = Connection::open_in_memory()?;
+        ours.execute_batch(SCHEMA_OF_BOTH)?;
+        ours.execute_batch(schema)?;
+        if found == schema_of(&ours)? {
+            return Ok(format);
+        }
     }
+    Err(BaseError::Damaged("its tables are not those of a node".into()))
 }
 
 fn schema_of(connection: &Connection) -> Result<Vec<[Option<String>; 4]>, BaseError> {

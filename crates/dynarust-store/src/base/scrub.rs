@@ -10,10 +10,11 @@ use dynarust_core::{Partition, RecordName, Stored, Version};
 use rusqlite::{OptionalExtension, params};
 
 use super::apply::ApplyBase;
+use super::counts;
 use super::error::BaseError;
 use super::meta::Meta;
 use super::read::Bounds;
-use super::row::{COLUMNS, RowRead, read_stored, to_signed};
+use super::row::{COLUMNS, Kind, RowRead, read_stored, to_signed};
 
 /// Rows that are passed where a page cannot be read.
 const PASSED_ROWS: i64 = 16;
@@ -103,7 +104,7 @@ impl ApplyBase {
         Ok(by_name == Some(id) && by_seq == Some((id, partition)))
     }
 
-    /// Makes the indexes, the feed and the digests anew from the records. Only while every record is sound: a
+    /// Makes the indexes, the feed, the digests and the counts anew from the records. Only while every record is sound: a
     /// damaged one would be filed under a damaged name, and its key would be found absent.
     pub(crate) fn rebuild_indexes(&mut self) -> Result<bool, BaseError> {
         if self.corrupt_records()? > 0 {
@@ -133,7 +134,7 @@ impl ApplyBase {
                 let (id, seq): (i64, i64) = (row.get(0)?, row.get(1)?);
                 let (table, key): (String, String) = (row.get(2)?, row.get(3)?);
                 if let Ok(name) = RecordName::parse(&table, &key) {
-                    if row.get::<_, i64>(5)? & 1 == 0 {
+                    if Kind::of_flags(row.get(5)?) == Kind::Live {
                         meta.digests.add(&name, Version::from_bytes(row.get(4)?));
                     }
                     transaction
@@ -144,6 +145,7 @@ impl ApplyBase {
                 }
             }
         }
+        meta.counts = counts::rebuild(&transaction)?;
         meta.save(&transaction)?;
         transaction.commit()?;
         self.meta = meta;

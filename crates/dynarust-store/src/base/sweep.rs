@@ -1,4 +1,4 @@
-//! Forgets tombstones that everybody has had time to hear of (design section 7, "Tombstones").
+//! Forgets tombstones and expired records that everybody has had time to hear of (design section 7, "Tombstones").
 
 use dynarust_core::limits::TOMBSTONE_MILLIS;
 use dynarust_core::{Seq, UnixMillis};
@@ -6,18 +6,25 @@ use rusqlite::{OptionalExtension, params};
 
 use super::apply::ApplyBase;
 use super::error::BaseError;
-use super::row::{from_signed, to_signed};
+use super::row::{Kind, from_signed, to_signed};
 
-/// Tombstones that one transaction forgets.
+/// Rows that one transaction forgets.
 const SWEEP_MAX: i64 = 1000;
 
-/// Tombstones that are to be forgotten.
-pub(crate) struct OldTombstones {
-    /// The row of each, and its seq; rising.
-    rows: Vec<(i64, Seq)>,
+/// Tombstones and expired records that are to be forgotten.
+pub(crate) struct OldRecords {
+    /// By seq, rising.
+    rows: Vec<Gone>,
 }
 
-impl OldTombstones {
+/// A row without a value.
+struct Gone {
+    id: i64,
+    seq: Seq,
+    kind: Kind,
+}
+
+impl OldRecords {
     /// How many.
     pub(crate) fn count(&self) -> usize {
         self.rows.len()
@@ -30,37 +37,40 @@ impl OldTombstones {
 
     /// The highest seq among them.
     pub(crate) fn through(&self) -> Seq {
-        self.rows.last().map_or(0, |(_, seq)| *seq)
+        self.rows.last().map_or(0, |row| row.seq)
     }
 }
 
 impl ApplyBase {
-    /// Some of the tombstones that this node took in over [`TOMBSTONE_MILLIS`] ago, oldest first.
-    pub(crate) fn old_tombstones(&self, now: UnixMillis) -> Result<OldTombstones, BaseError> {
+    /// Some of the tombstones and expired records that this node took in over [`TOMBSTONE_MILLIS`] ago, oldest first.
+    pub(crate) fn old_records(&self, now: UnixMillis) -> Result<OldRecords, BaseError> {
         let taken_through = self.taken_before(now.saturating_sub(TOMBSTONE_MILLIS))?.unwrap_or(0);
         let rows = self
             .connection
             .prepare_cached(
-                "SELECT id, seq FROM records WHERE flags & 1 AND seq <= ? ORDER BY seq LIMIT ?",
+                "SELECT id, seq, flags FROM records WHERE flags & 3 AND seq <= ?
+                 ORDER BY seq LIMIT ?",
             )?
             .query_map(params![to_signed(taken_through), SWEEP_MAX], |row| {
-                Ok((row.get(0)?, from_signed(row.get(1)?)))
+                let kind = Kind::of_flags(row.get(2)?);
+                Ok(Gone { id: row.get(0)?, seq: from_signed(row.get(1)?), kind })
             })?
             .collect::<Result<_, _>>()?;
-        Ok(OldTombstones { rows })
+        Ok(OldRecords { rows })
     }
 
     /// Forgets them. Readers must have been told before: from here on a reader that stopped below
     /// their seqs misses deletes.
-    pub(crate) fn forget(&mut self, old: &OldTombstones) -> Result<(), BaseError> {
+    pub(crate) fn forget(&mut self, old: &OldRecords) -> Result<(), BaseError> {
         let mut meta = self.meta.clone();
         meta.forgotten_seq = meta.forgotten_seq.max(old.through());
         let transaction = self.connection.transaction()?;
-        for (id, seq) in &old.rows {
+        for Gone { id, seq, kind } in &old.rows {
             transaction.prepare_cached("DELETE FROM records WHERE id = ?")?.execute([id])?;
             transaction
                 .prepare_cached("DELETE FROM feed WHERE seq = ?")?
                 .execute([to_signed(*seq)])?;
+            meta.counts.forget(*kind);
         }
         meta.save(&transaction)?;
         transaction.commit()?;

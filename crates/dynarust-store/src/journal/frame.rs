@@ -154,6 +154,7 @@ fn take_record(rest: &mut &[u8]) -> Option<(RecordName, Record)> {
         previous: (previous != [0; Version::BYTES]).then(|| Version::from_bytes(previous)),
         expiry: Some(u64_at(head, 32)?).filter(|expiry| *expiry != 0),
         tombstone: head.get(48)? & 1 == 1,
+        expired: head.get(48)? & 2 == 2,
         value: Bytes::copy_from_slice(value),
     };
     *rest = behind;
@@ -198,6 +199,7 @@ mod tests {
             previous: (seq > 1).then_some(Version { hlc: 1, node: NodeId(8) }),
             expiry: (seq > 2).then_some(5),
             tombstone: value.is_empty(),
+            expired: false,
             value: Bytes::from_static(value.as_bytes()),
         };
         Arc::new(Stored { name: RecordName::parse("default", key).unwrap(), seq, record })

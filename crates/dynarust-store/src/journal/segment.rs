@@ -13,7 +13,9 @@ use super::frame::{Binding, u32_at, u64_at};
 pub(crate) const HEADER_BYTES: usize = 64;
 
 const MAGIC: [u8; 8] = *b"DYNAJRNL";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// Its frames are as those of today, without what came later.
+const FORMAT_OLDEST: u32 = 1;
 const EXTENSION: &str = "journal";
 const EXTENSION_NEW: &str = "new";
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
@@ -108,7 +110,7 @@ fn header(binding: Binding) -> Vec<u8> {
 pub(crate) fn read_header(bytes: &[u8], number: u64) -> Option<Binding> {
     let header = bytes.get(..HEADER_BYTES)?;
     let sound = header.starts_with(&MAGIC)
-        && u32_at(header, 8)? == FORMAT
+        && (FORMAT_OLDEST..=FORMAT).contains(&u32_at(header, 8)?)
         && u64_at(header, 16)? == number
         && u32_at(header, 60)? == crc32c(header.get(..60)?);
     sound.then_some(Binding { segment: number, secret: u64_at(header, 24)? })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dynarust_core::RecordName;
+use dynarust_core::{RecordName, TableName};
 
 use super::rot::copy;
 use crate::port::Store;
@@ -28,6 +28,12 @@ async fn format_1_opens() {
             assert_eq!(stored.record.tombstone, value.is_none(), "{key}");
             assert_eq!(stored.record.value, value.unwrap_or_default(), "{key}");
         }
+        let tables = store.tables(None, 10, 0).await.unwrap().tables;
+        assert_eq!(tables.iter().map(TableName::as_str).collect::<Vec<_>>(), ["default", "other"]);
         store.close().await;
     }
+    let report = crate::verify::verify(folder.path()).unwrap();
+    assert_eq!((report.problems, report.records, report.tombstones), (vec![], 5, 2));
+    let format = std::fs::read_to_string(folder.path().join("FORMAT")).unwrap();
+    assert!(format.starts_with("dynarust-store 2\n"), "{format}");
 }

@@ -151,9 +151,9 @@ fn a_lost_base_is_never_taken_for_a_new_folder() {
 fn a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(LocalStore::open(&config(folder.path())).unwrap());
-    std::fs::write(folder.path().join("node/FORMAT"), "dynarust-store 2\nfuture\n").unwrap();
+    std::fs::write(folder.path().join("node/FORMAT"), "dynarust-store 3\nfuture\n").unwrap();
     let refused = LocalStore::open(&config(folder.path())).err().unwrap();
-    assert!(matches!(refused, OpenError::NewerFormat { found: 2, .. }), "{refused}");
+    assert!(matches!(refused, OpenError::NewerFormat { found: 3, .. }), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,3 +7,4 @@ mod local;
 mod model;
 mod recovery;
 mod rot;
+mod tables;

@@ -326,6 +326,9 @@ impl Run {
                 found.filter(|stored| !stored.record.tombstone).map(|stored| contents(&stored));
             assert_eq!(found.as_ref(), self.present().get(&key), "{key}");
         }
+        let now = self.clock.now();
+        let tables = self.runtime.block_on(self.store().tables(None, 1, now)).unwrap().tables;
+        assert_eq!(tables.len(), usize::from(!self.present().is_empty()), "{tables:?}");
         let followers = std::mem::take(&mut self.followers);
         for (position, copy) in &followers {
             self.check_follower(*position, copy.clone());

@@ -26,6 +26,7 @@ fn record(seq: Seq) -> Arc<Stored> {
         previous: None,
         expiry: None,
         tombstone: false,
+        expired: false,
         value: Bytes::from(vec![b'x'; 100]),
     };
     Arc::new(Stored { name: RecordName::parse("t", &seq.to_string()).unwrap(), seq, record })

@@ -10,7 +10,8 @@ use dynarust_core::{
     TableName, UnixMillis, Version,
 };
 use dynarust_store::{
-    FeedPage, ReadError, Scan, ScanPage, Store, WallClock, Write, WriteError, Written,
+    FeedPage, ReadError, Scan, ScanPage, Store, StoreStats, TableCount, TablesPage, WallClock,
+    Write, WriteError, Written,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -35,6 +36,7 @@ pub(in crate::streams) fn stored(seq: Seq, key: &str, value: Option<&str>) -> Ar
             previous: None,
             expiry: None,
             tombstone: value.is_none(),
+            expired: false,
             value: Bytes::copy_from_slice(value.unwrap_or_default().as_bytes()),
         },
     })
@@ -266,6 +268,23 @@ impl Store for TestStore {
         self.between_others(move |contents| contents.scan(&scan)).boxed()
     }
 
+    fn tables(
+        &self,
+        _: Option<TableName>,
+        _: usize,
+        _: UnixMillis,
+    ) -> BoxFuture<'_, Result<TablesPage, ReadError>> {
+        unreachable!("streams do not list tables")
+    }
+
+    fn table_counts(
+        &self,
+        _: Option<TableName>,
+        _: usize,
+    ) -> BoxFuture<'_, Result<Vec<TableCount>, ReadError>> {
+        unreachable!("streams do not count tables")
+    }
+
     fn feed(
         &self,
         after: Seq,
@@ -296,6 +315,10 @@ impl Store for TestStore {
         let contents = self.contents.lock();
         let range = contents.forgotten..=contents.published;
         (known && range.contains(&position.seq)).then_some(position.seq)
+    }
+
+    fn stats(&self) -> StoreStats {
+        StoreStats::default()
     }
 
     fn failure(&self) -> Option<Arc<str>> {
