@@ -40,6 +40,13 @@ pub const MANY_KEYS_MAX: usize = 10_000;
 /// How often a patch may go over the largest value, in bytes that it looks at, compares, moves or
 /// copies in all.
 pub const PATCH_PASSES_MAX: usize = 64;
+/// How often a patch begins anew where others write the key between its read and its write.
+pub const PATCH_TRIES_MAX: usize = 64;
+/// Bytes of a value and its patch up to which the patch is applied at once; larger ones are applied a
+/// few at a time, apart from other requests.
+pub const PATCH_AT_ONCE_BYTES_MAX: usize = 64 << 10;
+/// Larger patches that are applied at a time.
+pub const LARGE_PATCHES_AT_A_TIME_MAX: usize = 2;
 /// How much of a body that is refused for its size is read before the connection closes.
 pub const REFUSED_BODY_BYTES_MAX: usize = 2 << 20;
 /// Bytes of records' bodies that all connections together may hold in memory.

@@ -2,7 +2,7 @@
 //!
 //! | address | methods |
 //! | --- | --- |
-//! | `/{table}/key/{key}` | GET PUT DELETE |
+//! | `/{table}/key/{key}` | GET PUT PATCH DELETE |
 //! | `/{table}/subscribe/{key}`, `/{table}/subscribe`, `/subscribe` | GET |
 //! | `/{table}/store` | GET |
 //! | `/{table}/keys` | GET POST |
@@ -95,6 +95,7 @@ impl<'a> Address<'a> {
                 Self::Readyz => Operation::Readyz,
             },
             Method::PUT if matches!(self, Self::Record { .. }) => Operation::PutRecord,
+            Method::PATCH if matches!(self, Self::Record { .. }) => Operation::PatchRecord,
             Method::DELETE if matches!(self, Self::Record { .. }) => Operation::DeleteRecord,
             Method::POST if matches!(self, Self::Keys { .. }) => Operation::GetRecords,
             _ => return None,
@@ -105,7 +106,7 @@ impl<'a> Address<'a> {
     /// The methods that it takes, as the `Allow` header has them.
     pub(crate) fn allow(self) -> &'static str {
         match self {
-            Self::Record { .. } => "GET, HEAD, PUT, DELETE, OPTIONS",
+            Self::Record { .. } => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
             Self::Keys { .. } => "GET, HEAD, POST, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }

@@ -1,41 +1,67 @@
 //! What a body is said to be.
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue};
+use dynarust_core::PatchForm;
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, HeaderName};
 
 use crate::problem::{Code, Problem};
+
+const JSON: &str = "application/json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+const JSON_PATCH: &str = "application/json-patch+json";
+/// Tells [`PATCH_FORMS`] (RFC 5789).
+pub(crate) const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+/// The forms of patches that there are.
+pub(crate) const PATCH_FORMS: &str = "application/merge-patch+json, application/json-patch+json";
 
 /// # Errors
 /// `unsupported_media_type` where the body is not said to be JSON.
 pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let is_json = |value: &HeaderValue| {
-        let essence = value.as_bytes().split(|byte| *byte == b';').next();
-        essence.is_some_and(|it| it.trim_ascii().eq_ignore_ascii_case(b"application/json"))
-    };
-    if types.next().is_some_and(is_json) && types.next().is_none() {
-        return Ok(());
+    one_of(headers, &[(JSON, ())])
+}
+
+/// Which kind of patch the body is said to be.
+///
+/// # Errors
+/// `unsupported_media_type` where it is none.
+pub(crate) fn patch_form(headers: &HeaderMap) -> Result<PatchForm, Problem> {
+    let forms = [(MERGE_PATCH, PatchForm::Merge), (JSON_PATCH, PatchForm::Json)];
+    one_of(headers, &forms).map_err(Problem::accepting_patches)
+}
+
+fn one_of<T: Copy>(headers: &HeaderMap, known: &[(&str, T)]) -> Result<T, Problem> {
+    let mut given = headers.get_all(CONTENT_TYPE).iter();
+    if let (Some(only), None) = (given.next(), given.next()) {
+        let essence = only.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+        let fits = |name: &str| essence.trim_ascii().eq_ignore_ascii_case(name.as_bytes());
+        if let Some((_, meaning)) = known.iter().find(|(name, _)| fits(name)) {
+            return Ok(*meaning);
+        }
     }
-    let detail = "the body must come under `Content-Type: application/json`";
+    let names: Vec<String> =
+        known.iter().map(|(name, _)| format!("`Content-Type: {name}`")).collect();
+    let detail = format!("the body must come under {}", names.join(" or "));
     Err(Problem::new(Code::UnsupportedMediaType, detail))
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
-    fn require(types: &[&'static str]) -> Result<(), Problem> {
+    fn headers(types: &[&'static str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in types {
             headers.append(CONTENT_TYPE, HeaderValue::from_static(value));
         }
-        require_json(&headers)
+        headers
     }
 
     #[test]
     fn only_json_will_do() {
         for good in ["application/json", "Application/JSON ; charset=utf-8"] {
-            assert!(require(&[good]).is_ok(), "{good}");
+            assert!(require_json(&headers(&[good])).is_ok(), "{good}");
         }
         let bad: [&[&str]; 5] = [
             &[],
@@ -45,7 +71,16 @@ mod tests {
             &["application/json", "application/json"],
         ];
         for types in bad {
-            assert!(require(types).is_err(), "{types:?}");
+            assert!(require_json(&headers(types)).is_err(), "{types:?}");
         }
+    }
+
+    #[test]
+    fn patches_are_told_apart() {
+        let form = |name| patch_form(&headers(&[name])).ok();
+        assert_eq!(form("application/merge-patch+json;charset=utf-8"), Some(PatchForm::Merge));
+        assert_eq!(form("Application/JSON-Patch+JSON"), Some(PatchForm::Json));
+        assert_eq!(form("application/json"), None);
+        assert_eq!(PATCH_FORMS, [MERGE_PATCH, JSON_PATCH].join(", "));
     }
 }

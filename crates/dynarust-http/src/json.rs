@@ -53,6 +53,18 @@ pub(crate) fn many_keys(body: &[u8]) -> Result<Vec<String>, Problem> {
     Ok(keys.keys)
 }
 
+/// The body's text, whatever JSON it is.
+///
+/// # Errors
+/// `invalid_json`.
+pub(crate) fn any(body: &[u8]) -> Result<&str, Problem> {
+    let text = utf8(body)?;
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(no_json(&error)),
+    }
+}
+
 /// Appends `string` as a JSON string.
 pub(crate) fn push_string(text: &mut Vec<u8>, string: &str) {
     // Writing into memory cannot fail.
@@ -70,10 +82,14 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str, shape: &str) -> Result<T, Problem
         let shaped_wrong = error.classify() == Category::Data;
         match serde_json::from_str::<IgnoredAny>(text) {
             Ok(_) if shaped_wrong => Problem::new(Code::InvalidBody, format!("{error}: {shape}")),
-            Ok(_) => Problem::new(Code::InvalidJson, format!("the body is no JSON: {error}")),
-            Err(error) => Problem::new(Code::InvalidJson, format!("the body is no JSON: {error}")),
+            Ok(_) => no_json(&error),
+            Err(error) => no_json(&error),
         }
     })
+}
+
+fn no_json(error: &serde_json::Error) -> Problem {
+    Problem::new(Code::InvalidJson, format!("the body is no JSON: {error}"))
 }
 
 /// The text must be valid JSON.

@@ -52,6 +52,7 @@ macro_rules! operations {
 operations! {
     GetRecord = GET "/{table}/key/{key}" "get_record",
     PutRecord = PUT "/{table}/key/{key}" "put_record",
+    PatchRecord = PATCH "/{table}/key/{key}" "patch_record",
     DeleteRecord = DELETE "/{table}/key/{key}" "delete_record",
     ListRecords = GET "/{table}/store" "list_records",
     ListKeys = GET "/{table}/keys" "list_keys",

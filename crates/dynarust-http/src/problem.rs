@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use dynarust_core::{NameError, Version};
-use dynarust_node::RefusedWrite;
+use dynarust_core::{NameError, PatchError, Version};
 use dynarust_node::streams::SubscribeError;
+use dynarust_node::{RefusedPatch, RefusedWrite};
 use dynarust_store::{ReadError, WriteError};
 use http::header::{ALLOW, CONNECTION, ETAG, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::answer;
 use crate::conditions;
+use crate::content_type;
 use crate::response_body::Body;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -47,11 +48,13 @@ codes! {
     InvalidCondition = BAD_REQUEST "invalid_condition",
     InvalidJson = BAD_REQUEST "invalid_json",
     InvalidBody = BAD_REQUEST "invalid_body",
+    InvalidPatch = BAD_REQUEST "invalid_patch",
     TooManyKeys = BAD_REQUEST "too_many_keys",
     NotFound = NOT_FOUND "not_found",
     KeyNotFound = NOT_FOUND "key_not_found",
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed",
     RequestTimeout = REQUEST_TIMEOUT "request_timeout",
+    PatchFailed = CONFLICT "patch_failed",
     VersionMismatch = PRECONDITION_FAILED "version_mismatch",
     ValueTooLarge = PAYLOAD_TOO_LARGE "value_too_large",
     BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large",
@@ -75,6 +78,8 @@ pub(crate) struct Problem {
     current: Option<Version>,
     /// The methods that would do.
     allow: Option<&'static str>,
+    /// The forms of patches that would do.
+    accept_patch: bool,
     /// What follows on the connection can't be told apart from the request's body.
     close: bool,
 }
@@ -98,6 +103,7 @@ impl Problem {
             indeterminate: false,
             current: None,
             allow: None,
+            accept_patch: false,
             close: false,
         }
     }
@@ -129,6 +135,11 @@ impl Problem {
         }
     }
 
+    /// With the forms of patches that would do.
+    pub(crate) fn accepting_patches(self) -> Self {
+        Self { accept_patch: true, ..self }
+    }
+
     /// The connection is of no use after this answer.
     pub(crate) fn closing_connection(self) -> Self {
         Self { close: true, ..self }
@@ -152,6 +163,12 @@ impl Problem {
         }
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.accept_patch {
+            headers.insert(
+                content_type::ACCEPT_PATCH,
+                HeaderValue::from_static(content_type::PATCH_FORMS),
+            );
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
@@ -180,6 +197,30 @@ impl From<RefusedWrite> for Problem {
             RefusedWrite::Absent => Self::key_not_found(),
             RefusedWrite::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<RefusedPatch> for Problem {
+    fn from(refused: RefusedPatch) -> Self {
+        match refused {
+            RefusedPatch::Write(refused) => refused.into(),
+            RefusedPatch::Read(error) => error.into(),
+            RefusedPatch::Patch(error) => error.into(),
+            RefusedPatch::Outrun => Self::new(Code::Overloaded, refused.to_string()),
+        }
+    }
+}
+
+impl From<PatchError> for Problem {
+    fn from(error: PatchError) -> Self {
+        let code = match error {
+            PatchError::Invalid(_) | PatchError::TooDeep | PatchError::TooCostly => {
+                Code::InvalidPatch
+            }
+            PatchError::Failed { .. } => Code::PatchFailed,
+            PatchError::TooLarge { .. } => Code::ValueTooLarge,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

@@ -42,7 +42,14 @@ pub(crate) struct BodyLimit {
 /// All of a body, with the memory that it was given.
 pub(crate) struct WholeBody {
     bytes: Bytes,
-    _share: Share,
+    share: Share,
+}
+
+impl WholeBody {
+    /// The memory that it was given, for what was made of it.
+    pub(crate) fn into_share(self) -> Share {
+        self.share
+    }
 }
 
 impl Deref for WholeBody {
@@ -82,11 +89,11 @@ impl<B: Body<Data = Bytes> + Unpin> RequestBody<B> {
             }
             share.grow_to(bytes, budget).await?;
             if whole.is_empty() && announced == Some(part.len()) {
-                return Ok(WholeBody { bytes: part, _share: share });
+                return Ok(WholeBody { bytes: part, share });
             }
             whole.extend_from_slice(&part);
         }
-        Ok(WholeBody { bytes: whole.into(), _share: share })
+        Ok(WholeBody { bytes: whole.into(), share })
     }
 
     /// Reads on to at most [`REFUSED_BODY_BYTES_MAX`], and throws it away.

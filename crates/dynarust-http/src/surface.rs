@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use crate::address::Address;
 use crate::answer::{Answer, NO_STORE};
 use crate::backend::Backend;
+use crate::content_type;
 use crate::figures;
 use crate::live::{self, Follow};
 use crate::measured::Measured;
@@ -54,7 +55,7 @@ impl Surface {
         };
         let Some(operation) = address.operation(request.method()) else {
             return match *request.method() {
-                Method::OPTIONS => (Operation::Options, Answer::now(Ok(options(address.allow())))),
+                Method::OPTIONS => (Operation::Options, Answer::now(Ok(options(address)))),
                 _ => refused(Problem::method_not_allowed(address.allow())),
             };
         };
@@ -98,6 +99,7 @@ impl Surface {
     ) -> Answer {
         match operation {
             Operation::PutRecord => record::put(&self.backend, name, request),
+            Operation::PatchRecord => record::patch(&self.backend, name, request),
             Operation::DeleteRecord => record::delete(&self.backend, name, &request),
             _ => record::get(&self.backend, name, &request),
         }
@@ -108,11 +110,17 @@ impl Surface {
     }
 }
 
-fn options(allow: &'static str) -> Response<Body> {
+fn options(address: Address<'_>) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(ALLOW, HeaderValue::from_static(allow));
+    headers.insert(ALLOW, HeaderValue::from_static(address.allow()));
+    if matches!(address, Address::Record { .. }) {
+        headers.insert(
+            content_type::ACCEPT_PATCH,
+            HeaderValue::from_static(content_type::PATCH_FORMS),
+        );
+    }
     headers.insert(CACHE_CONTROL, NO_STORE);
     response
 }

@@ -1,10 +1,10 @@
-//! What a node does (design sections 1 and 7): put, get, delete, scan, subscribe.
+//! What a node does (design sections 1 and 7): put, patch, get, delete, scan, subscribe.
 //!
 //! A node stands between what clients ask and what its store remembers. The store's records are raw;
 //! here they become what a client sees: a deleted or expired record is absent, on the node's clock.
 //!
 //! ```text
-//! put, delete ──► Store::write ──► journal ──► publications ──► streams ──► subscribers
+//! put, patch, delete ──► Store::write ──► journal ──► publications ──► streams ──► subscribers
 //! get, scan   ◄── Store::peek, get, scan
 //! ```
 //!
@@ -15,6 +15,7 @@
 //! | file | what a node does |
 //! | --- | --- |
 //! | [`put`], [`delete`], [`mod@write`] | changes a record, or tells why not |
+//! | [`patch`] | changes a value in part; `turns`: patches of one key take turns |
 //! | [`get`], [`multi_get`] | reads one record, or many by name |
 //! | [`scan`] | reads a range in key order, whole or by pages |
 //! | [`streams`] | follows changes |
@@ -26,11 +27,13 @@ pub mod get;
 pub mod lifecycle;
 pub mod membership;
 pub mod multi_get;
+pub mod patch;
 pub mod put;
 pub mod readiness;
 pub mod scan;
 pub mod stats;
 pub mod streams;
+mod turns;
 pub mod write;
 
 #[cfg(test)]
@@ -40,6 +43,7 @@ pub use delete::Delete;
 pub use get::AtHand;
 pub use lifecycle::{Node, NodeConfig};
 pub use membership::{Member, Membership, Status};
+pub use patch::{PatchRecord, RefusedPatch};
 pub use put::Put;
 pub use readiness::Health;
 pub use scan::{Page, Scanner};

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use dynarust_core::limits::LARGE_PATCHES_AT_A_TIME_MAX;
 use dynarust_core::{NodeId, Selection, UnixMillis};
 use dynarust_store::{Store, WallClock};
+use tokio::sync::Semaphore;
 
 use crate::streams::{Begin, LiveStream, Streams, StreamsConfig, SubscribeError};
+use crate::turns::Turns;
 
 /// How late a failure of the store may be noticed.
 const FAILURE_NOTICE_INTERVAL: Duration = Duration::from_millis(100);
@@ -23,6 +26,10 @@ pub struct Node {
     pub(crate) streams: Arc<Streams>,
     clock: Arc<dyn WallClock>,
     closing: AtomicBool,
+    /// Patches of the same key take turns.
+    pub(crate) turns: Turns,
+    /// Patches that take long, a few at a time.
+    pub(crate) large_patches: Semaphore,
 }
 
 /// What a node must be told.
@@ -49,6 +56,8 @@ impl Node {
             streams,
             clock,
             closing: AtomicBool::new(false),
+            turns: Turns::default(),
+            large_patches: Semaphore::new(LARGE_PATCHES_AT_A_TIME_MAX),
         })
     }
 

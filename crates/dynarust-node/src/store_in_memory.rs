@@ -113,6 +113,11 @@ impl StoreInMemory {
         self.publish();
     }
 
+    /// When the record expires.
+    pub(crate) fn expiry(&self, name: &RecordName) -> Option<UnixMillis> {
+        self.state.lock().records.get(name)?.record.expiry
+    }
+
     fn publish(&self) {
         let seq = self.state.lock().seq;
         if let Some(published) = &*self.published.lock() {

@@ -2,14 +2,22 @@
 
 mod delete;
 mod get;
+mod patch;
 mod put;
 
 pub(crate) use delete::delete;
 pub(crate) use get::get;
+pub(crate) use patch::patch;
 pub(crate) use put::put;
 
 use dynarust_core::Version;
+use http::header::ETAG;
+use http::{Response, StatusCode};
 use serde::Serialize;
+
+use crate::answer;
+use crate::conditions;
+use crate::response_body::Body;
 
 /// The answer to a write.
 #[derive(Serialize)]
@@ -21,4 +29,11 @@ impl WrittenText {
     fn of(version: Version) -> Self {
         Self { version: version.to_string() }
     }
+}
+
+/// The record has this version now.
+fn written(version: Version) -> Response<Body> {
+    let mut response = answer::json_of(StatusCode::OK, &WrittenText::of(version));
+    response.headers_mut().insert(ETAG, conditions::entity_tag(version));
+    response
 }

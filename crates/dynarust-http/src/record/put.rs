@@ -6,11 +6,10 @@ use bytes::Bytes;
 use dynarust_core::limits::PUT_ENVELOPE_BYTES_MAX;
 use dynarust_core::{NameError, RecordName};
 use dynarust_node::Put;
-use http::header::ETAG;
-use http::{Request, Response, StatusCode, request};
+use http::{Request, Response, request};
 
-use super::WrittenText;
-use crate::answer::{self, Answer};
+use super::written;
+use crate::answer::Answer;
 use crate::backend::Backend;
 use crate::conditions;
 use crate::content_type;
@@ -62,10 +61,7 @@ where
     let value = read_value(backend, body).await?;
     let expiry = ttl.map(|ttl| ttl.expiry(backend.node.now()));
     let put = Put { name, value, expiry, condition, durability };
-    let version = backend.node.put(put).await?;
-    let mut response = answer::json_of(StatusCode::OK, &WrittenText::of(version));
-    response.headers_mut().insert(ETAG, conditions::entity_tag(version));
-    Ok(response)
+    Ok(written(backend.node.put(put).await?))
 }
 
 /// The value's text, copied: a slice would keep the connection's whole buffer in memory.

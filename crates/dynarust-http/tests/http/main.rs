@@ -12,6 +12,7 @@ mod figures;
 mod json_vectors;
 mod live;
 mod node_state;
+mod patches;
 mod records;
 mod requests;
 mod tables;

@@ -82,7 +82,7 @@ async fn unknown_addresses_are_not_found() {
 async fn other_methods_are_told_the_right_ones() {
     let door = Door::open().await;
     let mut client = door.client().await;
-    let record = "GET, HEAD, PUT, DELETE, OPTIONS";
+    let record = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
     let keys = "GET, HEAD, POST, OPTIONS";
     let read = "GET, HEAD, OPTIONS";
     let cases = [

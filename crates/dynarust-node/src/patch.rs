@@ -1,0 +1,246 @@
+//! PATCH: a key's value is changed in part.
+//!
+//! ```text
+//! read ─▶ condition ─▶ apply ─▶ write over what was read, and over nothing else ─┬─▶ version
+//!   ▲                                                                            │
+//!   └───────────────────── somebody wrote in between ◀───────────────────────────┘
+//! ```
+//!
+//! Patches of one key take turns ([`Turns`]), so they don't come between each other; only other
+//! writes do, and so many times that a patch gives up only where a key changes without a pause.
+//!
+//! [`Turns`]: crate::turns::Turns
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dynarust_core::limits::{PATCH_AT_ONCE_BYTES_MAX, PATCH_TRIES_MAX};
+use dynarust_core::{
+    Condition, EntityTags, Patch, PatchError, RecordName, Stored, UnixMillis, Version,
+};
+use dynarust_store::{Change, Durability, ReadError, Write, WriteError};
+
+use crate::{Node, RefusedWrite};
+
+/// A change in part of a record's value.
+#[derive(Debug, Clone)]
+pub struct PatchRecord {
+    /// The record.
+    pub name: RecordName,
+    /// What becomes of its value.
+    pub patch: Arc<Patch>,
+    /// Bytes that the patched value may have.
+    pub value_bytes_max: usize,
+    /// From when on the record is gone by itself; `None`: never, also where it had an expiry.
+    pub expiry: Option<UnixMillis>,
+    /// What must hold before.
+    pub condition: Condition,
+    /// When it counts as done.
+    pub durability: Durability,
+}
+
+/// Why a patch was not acknowledged. Nothing changed, but where [`WriteError::Stopped`] says
+/// otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedPatch {
+    /// As of any write; absent where there is no live record.
+    #[error(transparent)]
+    Write(#[from] RefusedWrite),
+    /// The record cannot be read. Nothing changed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// There is no patched value. Nothing changed.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// Others wrote the key each time between the read and the write. Nothing changed.
+    #[error(
+        "the record changes faster than it can be patched: try again, or write it by `If-Match`"
+    )]
+    Outrun,
+}
+
+impl Node {
+    /// Patches the value; answers with the record's version once it is as durable as was asked. The
+    /// condition is looked at before the existence, and that before the patch. Dropping the future
+    /// does not undo it.
+    ///
+    /// # Errors
+    /// [`RefusedPatch`].
+    pub async fn patch(&self, patch: PatchRecord) -> Result<Version, RefusedPatch> {
+        let _turn = self.turns.take(&patch.name).await;
+        for _ in 0..PATCH_TRIES_MAX {
+            let stored = self.get(patch.name.clone()).await?;
+            let current = stored.as_ref().map(|stored| stored.record.version);
+            if !patch.condition.holds(current) {
+                return Err(RefusedWrite::VersionMismatch { current }.into());
+            }
+            let stored = stored.ok_or(RefusedWrite::Absent)?;
+            let read = stored.record.version;
+            let value = self.patched(&patch, stored).await?;
+            match self.write(patch.write_over(read, value)).await {
+                Err(RefusedWrite::VersionMismatch { .. }) => {}
+                written => return Ok(written?),
+            }
+        }
+        Err(RefusedPatch::Outrun)
+    }
+
+    /// The patched value. What takes longer is done where it keeps nobody else waiting, a few at a
+    /// time, since it also takes the more memory.
+    async fn patched(
+        &self,
+        patch: &PatchRecord,
+        stored: Arc<Stored>,
+    ) -> Result<Bytes, RefusedPatch> {
+        let bytes_max = patch.value_bytes_max;
+        if stored.record.value.len() + patch.patch.text().len() <= PATCH_AT_ONCE_BYTES_MAX {
+            return apply(&patch.patch, &stored, bytes_max);
+        }
+        let stopped = || RefusedWrite::Store(WriteError::Stopped("the node closes".into()));
+        let _turn = self.large_patches.acquire().await.map_err(|_| stopped())?;
+        let patch = Arc::clone(&patch.patch);
+        let applied = tokio::task::spawn_blocking(move || apply(&patch, &stored, bytes_max)).await;
+        applied.map_err(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => stopped(),
+        })?
+    }
+}
+
+impl PatchRecord {
+    fn write_over(&self, read: Version, value: Bytes) -> Write {
+        Write {
+            name: self.name.clone(),
+            change: Change::Put { value, expiry: self.expiry },
+            condition: Condition {
+                if_match: Some(EntityTags::Versions(vec![read])),
+                if_none_match: None,
+            },
+            durability: self.durability,
+        }
+    }
+}
+
+fn apply(patch: &Patch, stored: &Stored, bytes_max: usize) -> Result<Bytes, RefusedPatch> {
+    let value = std::str::from_utf8(&stored.record.value)
+        .map_err(|_| ReadError::CorruptRecord(stored.name.clone()))?;
+    Ok(patch.apply(value, bytes_max)?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use dynarust_core::PatchForm;
+    use dynarust_store::SystemClock;
+
+    use super::*;
+    use crate::NodeConfig;
+    use crate::store_in_memory::StoreInMemory;
+    use crate::streams::StreamsConfig;
+
+    const NAME: (&str, &str) = ("t", "k");
+
+    fn name() -> RecordName {
+        RecordName::parse(NAME.0, NAME.1).unwrap()
+    }
+
+    fn node() -> (Arc<Node>, Arc<StoreInMemory>) {
+        let store = StoreInMemory::new();
+        let config =
+            NodeConfig { address: "127.0.0.1:6660".to_owned(), streams: StreamsConfig::default() };
+        (Node::start(store.clone(), Arc::new(SystemClock), config), store)
+    }
+
+    fn merge(patch: &str) -> PatchRecord {
+        PatchRecord {
+            name: name(),
+            patch: Arc::new(Patch::new(PatchForm::Merge, patch.to_owned()).unwrap()),
+            value_bytes_max: 4 << 20,
+            expiry: None,
+            condition: Condition::default(),
+            durability: Durability::Relaxed,
+        }
+    }
+
+    async fn value(node: &Node) -> String {
+        let stored = node.get(name()).await.unwrap().unwrap();
+        String::from_utf8(stored.record.value.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_patch_between_whose_read_and_write_somebody_wrote_begins_anew() {
+        let (node, store) = node();
+        store.insert(name(), r#"{"n":0}"#, None);
+        store.hold_writes(true);
+        let patching = tokio::spawn({
+            let node = Arc::clone(&node);
+            async move { node.patch(merge(r#"{"mine":1}"#)).await }
+        });
+        store.until_waiting(1).await;
+        store.insert(name(), r#"{"theirs":1}"#, None);
+        store.hold_writes(false);
+        patching.await.unwrap().unwrap();
+        assert_eq!(value(&node).await, r#"{"theirs":1,"mine":1}"#);
+    }
+
+    #[tokio::test]
+    async fn a_condition_that_no_longer_holds_ends_it() {
+        let (node, store) = node();
+        store.insert(name(), "{}", None);
+        let read = node.get(name()).await.unwrap().unwrap().record.version;
+        let only =
+            Condition { if_match: Some(EntityTags::Versions(vec![read])), if_none_match: None };
+        store.hold_writes(true);
+        let patching = tokio::spawn({
+            let node = Arc::clone(&node);
+            async move { node.patch(PatchRecord { condition: only, ..merge("1") }).await }
+        });
+        store.until_waiting(1).await;
+        store.insert(name(), "2", None);
+        store.hold_writes(false);
+        let refused = patching.await.unwrap().unwrap_err();
+        assert!(matches!(
+            refused,
+            RefusedPatch::Write(RefusedWrite::VersionMismatch { current: Some(current) }) if current > read
+        ));
+        assert_eq!(value(&node).await, "2");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn many_patches_of_one_key_all_take() {
+        let (node, store) = node();
+        store.insert(name(), "{}", None);
+        // Large enough for some of them to be applied elsewhere.
+        let long = "x".repeat(PATCH_AT_ONCE_BYTES_MAX / 32);
+        let patches = (0..64).map(|nth| {
+            let node = Arc::clone(&node);
+            let patch = merge(&format!(r#"{{"{nth}":"{long}"}}"#));
+            tokio::spawn(async move { node.patch(patch).await.unwrap() })
+        });
+        let mut versions = Vec::new();
+        for patch in patches.collect::<Vec<_>>() {
+            versions.push(patch.await.unwrap());
+        }
+        versions.sort_unstable();
+        versions.dedup();
+        assert_eq!(versions.len(), 64);
+        let value = value(&node).await;
+        assert!((0..64).all(|nth| value.contains(&format!("\"{nth}\":"))));
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_changes_nothing() {
+        let (node, store) = node();
+        let absent = node.patch(merge("1")).await;
+        assert_eq!(absent, Err(RefusedWrite::Absent.into()));
+        store.insert(name(), "1", Some(1));
+        assert_eq!(node.patch(merge("1")).await, Err(RefusedWrite::Absent.into()));
+        store.insert(name(), "1", None);
+        let small = PatchRecord { value_bytes_max: 3, ..merge("1234") };
+        let too_large = RefusedPatch::Patch(PatchError::TooLarge { bytes_max: 3 });
+        assert_eq!(node.patch(small).await, Err(too_large));
+        store.refuse_writes(Some(WriteError::Full));
+        let full = RefusedWrite::Store(WriteError::Full);
+        assert_eq!(node.patch(merge("2")).await, Err(full.into()));
+        assert_eq!(value(&node).await, "1");
+    }
+}
