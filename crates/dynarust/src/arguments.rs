@@ -13,6 +13,7 @@ Examples:
   DynaRust 127.0.0.1:6660                        a node; its data lie in storage.db/6660
   DynaRust 127.0.0.1:6661                        another one beside it, in storage.db/6661
   DynaRust 0.0.0.0:6660 --data-dir /var/lib/dynarust
+  DynaRust health                                asks the node that runs here whether it is ready
   DynaRust verify storage.db/6660                checks the folder of a stopped node
 
   curl -X PUT 127.0.0.1:6660/people/key/ada -H 'Content-Type: application/json' \\
@@ -107,6 +108,17 @@ pub(crate) struct Arguments {
 /// What else the program does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Asks a running node whether it is ready: one line, and 0 where it is, else 1
+    ///
+    /// Without arguments it asks every node that runs in storage.db of the working directory, and all
+    /// must be ready. A node says in the file ADDRESS of its folder where it listens.
+    Health {
+        /// Where to ask: host and port, such as 127.0.0.1:6660
+        address: Option<String>,
+        /// The folder of the node to ask, where no address is given
+        #[arg(long, env = "DYNARUST_DATA_DIR", value_name = "FOLDER")]
+        data_dir: Option<PathBuf>,
+    },
     /// Checks the folder of a stopped node, byte for byte, and changes nothing
     ///
     /// The exit code is 0 where all is well, and 1 otherwise.

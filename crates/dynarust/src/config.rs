@@ -12,7 +12,7 @@ use crate::byte_count::ByteCount;
 use crate::usage::UsageError;
 
 /// The folder beside which nodes without `--data-dir` keep theirs, by port.
-const DEFAULT_DATA_DIR: &str = "storage.db";
+pub(crate) const DEFAULT_DATA_DIR: &str = "storage.db";
 
 /// All that a node needs to start.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl TryFrom<Arguments> for Config {
 }
 
 /// The port of `host:port`.
-fn port(what: &str, address: &str) -> Result<u16, UsageError> {
+pub(crate) fn port(what: &str, address: &str) -> Result<u16, UsageError> {
     let parts = address.rsplit_once(':').filter(|(host, _)| is_host(host));
     let port = parts.and_then(|(_, port)| port.parse().ok());
     port.ok_or_else(|| {
@@ -83,12 +83,17 @@ fn is_host(host: &str) -> bool {
     !host.is_empty() && (bracketed || !host.contains([':', '/', ' ']))
 }
 
+/// The folder that was given, which must be named.
+pub(crate) fn given_data_dir(folder: PathBuf) -> Result<PathBuf, UsageError> {
+    if folder.as_os_str().is_empty() {
+        return Err(UsageError("--data-dir takes a folder".to_owned()));
+    }
+    Ok(folder)
+}
+
 fn data_dir(given: Option<PathBuf>, port: u16) -> Result<PathBuf, UsageError> {
     match (given, port) {
-        (Some(folder), _) if folder.as_os_str().is_empty() => {
-            Err(UsageError("--data-dir takes a folder".to_owned()))
-        }
-        (Some(folder), _) => Ok(folder),
+        (Some(folder), _) => given_data_dir(folder),
         (None, 0) => Err(UsageError(
             "with port 0 the data need a folder of their own: give --data-dir".to_owned(),
         )),

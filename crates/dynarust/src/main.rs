@@ -2,15 +2,18 @@
 //!
 //! ```text
 //! arguments ──► config (validated once) ──► serve: front door, store, node ──► until a signal
+//!           ├─► health: asks a running node
 //!           └─► verify, salvage: look after the folder of a node that is stopped
 //! ```
 //!
 //! Whatever goes wrong is one line on standard error that says what to do. The exit code is 2 where
 //! the command was wrong, 1 where it was right and could not be done.
 
+mod address_file;
 mod arguments;
 mod byte_count;
 mod config;
+mod health;
 mod logging;
 mod offline;
 mod serve;
@@ -21,6 +24,7 @@ use std::process::ExitCode;
 
 use crate::arguments::{Arguments, Command};
 use crate::config::Config;
+use crate::health::Target;
 use crate::usage::UsageError;
 
 /// Why the program ends with another code than 0.
@@ -31,6 +35,8 @@ enum Failure {
     #[error(transparent)]
     Serve(#[from] serve::ServeError),
     #[error(transparent)]
+    Health(#[from] health::HealthError),
+    #[error(transparent)]
     Offline(#[from] offline::OfflineError),
 }
 
@@ -38,7 +44,7 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
-            Self::Serve(_) | Self::Offline(_) => ExitCode::FAILURE,
+            Self::Serve(_) | Self::Health(_) | Self::Offline(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -59,6 +65,9 @@ fn run() -> Result<(), Failure> {
         return Ok(());
     };
     match arguments.command {
+        Some(Command::Health { address, data_dir }) => {
+            Ok(health::health(&Target::new(address, data_dir)?)?)
+        }
         Some(Command::Verify { folder }) => Ok(offline::verify(&folder)?),
         Some(Command::Salvage { folder }) => Ok(offline::salvage(&folder)?),
         None => start(arguments),

@@ -19,6 +19,7 @@ use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
+use crate::address_file::AddressFile;
 use crate::config::Config;
 
 /// File handles that the store and the program itself may need.
@@ -73,6 +74,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
     let door = FrontDoor::bind(&config.listen).await?;
     let node = start_node(&config, &door)?;
+    let address_file = say_where(&config, &door);
     let http = HttpConfig {
         value_bytes_max: config.value_bytes_max,
         durability: config.durability,
@@ -87,6 +89,8 @@ async fn run(config: Config) -> Result<(), ServeError> {
         node.close_streams();
     };
     door.serve(Arc::clone(&node), http, stop, DRAIN).await;
+    // While the folder is still locked: the next node's file must stay.
+    drop(address_file);
     let closed = timeout(STORE_CLOSE, node.close_store()).await;
     match (reason, closed) {
         (Stop::StoreFailed(why), _) => Err(ServeError::StoreStopped(why)),
@@ -121,6 +125,17 @@ fn start_node(config: &Config, door: &FrontDoor) -> Result<Arc<Node>, ServeError
         node.id(),
     );
     Ok(node)
+}
+
+/// Says in the folder where the node listens. A node that can't is a node all the same.
+fn say_where(config: &Config, door: &FrontDoor) -> Option<AddressFile> {
+    let written = AddressFile::write(&config.data_dir, door.address());
+    written
+        .inspect_err(|error| {
+            let folder = config.data_dir.display();
+            tracing::warn!(%folder, %error, "`DynaRust health` will not find this node: its file ADDRESS could not be written");
+        })
+        .ok()
 }
 
 /// Raises the limit of open files as far as it goes, and returns how many connections that is good for.

@@ -16,6 +16,8 @@ mod events;
 #[cfg(test)]
 mod full_disk;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod herd;
 #[cfg(test)]
 mod iso_codes;

@@ -241,7 +241,13 @@ fn quiet(program: &str) -> Command {
 
 /// Runs `DynaRust` with these words to its end, in this folder.
 pub(crate) fn run_in(folder: &Path, words: &[&str]) -> Output {
+    run_in_with(folder, words, &[])
+}
+
+/// The same, with this in its environment.
+pub(crate) fn run_in_with(folder: &Path, words: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = quiet(BINARY);
+    command.envs(environment.iter().copied());
     command.args(words).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     wait_for("a command that ends by itself", || child.try_wait().unwrap());
@@ -263,9 +269,20 @@ pub(crate) fn verify(folder: &Path) {
 
 /// The two-nodes-in-one-folder case: a node without `--data-dir`, in a working directory.
 pub(crate) fn spawn_in(folder: &Path, port: &Port, log: &Path) -> Node {
-    let log_file = File::create(log).unwrap();
     let mut command = quiet(BINARY);
     command.arg(port.address().to_string()).current_dir(folder);
-    command.stdout(log_file.try_clone().unwrap()).stderr(log_file);
-    Node { child: command.spawn().unwrap(), address: port.address(), log: log.to_path_buf() }
+    spawn_logging(command, port.address(), log)
+}
+
+/// A node that listens on this address, which may have port 0; its client has no address then.
+pub(crate) fn spawn_on(listen: &str, data: &Path, log: &Path) -> Node {
+    let mut command = quiet(BINARY);
+    command.arg(listen).arg("--data-dir").arg(data);
+    spawn_logging(command, listen.parse().unwrap(), log)
+}
+
+fn spawn_logging(mut command: Command, address: SocketAddr, log: &Path) -> Node {
+    let file = File::create(log).unwrap();
+    command.stdout(file.try_clone().unwrap()).stderr(file);
+    Node { child: command.spawn().unwrap(), address, log: log.to_path_buf() }
 }
