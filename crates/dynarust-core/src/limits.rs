@@ -57,6 +57,26 @@ pub const KEY_LISTS_BYTES_MAX: usize = 2 * MANY_KEYS_BODY_BYTES_MAX;
 pub const URI_BYTES_MAX: usize = 32 << 10;
 /// Bytes in a request's head: its first line and all of its headers.
 pub const HEAD_BYTES_MAX: usize = 128 << 10;
+/// Bytes in a request's method.
+pub const METHOD_BYTES_MAX: usize = 64;
+/// Headers of a request.
+pub const HEADER_FIELDS_MAX: usize = 100;
+/// Bytes in the name of a header.
+pub const HEADER_NAME_BYTES_MAX: usize = 256;
+/// Bytes of requests' heads that are not whole, of all connections together.
+pub const HELD_HEADS_BYTES_MAX: usize = 64 << 20;
+/// Bytes of all extensions of a chunked body's chunks.
+pub const CHUNK_EXTENSIONS_BYTES_MAX: usize = 4 << 10;
+/// Bytes behind the last chunk of a chunked body.
+pub const TRAILER_BYTES_MAX: usize = 8 << 10;
+/// Headers behind the last chunk of a chunked body.
+pub const TRAILER_FIELDS_MAX: usize = 32;
+/// Milliseconds in which a request's head that has begun must be whole.
+pub const HEAD_MILLIS_MAX: u64 = 10_000;
+/// Milliseconds after which a connection on which nothing moves is closed.
+pub const IDLE_MILLIS_MAX: u64 = 75_000;
+/// Milliseconds for which a connection that was closed amid a request is read on.
+pub const LINGER_MILLIS_MAX: u64 = 2_000;
 /// Open connections of one node; beyond them the kernel's queue waits.
 pub const CONNECTIONS_MAX: usize = 110_000;
 /// Bytes of pages of `store` and `keys` that all connections together may hold in memory.
@@ -125,6 +145,9 @@ const _: () = {
     assert!((KEY_BYTES_MAX + TABLE_BYTES_MAX + 80) * 4 / 3 + 4 <= CURSOR_BYTES_MAX);
     assert!(KEY_BYTES_MAX * 3 + TABLE_BYTES_MAX < URI_BYTES_MAX);
     assert!(PAGE_BYTES_MAX <= PAGES_BYTES_MAX);
-    assert!(URI_BYTES_MAX < HEAD_BYTES_MAX);
+    assert!(METHOD_BYTES_MAX + URI_BYTES_MAX + HEADER_NAME_BYTES_MAX < HEAD_BYTES_MAX);
+    assert!(HEAD_BYTES_MAX < HELD_HEADS_BYTES_MAX);
+    // An answer that waits for a slow reader moves nothing: it has its own bound.
+    assert!(HEAD_MILLIS_MAX < IDLE_MILLIS_MAX);
     assert!(STREAMS_MAX < CONNECTIONS_MAX);
 };

@@ -9,6 +9,7 @@ use dynarust_store::Durability;
 
 use crate::budget::Budget;
 use crate::counts::Counts;
+use crate::door_counts::DoorCounts;
 
 /// What an operator can set of the front door.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub(crate) struct Backend {
     pub(crate) started: UnixMillis,
     /// What was asked for, and how it was answered.
     pub(crate) counts: Arc<Counts>,
+    /// Connections, and what the front door did with them.
+    pub(crate) door: Arc<DoorCounts>,
     /// Bytes of records' bodies in memory.
     pub(crate) bodies: Budget,
     /// Bytes of lists of keys in memory: apart, so that they never keep a write waiting.
@@ -44,6 +47,7 @@ impl Backend {
             node,
             config,
             counts: Arc::new(Counts::new()),
+            door: Arc::default(),
             bodies: Budget::new(BODIES_BYTES_MAX),
             key_lists: Budget::new(KEY_LISTS_BYTES_MAX),
             pages: Budget::new(PAGES_BYTES_MAX),

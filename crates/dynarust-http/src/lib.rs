@@ -1,16 +1,19 @@
 //! What a client sees: the HTTP contract (API.md).
 //!
 //! ```text
-//! socket ──► front_door ──► connection (hyper) ──► surface ─┬─ record/{get,put,delete}
-//!                                                           ├─ live/subscribe ──► live/sse
-//!                                                           ├─ table/{store,keys,multi_get}
-//!                                                           └─ node_state, figures/{stats,metrics}
+//! socket ──► front_door ──► connection (wire ──► hyper) ──► surface
+//!
+//! surface ─┬─ record/{get,put,delete}
+//!          ├─ live/subscribe ──► live/sse
+//!          ├─ table/{store,keys,multi_get}
+//!          └─ node_state, figures/{stats,metrics}
 //! ```
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `front_door` | the listening socket, its connections, their end |
+//! | `front_door`, `door_counts` | the listening socket, its connections, their end |
 //! | `connection`, `stall_limit` | one connection: hyper and its limits |
+//! | `wire` | what RFC 9112 forbids, refused before hyper sees it |
 //! | `address`, `operation` | **every route of the API**, and its name |
 //! | `surface` | from a request to who answers it |
 //! | `measured`, `counts`, `latencies` | what was asked for, how it was answered, and how soon |
@@ -31,6 +34,7 @@ mod conditions;
 mod connection;
 mod content_type;
 mod counts;
+mod door_counts;
 mod figures;
 mod front_door;
 mod guarantees;
@@ -50,6 +54,7 @@ mod stall_limit;
 mod surface;
 mod table;
 mod ttl;
+mod wire;
 
 #[cfg(test)]
 #[path = "../../dynarust-node/src/store_in_memory.rs"]

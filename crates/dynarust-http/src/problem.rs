@@ -17,6 +17,7 @@ use crate::answer;
 use crate::conditions;
 use crate::content_type;
 use crate::response_body::Body;
+use crate::wire::Fault;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
@@ -59,9 +60,11 @@ codes! {
     ValueTooLarge = PAYLOAD_TOO_LARGE "value_too_large",
     BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large",
     UriTooLong = URI_TOO_LONG "uri_too_long",
+    HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE "head_too_large",
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type",
     CorruptRecord = INTERNAL_SERVER_ERROR "corrupt_record",
     BaseDamaged = INTERNAL_SERVER_ERROR "base_damaged",
+    VersionNotSupported = HTTP_VERSION_NOT_SUPPORTED "version_not_supported",
     Overloaded = SERVICE_UNAVAILABLE "overloaded",
     StoreStopped = SERVICE_UNAVAILABLE "store_stopped",
     StorageFull = INSUFFICIENT_STORAGE "storage_full",
@@ -177,6 +180,20 @@ impl Problem {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        let code = match fault {
+            Fault::TargetTooLong => Code::UriTooLong,
+            Fault::HeadTooLarge => Code::HeadTooLarge,
+            Fault::Version => Code::VersionNotSupported,
+            Fault::TooSlow => Code::RequestTimeout,
+            Fault::Crowded => Code::Overloaded,
+            _ => Code::InvalidRequest,
+        };
+        Self::new(code, fault.to_string()).closing_connection()
     }
 }
 

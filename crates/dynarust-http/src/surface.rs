@@ -16,6 +16,7 @@ use crate::address::Address;
 use crate::answer::{Answer, NO_STORE};
 use crate::backend::Backend;
 use crate::content_type;
+use crate::door_counts::DoorCounts;
 use crate::figures;
 use crate::live::{self, Follow};
 use crate::measured::Measured;
@@ -42,6 +43,17 @@ impl Surface {
         let began = Instant::now();
         let (operation, answer) = self.route(request);
         Measured::new(&self.backend.counts, operation, began, answer)
+    }
+
+    /// The answer to what is no request.
+    pub(crate) fn refuse(&self, problem: Problem) -> Measured {
+        let answer = Answer::now(Err(problem));
+        Measured::new(&self.backend.counts, Operation::None, Instant::now(), answer)
+    }
+
+    /// What the front door did.
+    pub(crate) fn door(&self) -> &Arc<DoorCounts> {
+        &self.backend.door
     }
 
     /// Who answers, and what was asked for.

@@ -15,6 +15,7 @@ use super::process::Process;
 use crate::answer;
 use crate::backend::Backend;
 use crate::counts::Counts;
+use crate::door_counts::DoorFigures;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::response_body::Body;
@@ -26,6 +27,7 @@ pub(crate) async fn metrics(backend: Arc<Backend>, uri: Uri) -> Result<Response<
     let process = Process::read().await;
     let mut exposition = Exposition::default();
     push_node(&mut exposition, &backend);
+    push_connections(&mut exposition, &backend.door.now());
     push_requests(&mut exposition, &backend.counts);
     push_streams(&mut exposition, &backend.node.stats().streams);
     push_process(&mut exposition, &process);
@@ -61,6 +63,38 @@ fn push_node(to: &mut Exposition, backend: &Backend) {
 /// A moment in Unix time.
 fn seconds(millis: UnixMillis) -> String {
     format!("{}.{:03}", millis / 1000, millis % 1000)
+}
+
+fn push_connections(to: &mut Exposition, door: &DoorFigures) {
+    to.single("dynarust_connections_open", Kind::Gauge, "Connections at present.", door.open);
+    let help = "Bytes of requests' heads that have begun and are not whole.";
+    to.single("dynarust_held_heads_bytes", Kind::Gauge, help, door.held_bytes);
+    let counters = [
+        ("dynarust_connections_accepted_total", "Connections that were taken.", door.accepted),
+        (
+            "dynarust_connections_turned_away_total",
+            "Connections that were answered 503, since there were too many.",
+            door.turned_away,
+        ),
+        (
+            "dynarust_connections_malformed_total",
+            "Connections that were closed for a request that breaks the rules of HTTP/1.",
+            door.malformed,
+        ),
+        (
+            "dynarust_connections_slow_total",
+            "Connections that were cut since the client sent or took nothing for too long.",
+            door.slow,
+        ),
+        (
+            "dynarust_connections_idle_total",
+            "Connections that were closed since nothing was asked for too long.",
+            door.idle,
+        ),
+    ];
+    for (name, help, count) in counters {
+        to.single(name, Kind::Counter, help, count);
+    }
 }
 
 fn push_requests(to: &mut Exposition, counts: &Counts) {

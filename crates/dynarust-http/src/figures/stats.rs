@@ -14,6 +14,7 @@ use super::process::Process;
 use crate::answer;
 use crate::backend::Backend;
 use crate::counts::{Counts, OperationFigures};
+use crate::door_counts::DoorFigures;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::response_body::Body;
@@ -22,6 +23,7 @@ use crate::response_body::Body;
 #[derive(Serialize)]
 struct StatsText {
     node: NodeText,
+    connections: ConnectionsText,
     requests: RequestsText,
     streams: StreamsText,
     replication: ReplicationText,
@@ -41,6 +43,23 @@ struct NodeText {
     uptime_seconds: u64,
     /// The newest seq: how many records the data folder has taken in.
     head: u64,
+}
+
+/// All but `open` and `held_heads_bytes` count since the node started.
+#[derive(Serialize)]
+struct ConnectionsText {
+    open: u64,
+    accepted: u64,
+    /// Answered 503, since there were too many.
+    turned_away: u64,
+    /// Closed for a request that breaks the rules of HTTP/1.
+    malformed: u64,
+    /// Cut since the client sent or took nothing for too long.
+    slow: u64,
+    /// Closed since nothing was asked for too long.
+    idle: u64,
+    /// Bytes of requests' heads that have begun and are not whole.
+    held_heads_bytes: usize,
 }
 
 #[derive(Serialize)]
@@ -126,6 +145,7 @@ pub(crate) async fn stats(backend: Arc<Backend>, uri: Uri) -> Result<Response<Bo
     let process = Process::read().await;
     let text = StatsText {
         node: NodeText::of(&backend),
+        connections: ConnectionsText::of(&backend.door.now()),
         requests: RequestsText::of(&backend.counts),
         streams: StreamsText::of(&backend.node.stats().streams),
         replication: ReplicationText { lag_records: 0, lag_seconds: 0.0 },
@@ -152,6 +172,20 @@ impl NodeText {
             started: backend.started,
             uptime_seconds: backend.node.now().saturating_sub(backend.started) / 1000,
             head: stats.head,
+        }
+    }
+}
+
+impl ConnectionsText {
+    fn of(door: &DoorFigures) -> Self {
+        Self {
+            open: door.open,
+            accepted: door.accepted,
+            turned_away: door.turned_away,
+            malformed: door.malformed,
+            slow: door.slow,
+            idle: door.idle,
+            held_heads_bytes: door.held_bytes,
         }
     }
 }

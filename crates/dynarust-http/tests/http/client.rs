@@ -146,6 +146,20 @@ impl Client {
         Some(part)
     }
 
+    /// Sends nothing more.
+    pub(crate) async fn finish(&mut self) {
+        self.0.get_mut().shutdown().await.unwrap();
+    }
+
+    /// As [`Client::answer`]; `None` where the other side closed without one.
+    pub(crate) async fn answer_or_end(&mut self, method: &str) -> Option<Answer> {
+        let begun = within(self.0.fill_buf()).await;
+        if begun.map_or(true, <[u8]>::is_empty) {
+            return None;
+        }
+        Some(self.answer(method).await)
+    }
+
     /// Whether the other side closed, and sent nothing before.
     pub(crate) async fn is_closed(&mut self) -> bool {
         let mut byte = [0];

@@ -15,6 +15,7 @@ mod node_state;
 mod patches;
 mod records;
 mod requests;
+mod rfc9112;
 mod tables;
 
 #[path = "../../../dynarust-node/src/store_in_memory.rs"]
