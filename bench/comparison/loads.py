@@ -72,3 +72,8 @@ def fill_redis(server, records):
             for _ in batch:
                 if answers.readline() != b"+OK\r\n":
                     raise ComparisonError(f"{server.name} refuses to be filled")
+
+
+def dynarust_bench(binary, server, *words):
+    """The report of a load; a failed request is no figure."""
+    return json.loads(_run([binary, "bench", *words, "--json", "--address", server.address]))

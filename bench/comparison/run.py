@@ -1,13 +1,12 @@
 """One run of the comparison: its settings, and how contenders take turns."""
 
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from comparison import peers
-from comparison.processes import Bench, ComparisonError
+from comparison import loads, peers
+from comparison.processes import Bench
 
 #: Between two turns, so that what one left to do (applying, rewriting its log) is not the other's burden.
 PAUSE_SECONDS = 2
@@ -37,13 +36,9 @@ class Run:
     def filled_node(self, *flags):
         """A node with every record, each read once."""
         node = peers.node(self.bench, self.binary, *flags)
-        self.load_program(node, "fill", "--connections", 64, "--durability", "relaxed")
+        self.load_program(node, "load", "--records", self.records, "--connections", 64, "--durability", "relaxed")
         return node
 
     def load_program(self, node, *words):
-        program = self.binary.with_name("dynarust-bench")
-        command = [program, *words, "--address", node.address, "--records", self.records]
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-        if done.returncode != 0:
-            raise ComparisonError(f"{command}: {done.stdout}{done.stderr}")
-        return done.stdout
+        """`DynaRust bench`: its report."""
+        return loads.dynarust_bench(self.binary, node, *words)

@@ -1,6 +1,6 @@
-//! Requests over kept connections: fill, put, get.
+//! Requests over kept connections: every record once, random overwrites, random reads.
 
-use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -9,154 +9,184 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
-use crate::Load;
-use crate::connection::{BenchError, Connection};
+use crate::arguments::{LoadArguments, ReadArguments, Target, WriteArguments};
+use crate::connection::Connection;
+use crate::error::BenchError;
+use crate::failures::{Failure, Failures};
+use crate::pace::Pace;
+use crate::progress::{Counts, Goal, Progress};
+use crate::report::Outcome;
+use crate::request::{Requests, key};
 use crate::tally::Tally;
-use dynarust_bench::lorem;
 
-/// What a connection does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Every record once.
-    Fill,
-    /// Random overwrites.
-    Put,
-    /// Random reads.
+/// Tries in a row without a connection after which a run is given up.
+const LOST_MAX: usize = 50;
+
+/// Which records.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    /// Each once.
+    Each,
+    /// At random, for this long.
+    Random(Duration),
+}
+
+/// What is asked of them.
+#[derive(Debug, Clone, Copy)]
+enum Request {
     Get,
+    Put { durability: &'static str },
 }
 
 /// What the connections of a run share.
 #[derive(Debug)]
 struct Run {
-    kind: Kind,
-    load: Load,
-    filled: AtomicUsize,
+    target: Target,
+    address: SocketAddr,
+    request: Request,
+    order: Order,
+    records: usize,
+    rate: Option<f64>,
+    taken: AtomicUsize,
+    counts: Arc<Counts>,
     began: Instant,
 }
 
-/// Runs the load and reports it.
-pub(crate) async fn run(kind: Kind, load: Load) -> Result<String, BenchError> {
-    let mut connections = Vec::new();
-    for _ in 0..load.connections {
-        connections.push(Connection::open(load.address).await?);
-    }
-    let run = Arc::new(Run { kind, load, filled: AtomicUsize::new(0), began: Instant::now() });
-    let mut workers = JoinSet::new();
-    for (number, connection) in connections.into_iter().enumerate() {
-        workers.spawn(run.clone().work(connection, number));
-    }
-    let mut all = Tally::new()?;
-    while let Some(worker) = workers.join_next().await {
-        all.add(&worker.map_err(std::io::Error::other)??)?;
-    }
-    let Load { connections, durability, .. } = run.load;
-    let what = match kind {
-        Kind::Get => format!("get, {connections} connections"),
-        Kind::Put | Kind::Fill => {
-            format!("{kind:?} {durability:?}, {connections} connections").to_lowercase()
-        }
+/// Writes every record once.
+pub(crate) async fn load(asked: &LoadArguments, shown: bool) -> Result<Outcome, BenchError> {
+    let request = Request::Put { durability: asked.durability.name() };
+    run("load", &asked.target, asked.records.records, Order::Each, request, None, shown).await
+}
+
+/// Reads random records.
+pub(crate) async fn read(asked: &ReadArguments, shown: bool) -> Result<Outcome, BenchError> {
+    let order = Order::Random(asked.time.duration());
+    let (records, rate) = (asked.records.records, asked.time.rate);
+    run("read", &asked.target, records, order, Request::Get, rate, shown).await
+}
+
+/// Overwrites random records.
+pub(crate) async fn write(asked: &WriteArguments, shown: bool) -> Result<Outcome, BenchError> {
+    let request = Request::Put { durability: asked.durability.name() };
+    let order = Order::Random(asked.time.duration());
+    let (records, rate) = (asked.records.records, asked.time.rate);
+    run("write", &asked.target, records, order, request, rate, shown).await
+}
+
+async fn run(
+    load: &'static str,
+    target: &Target,
+    records: usize,
+    order: Order,
+    request: Request,
+    rate: Option<f64>,
+    shown: bool,
+) -> Result<Outcome, BenchError> {
+    let address = target.reach().await?;
+    let goal = match order {
+        Order::Each => Goal::Requests(records as u64),
+        Order::Random(time) => Goal::Time(time),
     };
-    Ok(all.report(&what, run.began.elapsed()))
+    let progress = Progress::begin(shown, load, goal);
+    let run = Arc::new(Run {
+        target: target.clone(),
+        address,
+        request,
+        order,
+        records,
+        rate: rate.filter(|rate| *rate > 0.0),
+        taken: AtomicUsize::new(0),
+        counts: progress.counts(),
+        began: Instant::now(),
+    });
+    let mut workers = JoinSet::new();
+    for number in 0..target.connections {
+        workers.spawn(Arc::clone(&run).work(number));
+    }
+    let (mut tally, mut failures) = (Tally::new(), Failures::default());
+    while let Some(worker) = workers.join_next().await {
+        let (measured, failed) = worker.map_err(|ended| BenchError::System(ended.into()))??;
+        tally.add(&measured);
+        failures.add(&failed);
+    }
+    Ok(Outcome {
+        load,
+        with: run.describe(),
+        lasted: run.began.elapsed(),
+        measured: vec![("request to answer", tally)],
+        facts: Vec::new(),
+        failures,
+        shortfall: None,
+    })
 }
 
 impl Run {
-    async fn work(
-        self: Arc<Self>,
-        mut connection: Connection,
-        number: usize,
-    ) -> Result<Tally, BenchError> {
+    /// One connection's share.
+    async fn work(self: Arc<Self>, number: usize) -> Result<(Tally, Failures), BenchError> {
+        let (mut tally, mut failures) = (Tally::new(), Failures::default());
         let mut dice = SmallRng::seed_from_u64(number as u64);
-        let mut tally = Tally::new()?;
-        let mut requests = Requests::default();
-        for sent in 0.. {
-            let Some(record) = self.next_record(&mut dice) else { break };
-            let due = self.due(number, sent);
-            if let Some(due) = due {
-                tokio::time::sleep_until(due.into()).await;
-            }
-            let request = match self.kind {
-                Kind::Get => requests.get(&self.load, record),
-                Kind::Fill | Kind::Put => requests.put(&self.load, record, &mut dice),
+        let mut requests = Requests::new(&self.target);
+        let mut connection = Connection::new(self.address);
+        let mut lost = 0;
+        let pace = |rate| Pace::new(self.began, rate, number, self.target.connections);
+        let mut pace = self.rate.map(pace).transpose().map_err(BenchError::System)?;
+        while let Some(record) = self.next_record(&mut dice) {
+            let began = match &mut pace {
+                None => Instant::now(),
+                Some(pace) if self.is_behind_the_end(pace.next()) => break,
+                Some(pace) => pace.wait().await.map_err(BenchError::System)?,
             };
-            // At a fixed rate a late answer makes the next one late: that counts, so time runs from when it
-            // was due.
-            let began = due.unwrap_or_else(Instant::now);
-            connection.exchange(request).await?;
-            tally.record(began)?;
+            let request = match self.request {
+                Request::Get => requests.get(key(record)),
+                Request::Put { durability } => {
+                    requests.put_lorem(key(record), durability, &mut dice)
+                }
+            };
+            let answered = connection.exchange(request).await;
+            self.counts.count(answered.is_ok());
+            match answered {
+                Ok(()) => tally.record(began),
+                Err(failure) => {
+                    failures.count_one(&failure);
+                    lost = if matches!(failure, Failure::Lost(_)) { lost + 1 } else { 0 };
+                    if lost > LOST_MAX {
+                        return Err(self.gone(&failure));
+                    }
+                    continue;
+                }
+            }
+            lost = 0;
         }
-        Ok(tally)
+        Ok((tally, failures))
     }
 
     fn next_record(&self, dice: &mut SmallRng) -> Option<usize> {
-        match self.kind {
-            Kind::Fill => Some(self.filled.fetch_add(1, Ordering::Relaxed))
-                .filter(|record| *record < self.load.records),
-            Kind::Put | Kind::Get => (self.began.elapsed() < self.load.duration())
-                .then(|| dice.random_range(0..self.load.records.max(1))),
+        match self.order {
+            Order::Each => Some(self.taken.fetch_add(1, Ordering::Relaxed))
+                .filter(|record| *record < self.records),
+            Order::Random(time) => {
+                (self.began.elapsed() < time).then(|| dice.random_range(0..self.records))
+            }
         }
     }
 
-    /// When a request is to be sent, where there is a rate: connections take turns.
-    fn due(&self, number: usize, sent: u32) -> Option<Instant> {
-        let interval = Duration::from_secs(1) / self.load.rate?.max(1);
-        let connections = u32::try_from(self.load.connections).unwrap_or(u32::MAX);
-        let turn = u32::try_from(number).unwrap_or(u32::MAX);
-        Some(self.began + interval * (sent * connections + turn))
-    }
-}
-
-/// Requests, made in buffers that are used again.
-#[derive(Debug, Default)]
-pub(crate) struct Requests {
-    head: Vec<u8>,
-    value: Vec<u8>,
-}
-
-impl Requests {
-    fn get(&mut self, load: &Load, record: usize) -> &[u8] {
-        self.head.clear();
-        let Load { table, address, .. } = load;
-        push(
-            &mut self.head,
-            format_args!("GET /{table}/key/{record:08} HTTP/1.1\r\nHost: {address}\r\n\r\n"),
-        );
-        &self.head
+    fn is_behind_the_end(&self, due: Instant) -> bool {
+        matches!(self.order, Order::Random(time) if due > self.began + time)
     }
 
-    fn put(&mut self, load: &Load, record: usize, dice: &mut SmallRng) -> &[u8] {
-        let mut value = std::mem::take(&mut self.value);
-        value.clear();
-        lorem::push_text(dice, &mut value);
-        self.value = value;
-        self.put_value(load, format_args!("{record:08}"))
+    fn gone(&self, failure: &Failure) -> BenchError {
+        BenchError::Lost { address: self.target.address.clone(), said: failure.to_string() }
     }
 
-    /// A PUT of a value of the caller's.
-    pub(crate) fn put_text(&mut self, load: &Load, key: &str, value: &str) -> &[u8] {
-        self.value.clear();
-        self.value.extend_from_slice(value.as_bytes());
-        self.put_value(load, format_args!("{key}"))
+    fn describe(&self) -> String {
+        let durability = match self.request {
+            Request::Get => String::new(),
+            Request::Put { durability } => format!("{durability}, "),
+        };
+        let rate = self.rate.map_or(String::new(), |rate| format!(", {rate} a second"));
+        format!(
+            "{durability}{} connections, {} records{rate}",
+            self.target.connections, self.records
+        )
     }
-
-    fn put_value(&mut self, load: &Load, key: std::fmt::Arguments<'_>) -> &[u8] {
-        const ENVELOPE_BYTES: usize = br#"{"value":}"#.len();
-        self.head.clear();
-        let Load { table, address, .. } = load;
-        let (query, bytes) = (load.query(), self.value.len() + ENVELOPE_BYTES);
-        push(
-            &mut self.head,
-            format_args!(
-                "PUT /{table}/key/{key}{query} HTTP/1.1\r\nHost: {address}\r\n\
-                 Content-Type: application/json\r\nContent-Length: {bytes}\r\n\r\n{{\"value\":"
-            ),
-        );
-        self.head.extend_from_slice(&self.value);
-        self.head.push(b'}');
-        &self.head
-    }
-}
-
-fn push(text: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
-    // A vector takes whatever is written.
-    let _always = text.write_fmt(arguments);
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use dynarust_bench::BenchArguments;
 use dynarust_core::limits::{CACHE_BYTES_DEFAULT, VALUE_BYTES_DEFAULT};
 
 use crate::byte_count::ByteCount;
@@ -133,6 +134,8 @@ pub(crate) enum Command {
         /// The node's folder
         folder: PathBuf,
     },
+    // Its help is on the arguments.
+    Bench(BenchArguments),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

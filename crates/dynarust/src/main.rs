@@ -3,7 +3,8 @@
 //! ```text
 //! arguments ──► config (validated once) ──► serve: front door, store, node ──► until a signal
 //!           ├─► health: asks a running node
-//!           └─► verify, salvage: look after the folder of a node that is stopped
+//!           ├─► verify, salvage: look after the folder of a node that is stopped
+//!           └─► bench: puts a load on a node that runs
 //! ```
 //!
 //! Whatever goes wrong is one line on standard error that says what to do. The exit code is 2 where
@@ -38,13 +39,17 @@ enum Failure {
     Health(#[from] health::HealthError),
     #[error(transparent)]
     Offline(#[from] offline::OfflineError),
+    #[error(transparent)]
+    Bench(#[from] dynarust_bench::BenchError),
 }
 
 impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
-            Self::Serve(_) | Self::Health(_) | Self::Offline(_) => ExitCode::FAILURE,
+            Self::Serve(_) | Self::Health(_) | Self::Offline(_) | Self::Bench(_) => {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -70,6 +75,7 @@ fn run() -> Result<(), Failure> {
         }
         Some(Command::Verify { folder }) => Ok(offline::verify(&folder)?),
         Some(Command::Salvage { folder }) => Ok(offline::salvage(&folder)?),
+        Some(Command::Bench(arguments)) => Ok(dynarust_bench::run(&arguments)?),
         None => start(arguments),
     }
 }

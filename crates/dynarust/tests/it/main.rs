@@ -6,6 +6,8 @@
 //! file is a promise.
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod crash;

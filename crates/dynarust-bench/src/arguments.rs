@@ -1,0 +1,199 @@
+//! The command line of `DynaRust bench`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::connection;
+use crate::error::BenchError;
+
+const EXAMPLES: &str = "\
+Examples, against a node on the usual address:
+  DynaRust bench load                                 100,000 records of about 340 bytes
+  DynaRust bench read --connections 16
+  DynaRust bench write --durability relaxed
+  DynaRust bench write --rate 5000                    how even the answers are at a fixed rate
+  DynaRust bench live --streams 5000                  how long a write takes to its reader
+
+It writes into the table `bench` of a running node; `--table` names another.";
+
+/// Puts a load on a running node, and tells how fast and how evenly it bears it
+///
+/// Requests that fail are counted and shown by kind, and the exit code is 1.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = false)]
+pub struct BenchArguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Prints the report as one JSON object, and no progress
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Threads that make the load: the fewer, the more is left for the node
+    #[arg(long, global = true, default_value_t = 1, value_parser = at_least_one())]
+    pub(crate) threads: usize,
+}
+
+/// What is done to the node.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Writes every record once
+    Load(LoadArguments),
+    /// Reads random records
+    Read(ReadArguments),
+    /// Overwrites random records
+    Write(WriteArguments),
+    /// Opens live streams, writes to random ones of their keys, and times the events
+    Live(LiveArguments),
+}
+
+/// The node, and how it is reached.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Target {
+    /// The node
+    #[arg(long, default_value = "127.0.0.1:6660", value_name = "HOST:PORT")]
+    pub(crate) address: String,
+    /// The table
+    #[arg(long, default_value = "bench")]
+    pub(crate) table: String,
+    /// Connections that send requests, one at a time each
+    #[arg(long, default_value_t = 32, value_parser = at_least_one())]
+    pub(crate) connections: usize,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LoadArguments {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) records: Records,
+    #[command(flatten)]
+    pub(crate) durability: DurabilityArgument,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReadArguments {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) records: Records,
+    #[command(flatten)]
+    pub(crate) time: Time,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WriteArguments {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) records: Records,
+    #[command(flatten)]
+    pub(crate) time: Time,
+    #[command(flatten)]
+    pub(crate) durability: DurabilityArgument,
+}
+
+/// What `live` is asked for.
+#[derive(Debug, Clone, Args)]
+pub struct LiveArguments {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Streams, each on one key
+    #[arg(long, default_value_t = 5000, value_parser = at_least_one())]
+    pub(crate) streams: usize,
+    /// Keys that the streams share out among themselves; without it, one a stream
+    #[arg(long, value_parser = at_least_one())]
+    pub(crate) keys: Option<usize>,
+    /// Writes a second, over all connections; with 0 the streams are only held open
+    #[arg(long, default_value_t = 300.0, value_parser = rate)]
+    pub(crate) rate: f64,
+    /// How long
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    pub(crate) seconds: u64,
+    #[command(flatten)]
+    pub(crate) durability: DurabilityArgument,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Records {
+    /// How many records there are
+    #[arg(long, default_value_t = 100_000, value_parser = at_least_one())]
+    pub(crate) records: usize,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Time {
+    /// How long
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    seconds: u64,
+    /// Requests a second, over all connections; without it, as many as there can be
+    #[arg(long, value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct DurabilityArgument {
+    /// When a write is answered
+    #[arg(long, value_enum, default_value_t = Durability::Sync)]
+    durability: Durability,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Durability {
+    /// Once it is on stable storage
+    Sync,
+    /// Once it is in the journal's file
+    Relaxed,
+}
+
+impl BenchArguments {
+    pub(crate) fn shows_progress(&self) -> bool {
+        !self.json
+    }
+}
+
+impl Target {
+    /// The node's address, where somebody listens.
+    pub(crate) async fn reach(&self) -> Result<SocketAddr, BenchError> {
+        let reached = async {
+            let mut found = tokio::net::lookup_host(&self.address).await?;
+            let address = found.next().ok_or(std::io::ErrorKind::NotFound)?;
+            connection::open(address).await?;
+            Ok(address)
+        };
+        let unreachable =
+            |source| BenchError::Unreachable { address: self.address.clone(), source };
+        reached.await.map_err(unreachable)
+    }
+}
+
+impl Time {
+    pub(crate) fn duration(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+impl DurabilityArgument {
+    /// As the query of a write says it.
+    pub(crate) fn name(self) -> &'static str {
+        match self.durability {
+            Durability::Sync => "sync",
+            Durability::Relaxed => "relaxed",
+        }
+    }
+}
+
+fn at_least_one() -> impl clap::builder::TypedValueParser<Value = usize> {
+    use clap::builder::TypedValueParser as _;
+    clap::builder::RangedU64ValueParser::<u64>::new()
+        .range(1..=100_000_000)
+        .map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "a rate is a number a second".to_owned())?;
+    let sound = rate.is_finite() && (0.0..=10_000_000.0).contains(&rate);
+    sound.then_some(rate).ok_or_else(|| "a rate is between 0 and 10000000".to_owned())
+}
