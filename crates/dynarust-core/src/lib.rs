@@ -18,6 +18,7 @@
 //! | [`range`] | which keys a scan covers |
 //! | [`selection`] | what a stream follows |
 //! | [`cursor`] | where a stream goes on |
+//! | [`time_span`] | how spans of time are written |
 //! | [`limits`] | how much of anything there may be |
 
 pub mod clock;
@@ -33,6 +34,7 @@ pub mod patch;
 pub mod range;
 pub mod record;
 pub mod selection;
+pub mod time_span;
 pub mod version;
 
 pub use clock::HybridClock;

@@ -97,6 +97,8 @@ pub const CHUNK_RECORDS_MAX: usize = 1024;
 pub const GROUP_OPERATIONS_MAX: usize = 1024;
 /// Bytes that one sync of the journal may cover, one operation more at most.
 pub const GROUP_BYTES_MAX: usize = 2 << 20;
+/// Records that are marked as expired between two groups of clients' writes.
+pub const EXPIRIES_AT_A_TIME_MAX: usize = 256;
 /// Writes that may wait for the journal.
 pub const WRITES_WAITING_MAX: usize = 8 * GROUP_OPERATIONS_MAX;
 /// Bytes of writes that may wait for the journal.
@@ -117,8 +119,11 @@ pub const TAIL_BYTES_MAX: usize = 4 << 20;
 pub const EPOCHS_MAX: usize = 1024;
 /// Milliseconds that the persisted clock ceiling may run ahead of the clock.
 pub const CLOCK_CEILING_MILLIS: u64 = 250;
-/// Milliseconds that a tombstone is kept after this node took it in.
-pub const TOMBSTONE_MILLIS: u64 = 24 * 60 * 60 * 1000;
+/// Seconds that a tombstone or an expired record is kept after this node took it in, unless
+/// `--tombstone-age` says otherwise.
+pub const TOMBSTONE_AGE_SECONDS_DEFAULT: u64 = 24 * 60 * 60;
+/// The highest `--tombstone-age`; the lowest is a second.
+pub const TOMBSTONE_AGE_SECONDS_CEILING: u64 = 30 * 24 * 60 * 60;
 
 /// Bytes that a stream's cursor may have as text.
 pub const CURSOR_BYTES_MAX: usize = 4096;
@@ -135,6 +140,7 @@ const _: () = {
     assert!(VALUE_BYTES_CEILING + KEY_BYTES_MAX + TABLE_BYTES_MAX < WRITES_WAITING_BYTES_MAX);
     assert!(VALUE_BYTES_CEILING + GROUP_BYTES_MAX < RECENT_BYTES_MAX);
     assert!(APPLY_BYTES < RECENT_BYTES_MAX);
+    assert!(TOMBSTONE_AGE_SECONDS_DEFAULT <= TOMBSTONE_AGE_SECONDS_CEILING);
     // Larger ones get a segment of their own, which nobody has prepared.
     assert!(4 * GROUP_BYTES_MAX as u64 <= SEGMENT_BYTES);
     assert!(VALUE_BYTES_CEILING + PUT_ENVELOPE_BYTES_MAX < BODIES_BYTES_MAX);

@@ -17,8 +17,10 @@ use crate::journal::CompleteSegments;
 use crate::journal::disk::Disk;
 use crate::shared::Shared;
 
-/// Old tombstones and rotten records are looked for so often.
-const UPKEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// Old tombstones and rotten records are looked for so often, or more often where tombstones are kept
+/// for a short time.
+const UPKEEP_INTERVAL_MAX: Duration = Duration::from_secs(60);
+const UPKEEP_INTERVAL_MIN: Duration = Duration::from_millis(200);
 /// What is scrubbed each time: some milliseconds' work.
 const SCRUB: Bounds = Bounds { records: 2000, bytes: 4 << 20 };
 /// Records that leave memory under one hold of its lock.
@@ -32,6 +34,7 @@ pub(crate) struct Applier {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) wall_clock: Arc<dyn WallClock>,
     pub(crate) interval: Duration,
+    pub(crate) upkeep_interval: Duration,
     /// Everything up to here is durable in the base.
     pub(crate) checkpointed: Seq,
     /// The write-ahead log has been emptied since the last transaction.
@@ -40,10 +43,15 @@ pub(crate) struct Applier {
     pub(crate) scrubbed: ScrubPosition,
 }
 
+/// How often the upkeep is due where tombstones are kept for so long.
+pub(crate) fn upkeep_interval(tombstone_age: Duration) -> Duration {
+    (tombstone_age / 4).clamp(UPKEEP_INTERVAL_MIN, UPKEEP_INTERVAL_MAX)
+}
+
 impl Applier {
     /// Runs until the writer thread has ended and everything is in the base, or the store fails.
     pub(crate) fn run(mut self) {
-        let mut upkeep_at = Instant::now() + UPKEEP_INTERVAL;
+        let mut upkeep_at = Instant::now() + self.upkeep_interval;
         loop {
             let closing = self.wait();
             if self.shared.failure().is_some() {
@@ -81,8 +89,8 @@ impl Applier {
             tracing::error!(%error, "the scrub could not read the base");
         }
         // While there are more, the next round goes on: what is recent must not wait for all of them.
-        if due && self.sweep()? == 0 {
-            *upkeep_at = Instant::now() + UPKEEP_INTERVAL;
+        if due && self.sweep()? == 0 && !self.give_space_back()? {
+            *upkeep_at = Instant::now() + self.upkeep_interval;
         }
         Ok(())
     }
@@ -215,6 +223,16 @@ impl Applier {
             tracing::debug!(swept = old.count(), "tombstones and expired records were forgotten");
         }
         Ok(old.count())
+    }
+
+    /// Gives some of the base's free space back; whether there was any.
+    fn give_space_back(&mut self) -> Result<bool, BaseError> {
+        let given = self.base.give_space_back()?;
+        if given {
+            self.truncated = false;
+            self.count_base()?;
+        }
+        Ok(given)
     }
 
     /// Looks at some more records of the base, says which are corrupt, and mends its indexes.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::limits::{CACHE_BYTES_DEFAULT, SEGMENT_BYTES};
+use dynarust_core::limits::{CACHE_BYTES_DEFAULT, SEGMENT_BYTES, TOMBSTONE_AGE_SECONDS_DEFAULT};
 
 use crate::clock::{SystemClock, WallClock};
 
@@ -20,6 +20,9 @@ pub struct StoreConfig {
     /// What is recent is brought into the base so often. More: fewer writes of the same page, a
     /// longer journal to read at the next start. Less: the other way round.
     pub apply_interval: Duration,
+    /// Tombstones and expired records are kept for so long. More: a reader that was away for longer
+    /// resumes. Less: less disk.
+    pub tombstone_age: Duration,
     /// Bytes of a journal segment, preallocated. More: fewer files, more disk. Less: the other way
     /// round.
     pub segment_bytes: u64,
@@ -36,6 +39,7 @@ impl StoreConfig {
             cache_bytes: CACHE_BYTES_DEFAULT,
             relaxed_flush: Duration::from_millis(100),
             apply_interval: Duration::from_secs(1),
+            tombstone_age: Duration::from_secs(TOMBSTONE_AGE_SECONDS_DEFAULT),
             segment_bytes: SEGMENT_BYTES,
             clock: Arc::new(SystemClock),
         }

@@ -16,6 +16,7 @@ use dynarust_core::{
     Condition, HybridClock, NodeId, Record, RecordName, Seq, Stored, UnixMillis, Version,
 };
 
+use crate::expirer::Due;
 use crate::port::{Change, Durability, ReadError, Write, WriteError, Written};
 
 /// What the writer knows when it decides.
@@ -71,6 +72,24 @@ impl<L: FnMut(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>> Present<'_
         for write in writes {
             let answer = self.decide_one(write, &mut pending, &mut decided);
             decided.answers.push(answer);
+        }
+        decided
+    }
+
+    /// Marks those of the records that are still as they were seen, and due. One that cannot be read
+    /// stays as it is.
+    pub(crate) fn expire(&mut self, due: &[Due]) -> Decided {
+        let mut decided = Decided::default();
+        for Due { name, version } in due {
+            let Ok(Some(stored)) = (self.lookup)(name) else {
+                continue;
+            };
+            if stored.record.version == *version && stored.record.is_due(self.now) {
+                self.last_seq += 1;
+                let record = stored.record.clone().into_expired();
+                let marked = Stored { name: name.clone(), seq: self.last_seq, record };
+                decided.records.push(Arc::new(marked));
+            }
         }
         decided
     }

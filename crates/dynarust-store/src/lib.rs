@@ -13,6 +13,7 @@ mod base;
 mod cache;
 pub mod clock;
 mod config;
+mod expirer;
 mod finding;
 mod folder;
 mod group;

@@ -22,9 +22,10 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
-use crate::applier::Applier;
+use crate::applier::{Applier, upkeep_interval};
 use crate::base::{Bounds, ReadBase, ScrubPosition};
 use crate::config::StoreConfig;
+use crate::expirer::Expirer;
 use crate::folder::Folder;
 use crate::journal::CompleteSegments;
 use crate::journal::disk::{Disk, RealDisk};
@@ -67,8 +68,8 @@ impl LocalStore {
     }
 
     pub(crate) fn open_on(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
-        let (store, writer, applier) = Self::assemble(config, disk)?;
-        let threads = start(writer, applier, Arc::clone(&store.folder))
+        let (store, threads) = Self::assemble(config, disk)?;
+        let threads = start(threads, Arc::clone(&store.folder))
             .map_err(|error| OpenError::io(store.folder.path(), error))?;
         *store.threads.lock() = Some(threads);
         Ok(store)
@@ -78,12 +79,13 @@ impl LocalStore {
     pub(crate) fn assemble(
         config: &StoreConfig,
         disk: Arc<dyn Disk>,
-    ) -> Result<(Self, Writer, Applier), OpenError> {
+    ) -> Result<(Self, Threads), OpenError> {
         let opened = open(config, Arc::clone(&disk))?;
         let base_path = opened.folder.base();
         let refused = |error| OpenError::base(&base_path, error);
         let readers = Readers::open(&base_path).map_err(refused)?;
         let writers_base = ReadBase::open(&base_path).map_err(refused)?;
+        let expirers_base = ReadBase::open(&base_path).map_err(refused)?;
         let forgotten = opened.base.meta().forgotten_seq;
         let Opened { folder, node, epoch, incarnation, known_epochs, base, .. } = opened;
         let last_seq = opened.recent.head();
@@ -99,6 +101,7 @@ impl LocalStore {
             disk,
             wall_clock: Arc::clone(&config.clock),
             interval: config.apply_interval,
+            upkeep_interval: upkeep_interval(config.tombstone_age),
             truncated: false,
             scrubbed: ScrubPosition::default(),
         };
@@ -114,6 +117,7 @@ impl LocalStore {
             relaxed_flush: config.relaxed_flush,
             ceiling_synced: opened.clock_ceiling,
         };
+        let expirer = Expirer::new(Arc::clone(&shared), expirers_base, Arc::clone(&config.clock));
         let known_epochs = known_epochs.into_iter().collect();
         let (threads, folder) = (Mutex::new(None), Arc::new(folder));
         let store = Self {
@@ -128,7 +132,7 @@ impl LocalStore {
             complete,
         };
         applier.count_base().map_err(refused)?;
-        Ok((store, writer, applier))
+        Ok((store, Threads { writer, applier, expirer }))
     }
 
     /// The folder.
@@ -169,28 +173,47 @@ impl LocalStore {
     }
 }
 
-/// Starts the two threads; the handle is the writer's, which waits for the applier's. The folder stays
-/// locked until both have ended. A panic in either stops the store.
-fn start(writer: Writer, applier: Applier, folder: Arc<Folder>) -> std::io::Result<JoinHandle<()>> {
+/// What runs behind a store, each on a thread of its own.
+pub(crate) struct Threads {
+    pub(crate) writer: Writer,
+    pub(crate) applier: Applier,
+    pub(crate) expirer: Expirer,
+}
+
+/// Starts the threads; the handle is the writer's, which waits for the others. The folder stays locked
+/// until all have ended. A panic in any of them stops the store.
+fn start(threads: Threads, folder: Arc<Folder>) -> std::io::Result<JoinHandle<()>> {
+    let Threads { writer, applier, expirer } = threads;
     let shared = Arc::clone(&writer.shared);
+    let applying = spawn(&shared, "applier", || applier.run())?;
+    let expiring = spawn(&shared, "expirer", || expirer.run())?;
     let theirs = Arc::clone(&shared);
-    let applying = thread::Builder::new().name("store-applier".to_owned()).spawn(move || {
-        if catch_unwind(AssertUnwindSafe(|| applier.run())).is_err() {
-            theirs.fail("the applier panicked: this is a bug");
-        }
-    })?;
-    let theirs = Arc::clone(&shared);
-    let writing = thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+    let write = move || {
         match catch_unwind(AssertUnwindSafe(|| writer.run())) {
             Ok(clock) => theirs.pressure.lock().closing = Some(clock),
             Err(_) => theirs.fail("the writer panicked: this is a bug"),
         }
         theirs.pressure_changed.notify_all();
-        // It catches its panics.
+        // They catch their panics.
+        let _ = expiring.join();
         let _ = applying.join();
         drop(folder);
+    };
+    spawn(&shared, "writer", write)
+}
+
+fn spawn(
+    shared: &Arc<Shared>,
+    name: &'static str,
+    run: impl FnOnce() + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    let theirs = Arc::clone(shared);
+    let spawned = thread::Builder::new().name(format!("store-{name}")).spawn(move || {
+        if catch_unwind(AssertUnwindSafe(run)).is_err() {
+            theirs.fail(&format!("the {name} panicked: this is a bug"));
+        }
     });
-    writing.inspect_err(|error| shared.fail(&format!("starting a thread: {error}")))
+    spawned.inspect_err(|error| shared.fail(&format!("starting a thread: {error}")))
 }
 
 impl Store for LocalStore {

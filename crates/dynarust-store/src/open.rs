@@ -55,7 +55,8 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let clock_ceiling = base.meta.clock_ceiling.max(recovered.clock_ceiling);
     let path = base.path.clone();
     let base = bring_over(&folder, base)?;
-    let mut base = ApplyBase::new(base).map_err(|error| OpenError::base(&path, error))?;
+    let mut base = ApplyBase::new(base, config.tombstone_age)
+        .map_err(|error| OpenError::base(&path, error))?;
     let (incarnation, known_epochs) = base
         .begin_epoch(epoch, last_seq, clock_ceiling)
         .map_err(|error| OpenError::base(&path, error))?;

@@ -8,12 +8,12 @@
 //!
 //! One lock guards all of it. Writers hold it for the time of a publication, never during I/O.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
 use dynarust_core::limits::TAIL_BYTES_MAX;
-use dynarust_core::{KeyRange, RecordName, Seq, Stored};
+use dynarust_core::{KeyRange, RecordName, Seq, Stored, UnixMillis};
 
 use crate::base::Bounds;
 
@@ -22,6 +22,8 @@ use crate::base::Bounds;
 pub(crate) struct Recent {
     by_name: BTreeMap<RecordName, Arc<Stored>>,
     by_seq: BTreeMap<Seq, Arc<Stored>>,
+    /// Those of them that will expire: by deadline.
+    by_expiry: BTreeSet<(UnixMillis, Seq)>,
     bytes: usize,
     tail: VecDeque<Arc<Stored>>,
     tail_bytes: usize,
@@ -62,6 +64,10 @@ impl Recent {
         if let Some(before) = self.by_name.insert(stored.name.clone(), Arc::clone(stored)) {
             self.bytes -= before.memory_bytes();
             self.by_seq.remove(&before.seq);
+            self.forget_expiry(&before);
+        }
+        if let Some(deadline) = deadline(stored) {
+            self.by_expiry.insert(deadline);
         }
         self.by_seq.insert(stored.seq, Arc::clone(stored));
         self.tail_bytes += stored.memory_bytes();
@@ -72,6 +78,31 @@ impl Recent {
             };
             self.tail_bytes -= oldest.memory_bytes();
         }
+    }
+
+    fn forget_expiry(&mut self, stored: &Stored) {
+        if let Some(deadline) = deadline(stored) {
+            self.by_expiry.remove(&deadline);
+        }
+    }
+
+    /// Records behind `after` (a deadline and a seq) that are due at `now` and not marked, at most so
+    /// many.
+    pub(crate) fn due(
+        &self,
+        after: (UnixMillis, Seq),
+        now: UnixMillis,
+        records_max: usize,
+    ) -> Vec<Arc<Stored>> {
+        let until = (now, Seq::MAX);
+        if after >= until {
+            return Vec::new();
+        }
+        self.by_expiry
+            .range((Bound::Excluded(after), Bound::Included(until)))
+            .filter_map(|(_, seq)| self.by_seq.get(seq).cloned())
+            .take(records_max)
+            .collect()
     }
 
     /// All that is to be brought into the base; it then holds everything up to the second value.
@@ -91,6 +122,7 @@ impl Recent {
             let stored = oldest.remove();
             self.applied = stored.seq;
             self.bytes -= stored.memory_bytes();
+            self.forget_expiry(&stored);
             if self.by_name.get(&stored.name).is_some_and(|present| present.seq == stored.seq) {
                 self.by_name.remove(&stored.name);
             }
@@ -161,6 +193,12 @@ impl Recent {
     }
 }
 
+/// When a record will expire, and its seq.
+fn deadline(stored: &Stored) -> Option<(UnixMillis, Seq)> {
+    let expiry = stored.record.expiry.filter(|_| stored.record.holds_value());
+    expiry.map(|expiry| (expiry, stored.seq))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,6 +253,26 @@ mod tests {
         assert!(recent.get(&stored("b", 0).name).is_none());
         recent.applied_through(3, 10);
         assert_eq!(recent.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_due_is_found_by_deadline_until_it_is_replaced_marked_or_applied() {
+        let mut recent = Recent::new(0);
+        for (key, seq, expiry) in [("a", 1, 30), ("b", 2, 10), ("c", 3, 20), ("d", 4, 20)] {
+            let mut stored = (*stored(key, seq)).clone();
+            stored.record.expiry = Some(expiry);
+            recent.publish(&Arc::new(stored));
+        }
+        assert!(recent.due((0, 0), 9, 10).is_empty());
+        assert_eq!(seqs(&recent.due((0, 0), 20, 10)), [2, 3, 4]);
+        assert_eq!(seqs(&recent.due((10, 2), 20, 1)), [3]);
+        assert_eq!(seqs(&recent.due((20, 3), 30, 10)), [4, 1]);
+        let marked = recent.due((10, 2), 20, 1)[0].record.clone().into_expired();
+        recent.publish(&Arc::new(Stored { seq: 5, record: marked, ..(*stored("c", 5)).clone() }));
+        recent.publish(&stored("d", 6));
+        assert_eq!(seqs(&recent.due((0, 0), 99, 10)), [2, 1]);
+        recent.applied_through(1, 10);
+        assert_eq!(seqs(&recent.due((0, 0), 99, 10)), [2]);
     }
 
     #[test]

@@ -4,6 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+use dynarust_core::limits::TOMBSTONE_AGE_SECONDS_DEFAULT;
 
 use crate::base::{self, ApplyBase};
 use crate::clock::{SystemClock, WallClock as _};
@@ -14,6 +17,9 @@ use crate::journal::recovery::{self, Mode};
 use crate::journal::segment;
 use crate::open::bring_over;
 use crate::open_error::OpenError;
+
+/// Nothing is swept here.
+const TOMBSTONE_AGE: Duration = Duration::from_secs(TOMBSTONE_AGE_SECONDS_DEFAULT);
 
 /// What was saved, and what was not.
 #[derive(Debug)]
@@ -53,7 +59,7 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     })
     .map_err(|error| OpenError::journal(folder.path(), error))?;
 
-    let mut base = ApplyBase::new(bring_over(&folder, open)?).map_err(refused)?;
+    let mut base = ApplyBase::new(bring_over(&folder, open)?, TOMBSTONE_AGE).map_err(refused)?;
     let saved = records.len() as u64;
     let ceiling = recovered.clock_ceiling.max(base.meta().clock_ceiling);
     let last = recovered.last_seq.max(applied);

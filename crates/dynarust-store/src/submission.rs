@@ -1,6 +1,7 @@
-//! The queue in front of the writer thread: bounded in number and bytes.
+//! The queue in front of the writer thread: bounded in number and bytes. Beside it waits one portion of
+//! records that may have expired.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dynarust_core::limits::{
     GROUP_BYTES_MAX, GROUP_OPERATIONS_MAX, WRITES_WAITING_BYTES_MAX, WRITES_WAITING_MAX,
@@ -8,6 +9,7 @@ use dynarust_core::limits::{
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use crate::expirer::Due;
 use crate::port::{Change, Write, WriteError, Written};
 
 /// A write, and who waits for it.
@@ -20,9 +22,22 @@ pub(crate) struct Submission {
 pub(crate) enum Work {
     /// Submissions, in the order in which they came.
     Group(Vec<Submission>),
+    /// Records that may have expired; [`Submissions::marked`] must be told what became of them.
+    Due(Vec<Due>),
     /// Nothing came until the deadline.
     Deadline,
     /// The queue is closed and empty.
+    Closed,
+}
+
+/// What became of a portion of records that may have expired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Marked {
+    /// Those that are due have been marked.
+    All,
+    /// There is no room for them now.
+    None,
+    /// The queue is closed.
     Closed,
 }
 
@@ -31,6 +46,8 @@ pub(crate) enum Work {
 pub(crate) struct Submissions {
     queue: Mutex<Queue>,
     arrived: Condvar,
+    /// What was due has been looked at, or the queue is closed.
+    marked: Condvar,
 }
 
 #[derive(Default)]
@@ -38,6 +55,19 @@ struct Queue {
     waiting: std::collections::VecDeque<Submission>,
     bytes: usize,
     closed: bool,
+    due: DuePortion,
+}
+
+/// The one portion of records that may have expired.
+#[derive(Default)]
+enum DuePortion {
+    #[default]
+    None,
+    Waiting(Vec<Due>),
+    /// The writer thread has it.
+    Taken,
+    /// The writer thread had it; it was marked, or not.
+    Done(bool),
 }
 
 impl Submissions {
@@ -63,7 +93,15 @@ impl Submissions {
     /// Waits for submissions, and takes as many as one sync may cover.
     pub(crate) fn take(&self, deadline: Option<Instant>) -> Work {
         let mut queue = self.queue.lock();
-        while queue.waiting.is_empty() {
+        loop {
+            // Whatever came first: a portion goes between two groups, and a group between two portions,
+            // since the next portion comes only when this one is done.
+            if let Some(due) = queue.take_due() {
+                return Work::Due(due);
+            }
+            if !queue.waiting.is_empty() {
+                return Work::Group(queue.take_group());
+            }
             if queue.closed {
                 return Work::Closed;
             }
@@ -76,7 +114,37 @@ impl Submissions {
                 }
             }
         }
-        Work::Group(queue.take_group())
+    }
+
+    /// Hands a portion over, and waits until the writer thread has done with it.
+    pub(crate) fn mark_expired(&self, due: Vec<Due>) -> Marked {
+        let mut queue = self.queue.lock();
+        queue.due = DuePortion::Waiting(due);
+        self.arrived.notify_one();
+        loop {
+            if queue.closed {
+                return Marked::Closed;
+            }
+            if let DuePortion::Done(marked) = queue.due {
+                queue.due = DuePortion::None;
+                return if marked { Marked::All } else { Marked::None };
+            }
+            self.marked.wait(&mut queue);
+        }
+    }
+
+    /// The writer thread has done with the portion.
+    pub(crate) fn marked(&self, marked: bool) {
+        self.queue.lock().due = DuePortion::Done(marked);
+        self.marked.notify_all();
+    }
+
+    /// Waits so long; whether the queue is closed then, or was before.
+    pub(crate) fn is_closed_within(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        let mut queue = self.queue.lock();
+        while !queue.closed && !self.marked.wait_until(&mut queue, until).timed_out() {}
+        queue.closed
     }
 
     /// Lets no more in, and lets go of what waits: who asked hears that the store has stopped.
@@ -88,12 +156,14 @@ impl Submissions {
         drop(queue);
         drop(waiting);
         self.arrived.notify_all();
+        self.marked.notify_all();
     }
 
     /// Lets no more in. What waits is still taken.
     pub(crate) fn close(&self) {
         self.queue.lock().closed = true;
         self.arrived.notify_all();
+        self.marked.notify_all();
     }
 }
 
@@ -105,6 +175,19 @@ pub(crate) enum Refused {
 }
 
 impl Queue {
+    fn take_due(&mut self) -> Option<Vec<Due>> {
+        match std::mem::take(&mut self.due) {
+            DuePortion::Waiting(due) if !self.closed => {
+                self.due = DuePortion::Taken;
+                Some(due)
+            }
+            other => {
+                self.due = other;
+                None
+            }
+        }
+    }
+
     fn take_group(&mut self) -> Vec<Submission> {
         let mut group = Vec::with_capacity(self.waiting.len().min(GROUP_OPERATIONS_MAX));
         let mut bytes = 0;

@@ -17,14 +17,15 @@ use std::time::{Duration, Instant};
 use dynarust_core::clock;
 use dynarust_core::limits::{APPLY_BYTES, CLOCK_CEILING_MILLIS, RECENT_BYTES_MAX};
 use dynarust_core::version::COUNTER_BITS;
-use dynarust_core::{HybridClock, NodeId, Seq};
+use dynarust_core::{HybridClock, NodeId, RecordName, Seq, Stored};
 use tokio::sync::watch;
 
 use crate::base::ReadBase;
 use crate::clock::WallClock;
+use crate::expirer::Due;
 use crate::group::{Decided, Present};
 use crate::journal::{AppendError, JournalWriter};
-use crate::port::{WriteError, Written};
+use crate::port::{ReadError, WriteError, Written};
 use crate::shared::Shared;
 use crate::submission::{Submission, Work};
 
@@ -52,8 +53,8 @@ impl Writer {
         let mut flush_at: Option<Instant> = None;
         loop {
             match self.shared.submissions.take(flush_at) {
-                Work::Group(group) => {
-                    self.commit(group);
+                work @ (Work::Group(_) | Work::Due(_)) => {
+                    self.carry_out(work);
                     if self.journal.is_synced() {
                         flush_at = None;
                     } else {
@@ -74,6 +75,17 @@ impl Writer {
                     return self.clock.last();
                 }
             }
+        }
+    }
+
+    fn carry_out(&mut self, work: Work) {
+        match work {
+            Work::Group(group) => self.commit(group),
+            Work::Due(due) => {
+                let marked = self.mark(&due).is_ok();
+                self.shared.submissions.marked(marked);
+            }
+            Work::Deadline | Work::Closed => {}
         }
     }
 
@@ -108,27 +120,44 @@ impl Writer {
     ) -> Result<Vec<Result<Written, WriteError>>, WriteError> {
         self.check_running()?;
         self.wait_for_room()?;
-        let decided = self.decide(group);
-        if !decided.records.is_empty() {
-            self.persist(&decided)?;
-            self.last_seq += decided.records.len() as u64;
-            self.shared.publish(&decided.records, &self.published);
-            self.count_journaled(&decided);
-            self.press();
-        }
+        let decided = self.present().decide(group.iter().map(|submission| &submission.write));
+        self.put_down(&decided)?;
         Ok(decided.answers)
     }
 
-    fn decide(&mut self, group: &[Submission]) -> Decided {
+    /// Marks those that have expired. Nobody waits for it: what does not work now is tried again.
+    fn mark(&mut self, due: &[Due]) -> Result<(), WriteError> {
+        self.check_running()?;
+        // Clients' writes have the rest.
+        if self.shared.unapplied_bytes() > RECENT_BYTES_MAX / 2 {
+            return Err(WriteError::Overloaded);
+        }
+        let decided = self.present().expire(due);
+        self.put_down(&decided)
+    }
+
+    fn put_down(&mut self, decided: &Decided) -> Result<(), WriteError> {
+        if !decided.records.is_empty() {
+            self.persist(decided)?;
+            self.last_seq += decided.records.len() as u64;
+            self.shared.publish(&decided.records, &self.published);
+            self.count_journaled(decided);
+            self.press();
+        }
+        Ok(())
+    }
+
+    fn present(
+        &mut self,
+    ) -> Present<'_, impl FnMut(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>> {
         let (shared, base) = (&self.shared, &self.base);
-        let mut present = Present {
+        Present {
             node: self.node,
             clock: &mut self.clock,
             now: self.wall_clock.now(),
             last_seq: self.last_seq,
-            lookup: |name: &_| shared.find(base, name),
-        };
-        present.decide(group.iter().map(|submission| &submission.write))
+            lookup: |name: &RecordName| shared.find(base, name),
+        }
     }
 
     /// As durable as the group asks; and always so where a version would outrun the synced ceiling.

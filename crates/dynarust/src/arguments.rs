@@ -93,6 +93,12 @@ pub(crate) struct Arguments {
     )]
     pub(crate) apply_interval: u64,
 
+    /// How long deletes and expiries are remembered, such as 90s, 15m, 24h or 7d (1s to 30d)
+    ///
+    /// More: a stream that was away for longer resumes without a reset. Less: their space is free sooner.
+    #[arg(long, env = "DYNARUST_TOMBSTONE_AGE", value_name = "TIME", default_value = "24h")]
+    pub(crate) tombstone_age: String,
+
     /// The address under which others reach this node, where it is not the one it listens on
     #[arg(long, env = "DYNARUST_ADVERTISE", value_name = "ADDRESS")]
     pub(crate) advertise: Option<String>,

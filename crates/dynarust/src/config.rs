@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dynarust_core::limits::VALUE_BYTES_CEILING;
+use dynarust_core::limits::{TOMBSTONE_AGE_SECONDS_CEILING, VALUE_BYTES_CEILING};
+use dynarust_core::time_span;
 use dynarust_store::Durability;
 use tracing_subscriber::EnvFilter;
 
@@ -27,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) durability: Durability,
     pub(crate) relaxed_flush: Duration,
     pub(crate) apply_interval: Duration,
+    pub(crate) tombstone_age: Duration,
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: EnvFilter,
 }
@@ -59,6 +61,7 @@ impl TryFrom<Arguments> for Config {
             },
             relaxed_flush: Duration::from_millis(arguments.relaxed_flush_ms),
             apply_interval: Duration::from_millis(arguments.apply_interval),
+            tombstone_age: tombstone_age(&arguments.tombstone_age)?,
             log_format: arguments.log_format,
             log_filter: log_filter(&arguments.log_filter)?,
         })
@@ -110,6 +113,17 @@ fn value_bytes_max(given: ByteCount) -> Result<usize, UsageError> {
     Err(UsageError(format!("--max-value-bytes takes 1 to {ceiling}M")))
 }
 
+fn tombstone_age(given: &str) -> Result<Duration, UsageError> {
+    let seconds =
+        time_span::seconds(given).filter(|it| (1..=TOMBSTONE_AGE_SECONDS_CEILING).contains(it));
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        UsageError(format!(
+            "--tombstone-age takes 1s to 30d, such as 15m or 24h, not `{}`",
+            given.escape_debug()
+        ))
+    })
+}
+
 fn log_filter(given: &str) -> Result<EnvFilter, UsageError> {
     let filter = if given.is_empty() { "info" } else { given };
     EnvFilter::try_new(filter).map_err(|error| {
@@ -123,6 +137,7 @@ fn log_filter(given: &str) -> Result<EnvFilter, UsageError> {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use dynarust_core::limits::TOMBSTONE_AGE_SECONDS_DEFAULT;
 
     use super::*;
 
@@ -140,8 +155,15 @@ mod tests {
     }
 
     #[test]
+    fn tombstones_are_kept_for_a_day_unless_told() {
+        let age = |words: &[&str]| config(words).unwrap().tombstone_age.as_secs();
+        assert_eq!(age(&["127.0.0.1:1"]), TOMBSTONE_AGE_SECONDS_DEFAULT);
+        assert_eq!(age(&["127.0.0.1:1", "--tombstone-age=90s"]), 90);
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
-        let cases: [&[&str]; 10] = [
+        let cases: [&[&str]; 13] = [
             &["127.0.0.1"],
             &["127.0.0.1:99999"],
             &[":6660"],
@@ -151,6 +173,9 @@ mod tests {
             &["127.0.0.1:1", "127.0.0.1:2"],
             &["127.0.0.1:1", "--max-value-bytes=17M"],
             &["127.0.0.1:1", "--advertise=here"],
+            &["127.0.0.1:1", "--tombstone-age=31d"],
+            &["127.0.0.1:1", "--tombstone-age=0s"],
+            &["127.0.0.1:1", "--tombstone-age=24"],
             &["127.0.0.1:1", "--log-filter=a=b=c"],
         ];
         for words in cases {

@@ -108,6 +108,7 @@ fn start_node(config: &Config, door: &FrontDoor) -> Result<Arc<Node>, ServeError
         cache_bytes: config.cache_bytes,
         relaxed_flush: config.relaxed_flush,
         apply_interval: config.apply_interval,
+        tombstone_age: config.tombstone_age,
         clock: clock.clone(),
         ..StoreConfig::new(config.data_dir.clone())
     })?;

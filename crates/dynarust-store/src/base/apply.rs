@@ -1,9 +1,10 @@
 //! Brings records into the base, a batch a transaction, and makes them durable there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dynarust_core::digest::Digests;
-use dynarust_core::limits::{EPOCHS_MAX, TOMBSTONE_MILLIS};
+use dynarust_core::limits::EPOCHS_MAX;
 use dynarust_core::merge::{Merge, merge};
 use dynarust_core::{Epoch, Partition, Seq, Stored, UnixMillis, Version};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -11,26 +12,25 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::audit::{Audit, audit};
 use super::counts::{self, Counting};
 use super::error::BaseError;
+use super::feed_times::FeedTimes;
 use super::meta::Meta;
 use super::row::{COLUMNS, Head, Kind, RowRead, from_signed, read_stored, row_checksum, to_signed};
 use super::schema::{BaseFormat, OpenBase};
-
-/// How often the feed's times are noted: tombstones are forgotten with this grain.
-const FEED_TIMES_MILLIS: UnixMillis = 60_000;
 
 /// The connection that writes; owned by the applier.
 pub(crate) struct ApplyBase {
     pub(super) connection: Connection,
     pub(super) meta: Meta,
-    noted_at: UnixMillis,
+    pub(super) feed_times: FeedTimes,
 }
 
 impl ApplyBase {
     /// Takes over an opened base.
-    pub(crate) fn new(open: OpenBase) -> Result<Self, BaseError> {
+    pub(crate) fn new(open: OpenBase, tombstone_age: Duration) -> Result<Self, BaseError> {
         open.connection.execute_batch("PRAGMA cache_size = -4096")?;
         open.connection.set_prepared_statement_cache_capacity(32);
-        Ok(Self { connection: open.connection, meta: open.meta, noted_at: 0 })
+        let feed_times = FeedTimes::keeping(tombstone_age);
+        Ok(Self { connection: open.connection, meta: open.meta, feed_times })
     }
 
     /// What the base says of itself, as of the last transaction.
@@ -40,13 +40,13 @@ impl ApplyBase {
 
     /// Bytes of the database file, once the write-ahead log is in it.
     pub(crate) fn file_bytes(&self) -> Result<u64, BaseError> {
-        let pragma = |name: &str| {
-            let sql = format!("PRAGMA {name}");
-            let mut statement = self.connection.prepare_cached(&sql)?;
-            let number: i64 = statement.query_row([], |row| row.get(0))?;
-            Ok::<_, BaseError>(from_signed(number))
-        };
-        Ok(pragma("page_count")?.saturating_mul(pragma("page_size")?))
+        Ok(self.pragma("page_count")?.saturating_mul(self.pragma("page_size")?))
+    }
+
+    /// A number that SQLite tells of the file.
+    pub(super) fn pragma(&self, name: &str) -> Result<u64, BaseError> {
+        let mut statement = self.connection.prepare_cached(&format!("PRAGMA {name}"))?;
+        Ok(from_signed(statement.query_row([], |row| row.get(0))?))
     }
 
     /// Ends the epoch before at `last_seq`, begins this start's above `clock_ceiling`, and syncs. Returns the incarnation
@@ -100,23 +100,14 @@ impl ApplyBase {
         meta.applied_seq = meta.applied_seq.max(applied_seq);
         meta.clock_ceiling = clock_ceiling;
         meta.save(&transaction)?;
-        let note = now.abs_diff(self.noted_at) >= FEED_TIMES_MILLIS;
+        let note = self.feed_times.are_due(now);
         if note {
-            transaction.execute(
-                "INSERT OR REPLACE INTO feed_times (seq, taken_at) VALUES (?, ?)",
-                params![to_signed(meta.applied_seq), to_signed(now)],
-            )?;
-            // Of the times that lie so far back only the newest is of use.
-            transaction.execute(
-                "DELETE FROM feed_times WHERE seq <
-                    (SELECT max(seq) FROM feed_times WHERE taken_at <= ?)",
-                [to_signed(now.saturating_sub(TOMBSTONE_MILLIS))],
-            )?;
+            self.feed_times.note(&transaction, meta.applied_seq, now)?;
         }
         transaction.commit()?;
         self.meta = meta;
         if note {
-            self.noted_at = now;
+            self.feed_times.noted(self.meta.applied_seq, now);
         }
         Ok(())
     }

@@ -8,7 +8,9 @@
 mod apply;
 mod audit;
 mod counts;
+mod due;
 mod error;
+mod feed_times;
 mod meta;
 mod read;
 mod row;
@@ -20,6 +22,7 @@ mod tables;
 pub(crate) use apply::ApplyBase;
 pub(crate) use audit::audit;
 pub(crate) use counts::Counts;
+pub(crate) use due::DuePosition;
 pub(crate) use error::BaseError;
 pub(crate) use read::{Bounds, ReadBase, ReadFailure};
 pub(crate) use schema::{OpenBase, open_existing, open_or_create};

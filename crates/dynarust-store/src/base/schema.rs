@@ -100,8 +100,6 @@ pub(crate) fn open_existing(path: &Path) -> Result<OpenBase, BaseError> {
 pub(crate) fn open_or_create(path: &Path, node: NodeId) -> Result<OpenBase, BaseError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = connect(path, flags)?;
-    // Takes only where the file is still empty: what is freed can then be given back.
-    connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
     let transaction = connection.transaction()?;
     let tables: i64 =
         transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -122,8 +120,9 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, BaseE
     // bring the log into the base.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(std::time::Duration::from_secs(1))?;
+    // The first two take only where the file is still empty. What is freed in it can be given back.
     connection.execute_batch(
-        "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+        "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
          PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 16777216;
          PRAGMA temp_store = MEMORY;",
     )?;

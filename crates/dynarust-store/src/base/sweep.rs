@@ -1,8 +1,8 @@
-//! Forgets tombstones and expired records that everybody has had time to hear of (design section 7, "Tombstones").
+//! Forgets tombstones and expired records that everybody has had time to hear of (design section 7,
+//! "Tombstones"), and gives the space that is free in the file back.
 
-use dynarust_core::limits::TOMBSTONE_MILLIS;
 use dynarust_core::{Seq, UnixMillis};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::apply::ApplyBase;
 use super::error::BaseError;
@@ -10,6 +10,13 @@ use super::row::{Kind, from_signed, to_signed};
 
 /// Rows that one transaction forgets.
 const SWEEP_MAX: i64 = 1000;
+
+/// Pages that are given back at a time: some milliseconds' work.
+const PAGES_GIVEN_MAX: u64 = 1024;
+/// Free pages that are always kept.
+const FREE_PAGES_KEPT: u64 = 64;
+/// This part of the file may be free as well.
+const FREE_PART_KEPT: u64 = 8;
 
 /// Tombstones and expired records that are to be forgotten.
 pub(crate) struct OldRecords {
@@ -42,9 +49,14 @@ impl OldRecords {
 }
 
 impl ApplyBase {
-    /// Some of the tombstones and expired records that this node took in over [`TOMBSTONE_MILLIS`] ago, oldest first.
-    pub(crate) fn old_records(&self, now: UnixMillis) -> Result<OldRecords, BaseError> {
-        let taken_through = self.taken_before(now.saturating_sub(TOMBSTONE_MILLIS))?.unwrap_or(0);
+    /// Some of the tombstones and expired records that this node took in long enough ago, oldest first.
+    pub(crate) fn old_records(&mut self, now: UnixMillis) -> Result<OldRecords, BaseError> {
+        if self.feed_times.lack(self.meta.applied_seq) && self.feed_times.are_due(now) {
+            // Nothing was brought in since: what came last would never grow old.
+            self.feed_times.note(&self.connection, self.meta.applied_seq, now)?;
+            self.feed_times.noted(self.meta.applied_seq, now);
+        }
+        let taken_through = self.feed_times.old_through(&self.connection, now)?;
         let rows = self
             .connection
             .prepare_cached(
@@ -57,6 +69,26 @@ impl ApplyBase {
             })?
             .collect::<Result<_, _>>()?;
         Ok(OldRecords { rows })
+    }
+
+    /// Gives some of the free pages at the end of the file back to the file system, where that is worth
+    /// it; whether it gave any. A base that was made in format 1 has none to give.
+    pub(crate) fn give_space_back(&self) -> Result<bool, BaseError> {
+        if self.pragma("auto_vacuum")? == 0 {
+            return Ok(false);
+        }
+        let free = self.pragma("freelist_count")?;
+        // Some are kept: what comes next needs them.
+        let kept = self.pragma("page_count")? / FREE_PART_KEPT + FREE_PAGES_KEPT;
+        let given = free.saturating_sub(kept).min(PAGES_GIVEN_MAX);
+        if given > 0 {
+            // Each step gives one page.
+            let mut statement =
+                self.connection.prepare(&format!("PRAGMA incremental_vacuum({given})"))?;
+            let mut rows = statement.query([])?;
+            while rows.next()?.is_some() {}
+        }
+        Ok(given > 0)
     }
 
     /// Forgets them. Readers must have been told before: from here on a reader that stopped below
@@ -76,16 +108,5 @@ impl ApplyBase {
         transaction.commit()?;
         self.meta = meta;
         Ok(())
-    }
-
-    /// The newest seq that is known to have been taken in by then.
-    fn taken_before(&self, time: UnixMillis) -> Result<Option<Seq>, BaseError> {
-        let found: Option<i64> = self
-            .connection
-            .prepare_cached("SELECT max(seq) FROM feed_times WHERE taken_at <= ?")?
-            .query_row([to_signed(time)], |row| row.get(0))
-            .optional()?
-            .flatten();
-        Ok(found.map(from_signed))
     }
 }

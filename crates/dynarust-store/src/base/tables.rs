@@ -1,11 +1,11 @@
-//! Reads of what is counted: the tables, and how many records have expired unnoticed.
+//! Reads of what is counted: the tables, and how much they hold.
 
-use dynarust_core::{TableName, UnixMillis};
+use dynarust_core::TableName;
 use rusqlite::params;
 
 use super::error::BaseError;
 use super::read::ReadBase;
-use super::row::{from_signed, to_signed};
+use super::row::from_signed;
 use crate::port::TableCount;
 
 impl ReadBase {
@@ -28,19 +28,5 @@ impl ReadBase {
             Ok(true)
         })?;
         Ok(tables)
-    }
-
-    /// How many records are due at `now` and not marked as expired; counted up to `max`.
-    pub(crate) fn due_count(&self, now: UnixMillis, max: u64) -> Result<u64, BaseError> {
-        let sql = "SELECT count(*) FROM (
-                       SELECT 1 FROM records
-                       WHERE expiry IS NOT NULL AND flags & 3 = 0 AND expiry BETWEEN 0 AND ?
-                       LIMIT ?)";
-        let mut count = 0;
-        self.each(sql, params![to_signed(now), to_signed(max)], |row| {
-            count = from_signed(row.get(0)?);
-            Ok(false)
-        })?;
-        Ok(count)
     }
 }

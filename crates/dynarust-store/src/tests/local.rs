@@ -6,7 +6,7 @@ use bytes::Bytes;
 use dynarust_core::{Condition, Epoch, FeedPosition, KeyRange, NodeId, RecordName, TableName};
 
 use crate::port::{Change, Durability, Scan, Store, Write, Written};
-use crate::{LocalStore, OpenError, StoreConfig};
+use crate::{LocalStore, OpenError, StoreConfig, StoreStats, SystemClock, WallClock as _};
 
 fn config(folder: &std::path::Path) -> StoreConfig {
     StoreConfig {
@@ -168,4 +168,54 @@ async fn a_salvaged_folder_resumes_no_position_from_before() {
     assert_eq!(value(&store, "a").await.unwrap(), "1");
     assert_eq!(store.resume(before), None);
     assert_eq!(store.incarnation(), 2);
+}
+
+/// All the numbers that a tombstone's life goes through, with a clock that runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_or_expired_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = StoreConfig { tombstone_age: Duration::from_secs(1), ..config(folder.path()) };
+    let store = LocalStore::open(&config).unwrap();
+    let soon = SystemClock.now() + 1500;
+    for key in 0..2000 {
+        let write = put(&key.to_string(), &"x".repeat(2000), Durability::Relaxed);
+        let Change::Put { value, .. } = write.change else { unreachable!() };
+        let expiry = (key % 2 == 0).then_some(soon);
+        let change = Change::Put { value, expiry };
+        store.write(Write { change, ..write }).await.unwrap();
+        if expiry.is_none() {
+            let delete = put(&key.to_string(), "", Durability::Relaxed);
+            store.write(Write { change: Change::Delete, ..delete }).await.unwrap();
+        }
+    }
+    store.write(put("stays", "1", Durability::Relaxed)).await.unwrap();
+    let mut most = 0;
+    until(&store, |stats| {
+        most = most.max(stats.base_bytes);
+        let gone = (stats.tombstones, stats.expired, stats.live_records) == (0, 0, 1);
+        gone && stats.base_bytes < 512 << 10
+    })
+    .await;
+    assert!(most > 1 << 20, "{most}");
+    assert_eq!(store.stats().head_seq, 4001, "3,001 writes, and 1,000 that were marked as expired");
+    assert!(store.resume(FeedPosition { seq: 1, ..store.position() }).is_none());
+    assert_eq!(value(&store, "stays").await.unwrap(), "1");
+    store.close().await;
+    drop(store);
+    let report = crate::verify::verify(&folder.path().join("node")).unwrap();
+    assert_eq!((report.records, report.problems), (1, vec![]));
+}
+
+/// Waits for what the store's numbers shall be.
+async fn until(store: &LocalStore, mut met: impl FnMut(&StoreStats) -> bool) {
+    let waited = async {
+        loop {
+            if met(&store.stats()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let patience = Duration::from_secs(60);
+    tokio::time::timeout(patience, waited).await.unwrap_or_else(|_| panic!("{:?}", store.stats()));
 }

@@ -1,10 +1,14 @@
 //! The store against a plain map that knows what was synced.
 //!
 //! A run is a list of steps drawn by proptest: writes with and without conditions, rounds of the
-//! applier in parts, sweeps, kills, power cuts, clean restarts. After each the store must agree with
+//! applier in parts, looks of the expirer, sweeps, kills, power cuts, clean restarts. After each the store must agree with
 //! the map. A power cut forgets, of what was not synced, some writes, halves of others, and the
 //! removal of files; the store may then have lost unsynced writes, but only the newest ones: it agrees
 //! with the map as it was after some write at or behind the last synced one.
+//!
+//! Records with a deadline are gone for readers at it, on a clock that the run sets; once the expirer has
+//! looked they are gone for good, also where the clock steps back. What was not synced of that, a power
+//! cut may undo.
 //!
 //! Followers hold a copy and a position; resumed from there, the feed must make their copy equal.
 
@@ -28,7 +32,10 @@ use tokio::runtime::Runtime;
 
 use super::crash_disk::CrashDisk;
 use crate::applier::Applier;
+use crate::expirer::Expirer;
+use crate::local::Threads;
 use crate::port::{Change, Durability, Scan, Store, Write, Written};
+use crate::submission::Marked;
 use crate::{LocalStore, StoreConfig, WallClock};
 
 const HOUR: UnixMillis = 3_600_000;
@@ -36,11 +43,12 @@ const KEYS: u8 = 5;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Put { key: u8, condition: Asked, durability: Durability, bytes: u16 },
+    Put { key: u8, condition: Asked, durability: Durability, bytes: u16, ttl: Option<u8> },
     Delete { key: u8, condition: Asked, durability: Durability },
     Apply,
     Checkpoint { truncate: bool },
     Sweep,
+    Expire,
     Hours(u8),
     ClockBack { millis: u16 },
     Follow,
@@ -70,14 +78,18 @@ fn step() -> impl Strategy<Value = Step> {
         ]
     };
     prop_oneof![
-        12 => (0..KEYS, condition(), durability(), 0..2000u16).prop_map(
-            |(key, condition, durability, bytes)| Step::Put { key, condition, durability, bytes }
+        12 => (0..KEYS, condition(), durability(), 0..2000u16, prop::option::of(1..4u8)).prop_map(
+            |(key, condition, durability, bytes, ttl)| {
+                Step::Put { key, condition, durability, bytes, ttl }
+            }
         ),
         5 => (0..KEYS, condition(), durability())
             .prop_map(|(key, condition, durability)| Step::Delete { key, condition, durability }),
         3 => Just(Step::Apply),
         2 => any::<bool>().prop_map(|truncate| Step::Checkpoint { truncate }),
         1 => Just(Step::Sweep),
+        3 => Just(Step::Expire),
+        3 => (1..3u8).prop_map(Step::Hours),
         1 => (1..30u8).prop_map(Step::Hours),
         1 => (0..1000u16).prop_map(|millis| Step::ClockBack { millis }),
         4 => Just(Step::Follow),
@@ -107,8 +119,16 @@ proptest! {
     }
 }
 
-/// What the map says of all keys.
-type Values = BTreeMap<String, (Version, Bytes)>;
+/// What the map says of all keys; what expired is in it until somebody looks.
+type Values = BTreeMap<String, Held>;
+
+/// What a key holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Held {
+    version: Version,
+    value: Bytes,
+    expiry: Option<UnixMillis>,
+}
 
 struct Run {
     runtime: Runtime,
@@ -132,6 +152,7 @@ struct Open {
     store: LocalStore,
     writer: JoinHandle<u64>,
     applier: Applier,
+    expirer: Expirer,
 }
 
 impl Run {
@@ -142,7 +163,7 @@ impl Run {
             durable_base: folder.path().join("durable.sqlite"),
             folder,
             disk: Arc::default(),
-            clock: Arc::new(SetClock(AtomicU64::new(1_000_000 * HOUR))),
+            clock: Arc::new(SetClock(AtomicU64::new(1_000_000 * HOUR), AtomicU64::new(0))),
             open: None,
             history: vec![Values::new()],
             synced: 0,
@@ -166,16 +187,34 @@ impl Run {
             clock: self.clock.clone(),
             ..StoreConfig::new(self.node())
         };
-        let (store, writer, applier) =
+        let (store, Threads { writer, applier, expirer }) =
             LocalStore::assemble(&config, self.disk.clone()).expect("the folder opens");
         let writer = std::thread::spawn(move || writer.run());
-        self.open = Some(Open { store, writer, applier });
+        self.open = Some(Open { store, writer, applier, expirer });
         // An opening ends with a checkpoint.
         fs::copy(self.node().join("base.sqlite"), &self.durable_base).unwrap();
     }
 
     fn store(&self) -> &LocalStore {
         &self.open.as_ref().unwrap().store
+    }
+
+    /// What readers see: the deadline is theirs to know.
+    fn live(&self) -> Values {
+        let now = self.clock.now();
+        let mut live = self.present().clone();
+        live.retain(|_, held| held.expiry.is_none_or(|expiry| now < expiry));
+        live
+    }
+
+    /// As the expirer's thread does now and then.
+    fn expire(&mut self) {
+        let live = self.live();
+        let marked = self.open.as_mut().unwrap().expirer.look().unwrap();
+        assert_eq!(marked, Marked::All);
+        if live != *self.present() {
+            self.history.push(live);
+        }
     }
 
     fn applier(&mut self) -> &mut Applier {
@@ -188,12 +227,13 @@ impl Run {
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Put { key, condition, durability, bytes } => {
+            Step::Put { key, condition, durability, bytes, ttl } => {
                 self.writes += 1;
                 let text = format!("[{},\"{}\"]", self.writes, "x".repeat(usize::from(bytes)));
                 let value = Bytes::from(text);
-                let change = Change::Put { value: value.clone(), expiry: None };
-                self.write(key, change, condition, durability, Some(value));
+                let expiry = ttl.map(|hours| self.clock.now() + u64::from(hours) * HOUR);
+                let change = Change::Put { value: value.clone(), expiry };
+                self.write(key, change, condition, durability, Some((value, expiry)));
             }
             Step::Delete { key, condition, durability } => {
                 self.write(key, Change::Delete, condition, durability, None);
@@ -211,10 +251,12 @@ impl Run {
             Step::Sweep => {
                 self.applier().sweep().unwrap();
             }
+            Step::Expire => self.expire(),
             Step::Hours(hours) => {
                 self.clock.0.fetch_add(u64::from(hours) * HOUR, Ordering::Relaxed);
             }
             Step::ClockBack { millis } => {
+                self.clock.latest();
                 self.clock.0.fetch_sub(u64::from(millis), Ordering::Relaxed);
             }
             Step::Follow => {
@@ -241,10 +283,12 @@ impl Run {
         change: Change,
         asked: Asked,
         durability: Durability,
-        value: Option<Bytes>,
+        value: Option<(Bytes, Option<UnixMillis>)>,
     ) {
         let key = key.to_string();
-        let present = self.present().get(&key).map(|(version, _)| *version);
+        let present = self.live().get(&key).map(|held| held.version);
+        // What expired unnoticed stays in the map until it is written over.
+        let below = self.present().get(&key).map(|held| held.version);
         let (condition, holds) = asked.condition(present);
         let name = RecordName::parse("t", &key).unwrap();
         let write = Write { name, change, condition, durability };
@@ -253,12 +297,12 @@ impl Run {
         match (holds, value, present) {
             (false, ..) => return assert_eq!(written, Written::Refused(present)),
             (true, None, None) => return assert_eq!(written, Written::Absent),
-            (true, value, present) => {
+            (true, value, _) => {
                 let Written::Done(version) = written else { panic!("{written:?}") };
-                assert!(present.is_none_or(|present| version > present));
+                assert!(below.is_none_or(|below| version > below));
                 assert!(self.versions.insert(version), "{version} was handed out twice");
                 match value {
-                    Some(value) => after.insert(key, (version, value)),
+                    Some((value, expiry)) => after.insert(key, Held { version, value, expiry }),
                     None => after.remove(&key),
                 };
             }
@@ -271,14 +315,14 @@ impl Run {
 
     /// As kill -9 does: nothing more is written, what is in memory is gone.
     fn stop_short(&mut self) {
-        let Open { store, writer, applier } = self.open.take().unwrap();
+        let Open { store, writer, applier, .. } = self.open.take().unwrap();
         store.shared.fail("killed by the test");
         writer.join().unwrap();
         drop((store, applier));
     }
 
     fn restart(&mut self) {
-        let Open { store, writer, mut applier } = self.open.take().unwrap();
+        let Open { store, writer, mut applier, .. } = self.open.take().unwrap();
         store.shared.submissions.close();
         let clock = writer.join().unwrap();
         applier.apply_last(clock).unwrap();
@@ -308,11 +352,18 @@ impl Run {
     /// After a power cut: finds the state that the store went back to.
     fn settle_history(&mut self) {
         let found = self.read_all();
-        let at = (self.synced..self.history.len())
+        let now = self.clock.latest();
+        // Of what was marked as expired at a time some marks may be lost, and some not.
+        let marked = |held: &Held| held.expiry.is_some_and(|expiry| expiry <= now);
+        (self.synced..self.history.len())
             .rev()
-            .find(|at| self.history[*at] == found)
+            .find(|at| {
+                let values = &self.history[*at];
+                found.iter().all(|(key, held)| values.get(key) == Some(held))
+                    && values.iter().all(|(key, held)| found.contains_key(key) || marked(held))
+            })
             .unwrap_or_else(|| panic!("acknowledged as synced and lost: {found:?}"));
-        self.history = vec![self.history.swap_remove(at)];
+        self.history = vec![found];
         self.synced = 0;
     }
 
@@ -322,13 +373,16 @@ impl Run {
         for key in keys {
             let name = RecordName::parse("t", &key).unwrap();
             let found = self.runtime.block_on(self.store().get(name)).unwrap();
-            let found =
-                found.filter(|stored| !stored.record.tombstone).map(|stored| contents(&stored));
-            assert_eq!(found.as_ref(), self.present().get(&key), "{key}");
+            if let Some(expired) = found.as_ref().filter(|stored| stored.record.expired) {
+                assert!(self.versions.contains(&expired.record.version), "{key}: a new version");
+                assert!(expired.record.value.is_empty());
+            }
+            let found = found.filter(|stored| stored.record.holds_value());
+            assert_eq!(found.map(|it| contents(&it)).as_ref(), self.present().get(&key), "{key}");
         }
         let now = self.clock.now();
         let tables = self.runtime.block_on(self.store().tables(None, 1, now)).unwrap().tables;
-        assert_eq!(tables.len(), usize::from(!self.present().is_empty()), "{tables:?}");
+        assert_eq!(tables.len(), usize::from(!self.live().is_empty()), "{tables:?}");
         let followers = std::mem::take(&mut self.followers);
         for (position, copy) in &followers {
             self.check_follower(*position, copy.clone());
@@ -348,9 +402,9 @@ impl Run {
                 let key = stored.name.key().to_owned();
                 let newest = self.runtime.block_on(self.store().get(stored.name.clone())).unwrap();
                 assert_eq!(newest.as_deref(), Some(&*stored), "the feed gives only the newest");
-                match stored.record.tombstone {
-                    true => copy.remove(&key),
-                    false => copy.insert(key, contents(&stored)),
+                match stored.record.holds_value() {
+                    true => copy.insert(key, contents(&stored)),
+                    false => copy.remove(&key),
                 };
             }
         }
@@ -364,7 +418,7 @@ impl Run {
             let scan =
                 Scan { range: range.clone(), reverse: false, records_max: 2, bytes_max: 1 << 20 };
             let page = self.runtime.block_on(self.store().scan(scan)).unwrap();
-            for stored in page.records.iter().filter(|stored| !stored.record.tombstone) {
+            for stored in page.records.iter().filter(|stored| stored.record.holds_value()) {
                 found.insert(stored.name.key().to_owned(), contents(stored));
             }
             match page.records.last() {
@@ -400,11 +454,19 @@ impl Asked {
     }
 }
 
-fn contents(stored: &Stored) -> (Version, Bytes) {
-    (stored.record.version, stored.record.value.clone())
+fn contents(stored: &Stored) -> Held {
+    let record = &stored.record;
+    Held { version: record.version, value: record.value.clone(), expiry: record.expiry }
 }
 
-struct SetClock(AtomicU64);
+/// A clock that the test sets; and the latest time that it ever showed.
+struct SetClock(AtomicU64, AtomicU64);
+
+impl SetClock {
+    fn latest(&self) -> UnixMillis {
+        self.1.fetch_max(self.now(), Ordering::Relaxed).max(self.now())
+    }
+}
 
 impl WallClock for SetClock {
     fn now(&self) -> UnixMillis {

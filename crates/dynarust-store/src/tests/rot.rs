@@ -11,6 +11,7 @@ use proptest::prelude::*;
 
 use crate::base::Rot;
 use crate::journal::disk::RealDisk;
+use crate::local::Threads;
 use crate::port::{Change, Durability, ReadError, Store, Write};
 use crate::{LocalStore, StoreConfig};
 
@@ -127,7 +128,7 @@ fn scrub_with_flips(wanted: &[u8]) -> Vec<Scrubbed> {
         let mut bytes = sound.clone();
         bytes[at + wanted.len() - 1] ^= 1;
         fs::write(&path, bytes).unwrap();
-        let (store, _writer, mut applier) =
+        let (store, Threads { writer: _writer, mut applier, .. }) =
             LocalStore::assemble(&config(rotten.path()), Arc::new(RealDisk)).unwrap();
         let (first, second) = (applier.scrub().unwrap(), applier.scrub().unwrap());
         scrubbed.push((first, second, runtime.block_on(store.get(name(77)))));

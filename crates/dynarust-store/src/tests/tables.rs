@@ -8,6 +8,7 @@ use dynarust_core::{Condition, RecordName, TableName};
 use proptest::prelude::*;
 
 use crate::journal::disk::RealDisk;
+use crate::local::Threads;
 use crate::port::{Change, Durability, Store, TableCount, Write, Written};
 use crate::{LocalStore, StoreConfig};
 
@@ -74,7 +75,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig::new(folder.path().to_owned());
-        let (store, writer, mut applier) =
+        let (store, Threads { writer, mut applier, .. }) =
             LocalStore::assemble(&config, Arc::new(RealDisk)).unwrap();
         let writer = std::thread::spawn(move || writer.run());
         let mut model = BTreeMap::new();

@@ -1,0 +1,114 @@
+//! The expirer: a thread that notices records whose deadline has passed (design section 2).
+//!
+//! ```text
+//! recent, base ─▶ expirer: which are due ─▶ submissions ─▶ writer thread: mark them, in portions
+//! ```
+//!
+//! Readers need none of this: to them a record is gone at its deadline. Streams and followers read the
+//! feed, and there it needs a seq.
+//!
+//! Invariants:
+//! - the writer thread decides: what is handed to it is a hint, looked at again there;
+//! - one portion is on its way at a time, so that clients' writes get their turn between two;
+//! - what was handed over in vain, or is lost in a crash, is found again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dynarust_core::limits::EXPIRIES_AT_A_TIME_MAX;
+use dynarust_core::{RecordName, Seq, UnixMillis, Version};
+
+use crate::base::{BaseError, DuePosition, ReadBase};
+use crate::clock::WallClock;
+use crate::shared::Shared;
+use crate::submission::Marked;
+
+/// How often it looks: well within the second in which streams are to hear of an expiry.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// A record that is due, as far as the expirer saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) name: RecordName,
+    pub(crate) version: Version,
+}
+
+/// All that the thread owns.
+pub(crate) struct Expirer {
+    shared: Arc<Shared>,
+    base: ReadBase,
+    wall_clock: Arc<dyn WallClock>,
+    /// Records of the base up to here were handed over.
+    handed: DuePosition,
+    /// The base as it was when they were: once more is in it, it is looked at from the beginning.
+    applied: Seq,
+}
+
+impl Expirer {
+    pub(crate) fn new(shared: Arc<Shared>, base: ReadBase, wall_clock: Arc<dyn WallClock>) -> Self {
+        let applied = shared.recent.read().applied();
+        Self { shared, base, wall_clock, handed: DuePosition::default(), applied }
+    }
+
+    /// Runs until the store closes or fails.
+    pub(crate) fn run(mut self) {
+        loop {
+            match self.look() {
+                Ok(Marked::Closed) => return,
+                Ok(Marked::All | Marked::None) => {}
+                Err(error) => tracing::error!(%error, "expired records cannot be looked for"),
+            }
+            if self.shared.submissions.is_closed_within(LOOK_INTERVAL) {
+                return;
+            }
+        }
+    }
+
+    /// Has all that is due now marked.
+    pub(crate) fn look(&mut self) -> Result<Marked, BaseError> {
+        let now = self.wall_clock.now();
+        // Recent first: what moves into the base meanwhile is found there.
+        let marked = self.look_at_recent(now);
+        if marked != Marked::All {
+            return Ok(marked);
+        }
+        self.look_at_base(now)
+    }
+
+    fn look_at_recent(&self, now: UnixMillis) -> Marked {
+        let mut after = (0, 0);
+        loop {
+            let due = self.shared.recent.read().due(after, now, EXPIRIES_AT_A_TIME_MAX);
+            let Some(last) = due.last() else {
+                return Marked::All;
+            };
+            after = (last.record.expiry.unwrap_or(UnixMillis::MAX), last.seq);
+            let due = due
+                .iter()
+                .map(|stored| Due { name: stored.name.clone(), version: stored.record.version });
+            let marked = self.shared.submissions.mark_expired(due.collect());
+            if marked != Marked::All {
+                return marked;
+            }
+        }
+    }
+
+    fn look_at_base(&mut self, now: UnixMillis) -> Result<Marked, BaseError> {
+        let applied = self.shared.recent.read().applied();
+        if applied != self.applied {
+            (self.applied, self.handed) = (applied, DuePosition::default());
+        }
+        loop {
+            let (due, last) = self.base.due(self.handed, now, EXPIRIES_AT_A_TIME_MAX)?;
+            if due.is_empty() {
+                return Ok(Marked::All);
+            }
+            let marked = self.shared.submissions.mark_expired(due);
+            if marked != Marked::All {
+                self.handed = DuePosition::default();
+                return Ok(marked);
+            }
+            self.handed = last;
+        }
+    }
+}
