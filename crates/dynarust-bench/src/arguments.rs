@@ -1,6 +1,7 @@
 //! The command line of `DynaRust bench`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Write(WriteArguments),
     /// Opens live streams, writes to random ones of their keys, and times the events
     Live(LiveArguments),
+    /// Mixed work by clients that come and go; with --pid and --folder, whether the node grows
+    Soak(SoakArguments),
 }
 
 /// The node, and how it is reached.
@@ -110,10 +113,34 @@ pub struct LiveArguments {
     #[arg(long, default_value_t = 300.0, value_parser = rate)]
     pub(crate) rate: f64,
     /// How long
-    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) seconds: u64,
     #[command(flatten)]
     pub(crate) durability: DurabilityArgument,
+}
+
+/// What `soak` is asked for.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SoakArguments {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) records: Records,
+    /// Streams at a time, opened and dropped
+    #[arg(long, default_value_t = 100, value_parser = at_least_one())]
+    pub(crate) streams: usize,
+    /// Requests a second, over all clients
+    #[arg(long, default_value_t = 1000.0, value_parser = positive)]
+    pub(crate) rate: f64,
+    /// How long
+    #[arg(long, default_value_t = 30.0, value_parser = positive)]
+    pub(crate) minutes: f64,
+    /// The node's process: its memory and file handles are watched
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// The node's data folder: its size on the disk is watched
+    #[arg(long)]
+    pub(crate) folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -126,7 +153,7 @@ pub(crate) struct Records {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Time {
     /// How long
-    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     seconds: u64,
     /// Requests a second, over all connections; without it, as many as there can be
     #[arg(long, value_parser = rate)]
@@ -192,8 +219,15 @@ fn at_least_one() -> impl clap::builder::TypedValueParser<Value = usize> {
         .map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }
 
+/// Bounds of rates and times, within which nothing overflows.
+const POSITIVE: std::ops::RangeInclusive<f64> = 0.01..=1_000_000.0;
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| POSITIVE.contains(number));
+    number.ok_or_else(|| format!("it is between {} and {}", POSITIVE.start(), POSITIVE.end()))
+}
+
+/// As [`positive`], or none.
 fn rate(text: &str) -> Result<f64, String> {
-    let rate: f64 = text.parse().map_err(|_| "a rate is a number a second".to_owned())?;
-    let sound = rate.is_finite() && (0.0..=10_000_000.0).contains(&rate);
-    sound.then_some(rate).ok_or_else(|| "a rate is between 0 and 10000000".to_owned())
+    if text == "0" { Ok(0.0) } else { positive(text) }
 }

@@ -38,7 +38,7 @@ impl Connection {
         let status = self.ask(request).await?;
         match status {
             200..=299 => Ok(()),
-            _ => Err(Failure::Refused(answer::problem(&self.received))),
+            _ => Err(Failure::Refused(self.problem())),
         }
     }
 
@@ -61,7 +61,7 @@ impl Connection {
             }
         };
         if answer::status(&self.received) != 200 {
-            return Err(Failure::Refused(answer::problem(&self.received)));
+            return Err(Failure::Refused(self.problem()));
         }
         self.received.drain(..head_bytes);
         Ok(())
@@ -75,6 +75,11 @@ impl Connection {
             }
             self.receive().await?;
         }
+    }
+
+    /// What the last answer says where it is no success.
+    pub(crate) fn problem(&self) -> String {
+        answer::problem(&self.received)
     }
 
     /// What came and was not taken yet.

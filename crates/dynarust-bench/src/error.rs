@@ -33,6 +33,14 @@ pub enum BenchError {
         /// A limit that is enough.
         suggested: usize,
     },
+    /// The node can't be looked at; the load was stopped.
+    #[error("{what} cannot be looked at: {source}")]
+    Unseen {
+        /// A process, or a folder.
+        what: String,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The system gives no threads, timers or sockets.
     #[error("the system does not let the load run: {0}")]
     System(io::Error),

@@ -16,6 +16,16 @@ pub(crate) enum Failure {
     Lost(String),
 }
 
+impl Failure {
+    /// The same, with what it was that failed.
+    pub(crate) fn of(self, what: &str) -> Failure {
+        match self {
+            Self::Refused(said) => Self::Refused(format!("{what}: {said}")),
+            Self::Lost(said) => Self::Lost(format!("{said}, in {what}")),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -69,6 +69,37 @@ impl Requests {
         self.put(key, durability)
     }
 
+    /// A request without a body; `path` is behind the table's name.
+    pub(crate) fn plain(&mut self, method: &str, path: &str) -> &[u8] {
+        let Requests { host, table, text, .. } = self;
+        text.clear();
+        push(text, format_args!("{method} /{table}/{path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        text
+    }
+
+    /// A request with a body, and with headers of which each ends its line.
+    pub(crate) fn with_body(
+        &mut self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        headers: &str,
+        body: &[u8],
+    ) -> &[u8] {
+        let Requests { host, table, text, .. } = self;
+        let bytes = body.len();
+        text.clear();
+        push(
+            text,
+            format_args!(
+                "{method} /{table}/{path} HTTP/1.1\r\nHost: {host}\r\n{headers}\
+                 Content-Type: {content_type}\r\nContent-Length: {bytes}\r\n\r\n"
+            ),
+        );
+        text.extend_from_slice(body);
+        text
+    }
+
     fn put(&mut self, key: impl Display, durability: &str) -> &[u8] {
         const ENVELOPE_BYTES: usize = br#"{"value":}"#.len();
         let Requests { host, table, text, value } = self;

@@ -54,8 +54,18 @@ struct Run {
 
 /// Writes every record once.
 pub(crate) async fn load(asked: &LoadArguments, shown: bool) -> Result<Outcome, BenchError> {
-    let request = Request::Put { durability: asked.durability.name() };
-    run("load", &asked.target, asked.records.records, Order::Each, request, None, shown).await
+    fill(&asked.target, asked.records.records, asked.durability.name(), shown).await
+}
+
+/// Writes so many records once.
+pub(crate) async fn fill(
+    target: &Target,
+    records: usize,
+    durability: &'static str,
+    shown: bool,
+) -> Result<Outcome, BenchError> {
+    let request = Request::Put { durability };
+    run("load", target, records, Order::Each, request, None, shown).await
 }
 
 /// Reads random records.

@@ -107,3 +107,28 @@ fn a_node_that_does_not_answer() {
         assert_eq!(said.trim_end().lines().count(), 1, "{said}");
     }
 }
+
+#[test]
+fn a_soak_in_short() {
+    let home = tempfile::tempdir().unwrap();
+    let launch = Launch::new(&home.path().join("data"));
+    let node = launch.start();
+    let (pid, folder) = (node.pid().to_string(), launch.folder().display().to_string());
+    let words = ["soak", "--minutes=0.05", "--records=200", "--streams=20", "--rate=500"];
+    let words = [&words[..], &["--pid", &pid, "--folder", &folder]].concat();
+    let found = report(&launch.address().to_string(), &words);
+    for what in ["get", "put, sync", "delete", "merge patch", "JSON patch", "store", "mistake"] {
+        assert!(count(&found, what) > 0, "{what}: {found}");
+    }
+    for what in ["streams opened", "events", "connections opened"] {
+        assert!(found["facts"][what].as_f64().unwrap() > 0.0, "{what}: {found}");
+    }
+    for what in ["memory in MB", "file handles", "disk in MB"] {
+        let highest = &found["facts"][&format!("{what}, first minutes, highest")];
+        assert!(highest.as_f64().unwrap() > 0.0, "{what}: {found}");
+    }
+    let no_process = ["soak", "--minutes=0.05", "--pid=4194304"];
+    let output = bench(&launch.address().to_string(), &no_process);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("/proc/4194304") && !output.status.success(), "{said}");
+}
