@@ -33,10 +33,16 @@ pub const CACHE_BYTES_DEFAULT: u64 = 16 << 20;
 
 /// What a PUT's body may hold beside the value: the member's name, braces and white space.
 pub const PUT_ENVELOPE_BYTES_MAX: usize = 64 << 10;
-/// Bytes in the body of a request for many keys.
+/// Bytes in the body of a request for many keys: a multi-get, a batch.
 pub const MANY_KEYS_BODY_BYTES_MAX: usize = 64 << 20;
 /// Keys in a request for many keys.
 pub const MANY_KEYS_MAX: usize = 10_000;
+/// Writes that a batch hands to the journal before it waits for them.
+pub const BATCH_PART_OPERATIONS_MAX: usize = 2 * GROUP_OPERATIONS_MAX;
+/// Bytes that a batch hands to the journal before it waits for them, one write more at most.
+pub const BATCH_PART_BYTES_MAX: usize = 4 * GROUP_BYTES_MAX;
+/// Parts of batches that are written at a time.
+pub const BATCH_PARTS_AT_A_TIME_MAX: usize = 2;
 /// How often a patch may go over the largest value, in bytes that it looks at, compares, moves or
 /// copies in all.
 pub const PATCH_PASSES_MAX: usize = 64;
@@ -145,6 +151,12 @@ const _: () = {
     assert!(4 * GROUP_BYTES_MAX as u64 <= SEGMENT_BYTES);
     assert!(VALUE_BYTES_CEILING + PUT_ENVELOPE_BYTES_MAX < BODIES_BYTES_MAX);
     assert!(MANY_KEYS_BODY_BYTES_MAX <= KEY_LISTS_BYTES_MAX);
+    // Batches leave room for the writes of other requests.
+    assert!(BATCH_PARTS_AT_A_TIME_MAX * BATCH_PART_OPERATIONS_MAX <= WRITES_WAITING_MAX / 2);
+    assert!(
+        BATCH_PARTS_AT_A_TIME_MAX * (BATCH_PART_BYTES_MAX + VALUE_BYTES_CEILING)
+            < WRITES_WAITING_BYTES_MAX
+    );
     assert!(CHUNK_BYTES_MAX <= PAGE_BYTES_MAX);
     assert!(CHUNK_BYTES_MAX < STREAM_QUEUE_BYTES_MAX);
     // A key in a cursor is base64: four characters for three bytes, with a table and 80 bytes around it.

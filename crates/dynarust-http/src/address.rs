@@ -6,6 +6,7 @@
 //! | `/{table}/subscribe/{key}`, `/{table}/subscribe`, `/subscribe` | GET |
 //! | `/{table}/store` | GET |
 //! | `/{table}/keys` | GET POST |
+//! | `/{table}/batch` | POST |
 //! | `/membership`, `/stats`, `/metrics`, `/livez`, `/readyz` | GET |
 //!
 //! HEAD is wherever GET is, OPTIONS is everywhere.
@@ -29,6 +30,8 @@ pub(crate) enum Address<'a> {
     Store { table: &'a str },
     /// `/{table}/keys`
     Keys { table: &'a str },
+    /// `/{table}/batch`
+    Batch { table: &'a str },
     /// `/membership`
     Membership,
     /// `/stats`
@@ -61,6 +64,7 @@ impl<'a> Address<'a> {
         match what {
             "subscribe" => Some(Self::SubscribeTable { table }),
             "store" => Some(Self::Store { table }),
+            "batch" => Some(Self::Batch { table }),
             "keys" => Some(Self::Keys { table }),
             _ => None,
         }
@@ -88,6 +92,7 @@ impl<'a> Address<'a> {
                 Self::SubscribeMany => Operation::SubscribeMany,
                 Self::Store { .. } => Operation::ListRecords,
                 Self::Keys { .. } => Operation::ListKeys,
+                Self::Batch { .. } => return None,
                 Self::Membership => Operation::Membership,
                 Self::Stats => Operation::Stats,
                 Self::Metrics => Operation::Metrics,
@@ -98,6 +103,7 @@ impl<'a> Address<'a> {
             Method::PATCH if matches!(self, Self::Record { .. }) => Operation::PatchRecord,
             Method::DELETE if matches!(self, Self::Record { .. }) => Operation::DeleteRecord,
             Method::POST if matches!(self, Self::Keys { .. }) => Operation::GetRecords,
+            Method::POST if matches!(self, Self::Batch { .. }) => Operation::WriteRecords,
             _ => return None,
         };
         Some(operation)
@@ -107,6 +113,7 @@ impl<'a> Address<'a> {
     pub(crate) fn allow(self) -> &'static str {
         match self {
             Self::Record { .. } => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
+            Self::Batch { .. } => "POST, OPTIONS",
             Self::Keys { .. } => "GET, HEAD, POST, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }

@@ -8,10 +8,12 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
+use crate::content_type;
 use crate::problem::Problem;
 use crate::response_body::Body;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const NDJSON: HeaderValue = HeaderValue::from_static(content_type::NDJSON);
 pub(crate) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// What a request comes to.

@@ -7,6 +7,8 @@ use http::header::{CONTENT_TYPE, HeaderName};
 use crate::problem::{Code, Problem};
 
 const JSON: &str = "application/json";
+/// A JSON text a line.
+pub(crate) const NDJSON: &str = "application/x-ndjson";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const JSON_PATCH: &str = "application/json-patch+json";
 /// Tells [`PATCH_FORMS`] (RFC 5789).
@@ -18,6 +20,23 @@ pub(crate) const PATCH_FORMS: &str = "application/merge-patch+json, application/
 /// `unsupported_media_type` where the body is not said to be JSON.
 pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     one_of(headers, &[(JSON, ())])
+}
+
+/// What the body of a batch is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BatchForm {
+    /// An array of items.
+    Array,
+    /// An item a line.
+    Lines,
+}
+
+/// What the body of a batch is said to be made of.
+///
+/// # Errors
+/// `unsupported_media_type` where it is neither.
+pub(crate) fn batch_form(headers: &HeaderMap) -> Result<BatchForm, Problem> {
+    one_of(headers, &[(JSON, BatchForm::Array), (NDJSON, BatchForm::Lines)])
 }
 
 /// Which kind of patch the body is said to be.

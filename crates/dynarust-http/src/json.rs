@@ -3,6 +3,7 @@
 //! Nothing here recurses as deep as a client's text does, and nothing builds a tree of it.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use dynarust_core::json_text;
 use dynarust_core::limits::{MANY_KEYS_MAX, VALUE_DEPTH_MAX};
@@ -14,7 +15,11 @@ use serde_json::value::RawValue;
 use crate::problem::{Code, Problem};
 
 const PUT_SHAPE: &str = r#"the body of a PUT is {"value": <any JSON>}, and nothing else"#;
+const BATCH_SHAPE: &str = r#"the body is an array of items: [{"key": "…", "value": …}, …]"#;
 const KEYS_SHAPE: &str = r#"the body is an array of keys: ["key1", "key2"]"#;
+
+/// How much of a reader's complaint a detail shows.
+const ERROR_CHARS_MAX: usize = 200;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,16 +33,57 @@ struct PutBody<'a> {
 /// # Errors
 /// `invalid_json`, `invalid_body`.
 pub(crate) fn put_value(body: &[u8]) -> Result<&str, Problem> {
-    let text = utf8(body)?;
-    // A derived reader would take an array of its members too.
-    if !text.trim_ascii_start().starts_with('{') {
-        let _: IgnoredAny = read(text, PUT_SHAPE)?;
-        return Err(Problem::new(Code::InvalidBody, PUT_SHAPE));
-    }
-    let body: PutBody<'_> = read(text, PUT_SHAPE)?;
+    let body: PutBody<'_> = object(body, PUT_SHAPE)?;
     let value = body.value.get();
     check_depth(value)?;
     Ok(value)
+}
+
+/// The object that `text` is.
+///
+/// # Errors
+/// `invalid_json`, `invalid_body`.
+pub(crate) fn object<'a, T: Deserialize<'a>>(text: &'a [u8], shape: &str) -> Result<T, Problem> {
+    let text = utf8(text)?;
+    // A derived reader would take an array of its members too.
+    if !text.trim_ascii_start().starts_with('{') {
+        let _: IgnoredAny = read(text, shape)?;
+        return Err(Problem::new(Code::InvalidBody, shape.to_owned()));
+    }
+    read(text, shape)
+}
+
+/// The value, if it keeps to the limits of one.
+///
+/// # Errors
+/// `value_too_large`; `invalid_json` where it nests too deep.
+pub(crate) fn within_limits(value: &str, bytes_max: usize) -> Result<&str, Problem> {
+    if value.len() > bytes_max {
+        let detail = format!("a value's JSON text has at most {bytes_max} bytes here");
+        return Err(Problem::new(Code::ValueTooLarge, detail));
+    }
+    check_depth(value)?;
+    Ok(value)
+}
+
+/// The texts of the elements of the array that is the body of a batch.
+///
+/// # Errors
+/// `invalid_json`, `invalid_body`, `too_many_keys`.
+pub(crate) fn batch_array(body: &[u8]) -> Result<Vec<&[u8]>, Problem> {
+    let items: AtMost<&RawValue> = read(utf8(body)?, BATCH_SHAPE)?;
+    Ok(items.all()?.into_iter().map(|item| item.get().as_bytes()).collect())
+}
+
+/// The lines of the body of a batch. Blank ones are none.
+///
+/// # Errors
+/// `too_many_keys`; what a line holds is not looked at.
+pub(crate) fn batch_lines(body: &[u8]) -> Result<Vec<&[u8]>, Problem> {
+    let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let mut lines = lines.filter(|line| !line.is_empty());
+    let items = lines.by_ref().take(MANY_KEYS_MAX).collect();
+    AtMost { items, more: lines.next().is_some() }.all()
 }
 
 /// The strings in the array that is the body.
@@ -45,12 +91,7 @@ pub(crate) fn put_value(body: &[u8]) -> Result<&str, Problem> {
 /// # Errors
 /// `invalid_json`, `invalid_body`, `too_many_keys`.
 pub(crate) fn many_keys(body: &[u8]) -> Result<Vec<String>, Problem> {
-    let keys: ManyKeys = read(utf8(body)?, KEYS_SHAPE)?;
-    if keys.more {
-        let detail = format!("one request takes at most {MANY_KEYS_MAX} keys: split it");
-        return Err(Problem::new(Code::TooManyKeys, detail));
-    }
-    Ok(keys.keys)
+    read::<AtMost<String>>(utf8(body)?, KEYS_SHAPE)?.all()
 }
 
 /// The body's text, whatever JSON it is.
@@ -81,7 +122,11 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str, shape: &str) -> Result<T, Problem
         // A reader stops where the shape is wrong; what comes behind may not even be JSON.
         let shaped_wrong = error.classify() == Category::Data;
         match serde_json::from_str::<IgnoredAny>(text) {
-            Ok(_) if shaped_wrong => Problem::new(Code::InvalidBody, format!("{error}: {shape}")),
+            Ok(_) if shaped_wrong => {
+                // It may repeat what the client sent.
+                let error: String = error.to_string().chars().take(ERROR_CHARS_MAX).collect();
+                Problem::new(Code::InvalidBody, format!("{error}: {shape}"))
+            }
             Ok(_) => no_json(&error),
             Err(error) => no_json(&error),
         }
@@ -101,40 +146,50 @@ fn check_depth(value: &str) -> Result<(), Problem> {
     Err(Problem::new(Code::InvalidJson, detail))
 }
 
-/// An array of strings, of which no more are kept than there may be.
-struct ManyKeys {
-    keys: Vec<String>,
+/// An array of which no more is kept than one request may hold.
+struct AtMost<T> {
+    items: Vec<T>,
     more: bool,
 }
 
-impl<'de> Deserialize<'de> for ManyKeys {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(ManyKeysVisitor)
+impl<T> AtMost<T> {
+    fn all(self) -> Result<Vec<T>, Problem> {
+        if !self.more {
+            return Ok(self.items);
+        }
+        let detail = format!("one request takes at most {MANY_KEYS_MAX} keys: split it");
+        Err(Problem::new(Code::TooManyKeys, detail))
     }
 }
 
-struct ManyKeysVisitor;
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for AtMost<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(AtMostVisitor(PhantomData))
+    }
+}
 
-impl<'de> Visitor<'de> for ManyKeysVisitor {
-    type Value = ManyKeys;
+struct AtMostVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for AtMostVisitor<T> {
+    type Value = AtMost<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of strings")
+        f.write_str("an array")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<ManyKeys, A::Error> {
-        let mut keys = Vec::new();
-        while keys.len() < MANY_KEYS_MAX {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<AtMost<T>, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < MANY_KEYS_MAX {
             match array.next_element()? {
-                Some(key) => keys.push(key),
-                None => return Ok(ManyKeys { keys, more: false }),
+                Some(item) => items.push(item),
+                None => return Ok(AtMost { items, more: false }),
             }
         }
         let mut more = false;
         while array.next_element::<IgnoredAny>()?.is_some() {
             more = true;
         }
-        Ok(ManyKeys { keys, more })
+        Ok(AtMost { items, more })
     }
 }
 

@@ -57,6 +57,7 @@ operations! {
     ListRecords = GET "/{table}/store" "list_records",
     ListKeys = GET "/{table}/keys" "list_keys",
     GetRecords = POST "/{table}/keys" "get_records",
+    WriteRecords = POST "/{table}/batch" "write_records",
     SubscribeKey = GET "/{table}/subscribe/{key}" "subscribe_key",
     SubscribeTable = GET "/{table}/subscribe" "subscribe_table",
     SubscribeMany = GET "/subscribe" "subscribe_many",

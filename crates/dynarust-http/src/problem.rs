@@ -98,6 +98,19 @@ struct Text<'a> {
     indeterminate: bool,
 }
 
+/// What an answer for many tells of the one that met the problem.
+#[derive(Serialize)]
+pub(crate) struct Summary<'a> {
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    indeterminate: bool,
+    /// The version that the record has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+}
+
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -146,6 +159,17 @@ impl Problem {
     /// The connection is of no use after this answer.
     pub(crate) fn closing_connection(self) -> Self {
         Self { close: true, ..self }
+    }
+
+    pub(crate) fn summary(&self) -> Summary<'_> {
+        let (status, code) = self.code.row();
+        Summary {
+            status: status.as_u16(),
+            code,
+            detail: &self.detail,
+            indeterminate: self.indeterminate,
+            version: self.current.map(|version| version.to_string()),
+        }
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {

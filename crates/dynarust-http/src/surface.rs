@@ -90,6 +90,7 @@ impl Surface {
             Address::Keys { .. } => {
                 Answer::later(table::keys(Arc::clone(backend), request.into_parts().0.uri))
             }
+            Address::Batch { .. } => Answer::later(table::batch(Arc::clone(backend), request)),
             Address::Membership => Answer::now(node_state::membership(backend, request.uri())),
             Address::Stats => {
                 Answer::later(figures::stats(Arc::clone(backend), request.into_parts().0.uri))

@@ -18,17 +18,20 @@ pub struct Delete {
 
 impl Node {
     /// Deletes the record; answers with the tombstone's version once it is as durable as was asked.
-    /// The condition is looked at before the existence. Dropping the future does not undo it.
+    /// The condition is looked at before the existence. The call submits it: dropping the
+    /// future does not undo it.
     ///
     /// # Errors
     /// [`RefusedWrite`].
-    pub async fn delete(&self, delete: Delete) -> Result<Version, RefusedWrite> {
+    pub fn delete(
+        &self,
+        delete: Delete,
+    ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
         self.write(Write {
             name: delete.name,
             change: Change::Delete,
             condition: delete.condition,
             durability: delete.durability,
         })
-        .await
     }
 }

@@ -16,12 +16,14 @@
 //! | --- | --- |
 //! | [`put`], [`delete`], [`mod@write`] | changes a record, or tells why not |
 //! | [`patch`] | changes a value in part; `turns`: patches of one key take turns |
+//! | [`batch`] | many writes of one request, with few group commits |
 //! | [`get`], [`multi_get`] | reads one record, or many by name |
 //! | [`scan`] | reads a range in key order, whole or by pages |
 //! | [`streams`] | follows changes |
 //! | [`membership`], [`readiness`], [`stats`] | tells who is there, whether this node answers, and what it did |
 //! | [`lifecycle`] | starts, notices a store that stopped, closes |
 
+pub mod batch;
 pub mod delete;
 pub mod get;
 pub mod lifecycle;
@@ -39,6 +41,7 @@ pub mod write;
 #[cfg(test)]
 mod store_in_memory;
 
+pub use batch::BatchPart;
 pub use delete::Delete;
 pub use get::AtHand;
 pub use lifecycle::{Node, NodeConfig};

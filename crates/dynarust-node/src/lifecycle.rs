@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use dynarust_core::limits::LARGE_PATCHES_AT_A_TIME_MAX;
+use dynarust_core::limits::{BATCH_PARTS_AT_A_TIME_MAX, LARGE_PATCHES_AT_A_TIME_MAX};
 use dynarust_core::{NodeId, Selection, UnixMillis};
 use dynarust_store::{Store, WallClock};
 use tokio::sync::Semaphore;
@@ -28,6 +28,8 @@ pub struct Node {
     closing: AtomicBool,
     /// Patches of the same key take turns.
     pub(crate) turns: Turns,
+    /// Parts of batches that are written at a time.
+    pub(crate) batch_parts: Semaphore,
     /// Patches that take long, a few at a time.
     pub(crate) large_patches: Semaphore,
 }
@@ -57,6 +59,7 @@ impl Node {
             clock,
             closing: AtomicBool::new(false),
             turns: Turns::default(),
+            batch_parts: Semaphore::new(BATCH_PARTS_AT_A_TIME_MAX),
             large_patches: Semaphore::new(LARGE_PATCHES_AT_A_TIME_MAX),
         })
     }

@@ -24,17 +24,19 @@ pub struct Put {
 
 impl Node {
     /// Stores the value; answers with the record's version once it is as durable as was asked.
-    /// Dropping the future does not undo it.
+    /// The call submits it: dropping the future does not undo it.
     ///
     /// # Errors
     /// [`RefusedWrite`], but never as absent.
-    pub async fn put(&self, put: Put) -> Result<Version, RefusedWrite> {
+    pub fn put(
+        &self,
+        put: Put,
+    ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
         self.write(Write {
             name: put.name,
             change: Change::Put { value: put.value, expiry: put.expiry },
             condition: put.condition,
             durability: put.durability,
         })
-        .await
     }
 }

@@ -24,11 +24,18 @@ pub enum RefusedWrite {
 }
 
 impl Node {
-    pub(crate) async fn write(&self, write: Write) -> Result<Version, RefusedWrite> {
-        match self.store.write(write).await? {
-            Written::Done(version) => Ok(version),
-            Written::Refused(current) => Err(RefusedWrite::VersionMismatch { current }),
-            Written::Absent => Err(RefusedWrite::Absent),
+    /// The call submits the write; the future waits for what became of it.
+    pub(crate) fn write(
+        &self,
+        write: Write,
+    ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
+        let written = self.store.write(write);
+        async move {
+            match written.await? {
+                Written::Done(version) => Ok(version),
+                Written::Refused(current) => Err(RefusedWrite::VersionMismatch { current }),
+                Written::Absent => Err(RefusedWrite::Absent),
+            }
         }
     }
 }

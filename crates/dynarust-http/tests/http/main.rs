@@ -4,6 +4,7 @@
 
 #![cfg(test)]
 
+mod batches;
 mod bodies;
 mod client;
 mod closing;

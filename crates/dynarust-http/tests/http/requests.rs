@@ -88,6 +88,7 @@ async fn other_methods_are_told_the_right_ones() {
     let cases = [
         ("/t/key/k", record),
         ("/t/keys", keys),
+        ("/t/batch", "POST, OPTIONS"),
         ("/t/store", read),
         ("/t/subscribe", read),
         ("/t/subscribe/k", read),

@@ -1,0 +1,153 @@
+//! `POST /{table}/batch`: many writes in one request, each with its own answer.
+//!
+//! ```text
+//! body ─▶ items (an array's elements, or lines) ─▶ parts ─▶ each item read and submitted ─▶ answers
+//! ```
+//!
+//! Not atomic: what is wrong with an item is that item's answer. Items are submitted in order, so two
+//! of one key take effect in order.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dynarust_core::limits::{
+    BATCH_PART_BYTES_MAX, BATCH_PART_OPERATIONS_MAX, MANY_KEYS_BODY_BYTES_MAX,
+};
+use dynarust_core::{TableName, Version};
+use dynarust_node::{BatchPart, RefusedWrite};
+use dynarust_store::Durability;
+use http::{Request, Response, StatusCode, request};
+
+use super::batch_answer::BatchAnswer;
+use super::batch_item::BatchItem;
+use crate::answer::{self, JSON, NDJSON};
+use crate::backend::Backend;
+use crate::content_type::{self, BatchForm};
+use crate::guarantees;
+use crate::json;
+use crate::path;
+use crate::problem::{Code, Problem};
+use crate::query::Query;
+use crate::request_body::{BodyLimit, RequestBody};
+use crate::response_body::Body;
+
+const LIMIT: BodyLimit =
+    BodyLimit { bytes_max: MANY_KEYS_BODY_BYTES_MAX, code: Code::BodyTooLarge };
+
+/// What holds for every item.
+pub(super) struct Batch<'a> {
+    pub(super) backend: &'a Backend,
+    pub(super) table: TableName,
+    pub(super) durability: Durability,
+}
+
+pub(crate) async fn batch<B>(
+    backend: Arc<Backend>,
+    request: Request<B>,
+) -> Result<Response<Body>, Problem>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    let (head, body) = request.into_parts();
+    let mut body = RequestBody::new(&head, body);
+    let outcome = carry_out(&backend, &head, &mut body).await;
+    if outcome.is_err() {
+        body.discard().await;
+    }
+    outcome
+}
+
+async fn carry_out<B>(
+    backend: &Backend,
+    head: &request::Parts,
+    body: &mut RequestBody<B>,
+) -> Result<Response<Body>, Problem>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    let table = path::table(path::first_segment(head.uri.path()))?;
+    let mut query = Query::parse(head.uri.query())?;
+    guarantees::consistency(&mut query)?;
+    let durability = guarantees::durability(&mut query, backend.config.durability)?;
+    query.finish()?;
+    let form = content_type::batch_form(&head.headers)?;
+    let body = body.read(LIMIT, &backend.key_lists).await?;
+    let items = match form {
+        BatchForm::Array => json::batch_array(&body)?,
+        BatchForm::Lines => json::batch_lines(&body)?,
+    };
+    let mut answer = BatchAnswer::new(form, &items, &backend.pages).await?;
+    Batch { backend, table, durability }.write(&items, &mut answer).await;
+    let content_type = match form {
+        BatchForm::Array => JSON,
+        BatchForm::Lines => NDJSON,
+    };
+    Ok(answer::with_body(StatusCode::OK, content_type, answer.into_body()))
+}
+
+impl Batch<'_> {
+    async fn write(&self, items: &[&[u8]], answer: &mut BatchAnswer) {
+        let mut rest = items;
+        while !rest.is_empty() {
+            let (part, behind) = rest.split_at(part_len(rest));
+            rest = behind;
+            match self.backend.node.batch_part().await {
+                Ok(turn) => self.write_part(part, &turn, answer).await,
+                Err(error) => {
+                    let problem = Problem::from(error);
+                    part.iter()
+                        .for_each(|text| answer.push(BatchItem::key_of(text), Err(&problem)));
+                }
+            }
+        }
+    }
+
+    /// All are submitted before the first is waited for.
+    async fn write_part(&self, part: &[&[u8]], turn: &BatchPart<'_>, answer: &mut BatchAnswer) {
+        let mut submitted = Vec::with_capacity(part.len());
+        for text in part {
+            submitted.push(match BatchItem::read(self, text) {
+                Ok(item) => (Some(item.key), Ok(item.submit(turn))),
+                Err(problem) => (BatchItem::key_of(text), Err(problem)),
+            });
+        }
+        for (key, submitted) in submitted {
+            let written = match submitted {
+                Ok(written) => written.await.map_err(Problem::from),
+                Err(problem) => Err(problem),
+            };
+            answer.push(key, written.as_ref().copied());
+        }
+    }
+}
+
+/// How many of the items make the next part: at least one.
+fn part_len(items: &[&[u8]]) -> usize {
+    let mut bytes = 0;
+    let fits = |text: &&&[u8]| {
+        let fits = bytes < BATCH_PART_BYTES_MAX;
+        bytes += text.len();
+        fits
+    };
+    items.iter().take(BATCH_PART_OPERATIONS_MAX).take_while(fits).count()
+}
+
+/// What became of an item that was submitted.
+pub(super) type Submitted<'a> =
+    std::pin::Pin<Box<dyn Future<Output = Result<Version, RefusedWrite>> + Send + 'a>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_end_at_their_operations_and_bytes() {
+        let small: Vec<&[u8]> = vec![b"{}"; BATCH_PART_OPERATIONS_MAX + 1];
+        assert_eq!(part_len(&small), BATCH_PART_OPERATIONS_MAX);
+        assert_eq!(part_len(small.get(..3).unwrap()), 3);
+        let large = vec![b' '; BATCH_PART_BYTES_MAX];
+        assert_eq!(part_len(&[large.as_slice(), b"{}"]), 1);
+        assert_eq!(part_len(&[b"{}".as_slice(), &large, b"{}"]), 2);
+    }
+}
