@@ -13,7 +13,6 @@ from comparison.processes import ComparisonError
 SCRIPTS = Path(__file__).resolve().parent.parent / "wrk"
 #: As many bytes as a record's text has on average (50 words of lorem ipsum).
 VALUE_BYTES = 345
-PROBE_SECONDS = 1
 
 
 @dataclass
@@ -74,6 +73,18 @@ def fill_redis(server, records):
                     raise ComparisonError(f"{server.name} refuses to be filled")
 
 
-def dynarust_bench(binary, server, *words):
-    """The report of a load; a failed request is no figure."""
-    return json.loads(_run([binary, "bench", *words, "--json", "--address", server.address]))
+def report(command, server):
+    """The JSON report of a load program; a failed request is no figure."""
+    return json.loads(_run([*command, "--address", server.address]))
+
+
+def micros(report, what, percentile):
+    return report["measured"][what]["micros"][percentile]
+
+
+def etcd_puts(server, connections, seconds, records):
+    return wrk(server, "etcd.lua", [records], connections, seconds)
+
+
+def webdis_sets(server, connections, seconds, records):
+    return wrk(server, "webdis.lua", [records], connections, seconds)

@@ -43,10 +43,11 @@ def install():
             os.unlink(POLICY)
 
 
-def node(bench, binary, *flags, place="dynarust", port=None):
+def node(bench, binary, *flags, place="dynarust", port=None, wait=True):
     port = port or free_port()
     command = [binary, f"127.0.0.1:{port}", "--data-dir", ".", "--log-filter", "warn", *flags]
-    return bench.start("DynaRust", command, port, lambda: answers_200(port, "/readyz"), place)
+    ready = (lambda: answers_200(port, "/readyz")) if wait else (lambda: True)
+    return bench.start("DynaRust", command, port, ready, place)
 
 
 def bare_hyper(bench, program, records):

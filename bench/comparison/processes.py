@@ -90,6 +90,9 @@ class Server:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def handles(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
     def disk_bytes(self):
         """As `du` counts, what is preallocated too."""
         return sum(file.stat().st_blocks * 512 for file in self.folder.rglob("*") if file.is_file())
@@ -115,11 +118,16 @@ class Bench:
     def __init__(self, folder):
         self.folder = Path(tempfile.mkdtemp(prefix="dynarust-compare-", dir=folder))
         self.servers = []
+        self.held = []
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_error):
+        for process in self.held:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
         for server in reversed(self.servers):
             server.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -133,6 +141,13 @@ class Bench:
         server = Server(name, command, self.place(place or name), port)
         self.servers.append(server)
         return server.wait_until(ready)
+
+    def hold(self, command):
+        """Starts a load that goes on until it is ended."""
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   preexec_fn=_ends_with_its_parent)
+        self.held.append(process)
+        return process
 
     def stop(self, server, how=signal.SIGTERM):
         server.stop(how)

@@ -1,8 +1,24 @@
-"""The rows of the table, by name. Each is a function of a `Run` that yields findings."""
+"""The rows of the table, by name. Each is a function of a `Run` that yields findings, under `ROWS` by default,
+under `ON_REQUEST` only where it is named, since it takes long."""
 
-from comparison.rows import rates
+from comparison.rows import rates, sizes, streams
 
 ROWS = {
-    "put": (rates.put, "durable overwrites against Redis SET with fsync always"),
-    "get": (rates.get, "hot reads against Redis GET and bare hyper"),
+    "put": rates.put,
+    "put-paced": rates.put_paced,
+    "relaxed": rates.relaxed,
+    "etcd": rates.etcd,
+    "get": rates.get,
+    "get-paced": rates.get_paced,
+    "memory": sizes.memory,
+    "ready": sizes.ready,
+    "live": streams.live,
+    "stream-memory": streams.memory,
+    "fan-out": streams.fan_out,
+    "idle": streams.idle,
+    "resume": streams.resume,
+}
+ON_REQUEST = {
+    "memory-million": sizes.memory_million,
+    "ready-10-million": sizes.ready_ten_million,
 }

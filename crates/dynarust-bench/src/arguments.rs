@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Write(WriteArguments),
     /// Opens live streams, writes to random ones of their keys, and times the events
     Live(LiveArguments),
+    /// Cuts many live streams, writes each key, and times how they come back all at once
+    Resume(ResumeArguments),
     /// Mixed work by clients that come and go; with --pid and --folder, whether the node grows
     Soak(SoakArguments),
 }
@@ -84,6 +86,9 @@ pub(crate) struct ReadArguments {
     pub(crate) records: Records,
     #[command(flatten)]
     pub(crate) time: Time,
+    /// Reads every record once, in order, however long it takes
+    #[arg(long, conflicts_with_all = ["seconds", "rate"])]
+    pub(crate) once: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -115,6 +120,17 @@ pub struct LiveArguments {
     /// How long
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(crate) seconds: u64,
+    #[command(flatten)]
+    pub(crate) durability: DurabilityArgument,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ResumeArguments {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Streams, each on one key
+    #[arg(long, default_value_t = 10_000, value_parser = at_least_one())]
+    pub(crate) streams: usize,
     #[command(flatten)]
     pub(crate) durability: DurabilityArgument,
 }

@@ -1,7 +1,7 @@
 //! `DynaRust bench`: a load on one node, and how fast and how evenly the node bears it.
 //!
 //! ```text
-//! arguments ──► a load: work (load, read, write), live, soak
+//! arguments ──► a load: work (load, read, write), live, resume, soak
 //!                 │  connections, each with one request under way, at a pace or as fast as can be
 //!                 └─► outcome: tallies of latencies, failures ──► report, as text or JSON
 //! ```
@@ -23,6 +23,7 @@ mod pace;
 mod progress;
 mod report;
 mod request;
+mod resume;
 mod soak;
 mod tally;
 mod work;
@@ -48,6 +49,7 @@ pub fn run(arguments: &BenchArguments) -> Result<(), BenchError> {
             Command::Live(asked) => {
                 live::run(asked, Dialect::DynaRust, arguments.shows_progress()).await
             }
+            Command::Resume(asked) => resume::run(asked, arguments.shows_progress()).await,
             Command::Soak(asked) => soak::run(asked, arguments.shows_progress()).await,
         }
     })?;

@@ -68,9 +68,9 @@ pub(crate) async fn fill(
     run("load", target, records, Order::Each, request, None, shown).await
 }
 
-/// Reads random records.
+/// Reads random records, or each once.
 pub(crate) async fn read(asked: &ReadArguments, shown: bool) -> Result<Outcome, BenchError> {
-    let order = Order::Random(asked.time.duration());
+    let order = if asked.once { Order::Each } else { Order::Random(asked.time.duration()) };
     let (records, rate) = (asked.records.records, asked.time.rate);
     run("read", &asked.target, records, order, Request::Get, rate, shown).await
 }

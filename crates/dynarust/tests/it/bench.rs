@@ -132,3 +132,15 @@ fn a_soak_in_short() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("/proc/4194304") && !output.status.success(), "{said}");
 }
+
+#[test]
+fn streams_come_back_with_what_they_missed() {
+    let home = tempfile::tempdir().unwrap();
+    let launch = Launch::new(&home.path().join("data"));
+    let _node = launch.start();
+    let found = report(&launch.address().to_string(), &["resume", "--streams=50"]);
+    assert_eq!(count(&found, "all at once to ready"), 50, "{found}");
+    for what in ["streams by reset", "streams without what they missed"] {
+        assert_eq!(found["facts"][what], 0.0, "{what}: {found}");
+    }
+}
