@@ -83,10 +83,31 @@ pub const HEAD_MILLIS_MAX: u64 = 10_000;
 pub const IDLE_MILLIS_MAX: u64 = 75_000;
 /// Milliseconds for which a connection that was closed amid a request is read on.
 pub const LINGER_MILLIS_MAX: u64 = 2_000;
-/// Open connections of one node; beyond them the kernel's queue waits.
+/// Milliseconds for which a client may take nothing of the answer that waits for it.
+pub const STALL_MILLIS_MAX: u64 = 120_000;
+/// Bytes of answers that the kernel holds unsent for a connection. Half of them taken is what counts as
+/// something taken.
+pub const UNSENT_BYTES_MAX: usize = 128 << 10;
+/// Milliseconds that a request's body may take beyond what [`BODY_BYTES_PER_SECOND_MIN`] gives it.
+pub const BODY_MILLIS_MAX: u64 = 30_000;
+/// Bytes a second of a body below which it is refused: it would keep memory from others.
+pub const BODY_BYTES_PER_SECOND_MIN: u64 = 256 << 10;
+/// Milliseconds that a request waits for memory that others have, before it is refused.
+pub const MEMORY_WAIT_MILLIS_MAX: u64 = 5_000;
+/// Connections that are answered 503 at a time; beyond them the kernel's queue waits.
+pub const TURNED_AWAY_MAX: usize = 64;
+/// Milliseconds that such an answer may take.
+pub const TURNED_AWAY_MILLIS_MAX: u64 = 2_000;
+/// Open connections of one node; beyond them they are answered 503.
 pub const CONNECTIONS_MAX: usize = 110_000;
 /// Bytes of pages of `store` and `keys` that all connections together may hold in memory.
 pub const PAGES_BYTES_MAX: usize = 128 << 20;
+/// Milliseconds between two looks at the memory that the process has.
+pub const MEMORY_CHECK_MILLIS: u64 = 5_000;
+/// Bytes of memory that was freed and did not go back to the system yet.
+pub const FREED_BYTES_MAX: u64 = 16 << 20;
+/// Reads of records that may wait for the base.
+pub const READS_WAITING_MAX: usize = 4096;
 /// Keys of one request for many keys that are read at a time.
 pub const READS_AT_A_TIME_MAX: usize = 16;
 
@@ -116,19 +137,9 @@ pub const SEGMENT_BYTES: u64 = 8 << 20;
 pub const DISK_RESERVE_BYTES: u64 = 3 * SEGMENT_BYTES;
 /// Bytes that are in the journal and not yet in the base; more, and writes wait, or are refused where
 /// the base has no space.
-pub const JOURNAL_BYTES_MAX: usize = 192 << 20;
+pub const RECENT_BYTES_MAX: usize = 32 << 20;
 /// Bytes in the journal after which they are brought into the base without waiting for the interval.
-/// More: a key that is written again and again reaches the base less often. Less: less disk.
-pub const APPLY_BYTES: usize = 64 << 20;
-/// Writes that are in the journal and not yet in the base; more, and writes wait. Each takes about 200
-/// bytes of memory, or 16 where it has been overwritten.
-pub const RECENT_RECORDS_MAX: usize = 512 << 10;
-/// Writes in the journal after which they are brought into the base without waiting for the interval, at
-/// the smallest `--cache-bytes`; more with more.
-pub const APPLY_RECORDS_MIN: usize = 16 << 10;
-/// Milliseconds after which what is in the journal is brought into the base, unless `--apply-interval` says
-/// otherwise; sooner where nothing is written, or much.
-pub const APPLY_INTERVAL_MILLIS_DEFAULT: u64 = 10_000;
+pub const APPLY_BYTES: usize = 8 << 20;
 /// Bytes of the newest publications that followers can still see one by one.
 pub const TAIL_BYTES_MAX: usize = 4 << 20;
 /// Start-ups that a folder remembers; a cursor of an older one is unknown.
@@ -154,8 +165,8 @@ pub const STREAMS_MAX: usize = 100_000;
 const _: () = {
     assert!(VALUE_BYTES_DEFAULT <= VALUE_BYTES_CEILING);
     assert!(VALUE_BYTES_CEILING + KEY_BYTES_MAX + TABLE_BYTES_MAX < WRITES_WAITING_BYTES_MAX);
-    assert!(VALUE_BYTES_CEILING + GROUP_BYTES_MAX + APPLY_BYTES < JOURNAL_BYTES_MAX);
-    assert!(2 * APPLY_RECORDS_MIN < RECENT_RECORDS_MAX);
+    assert!(VALUE_BYTES_CEILING + GROUP_BYTES_MAX < RECENT_BYTES_MAX);
+    assert!(APPLY_BYTES < RECENT_BYTES_MAX);
     assert!(TOMBSTONE_AGE_SECONDS_DEFAULT <= TOMBSTONE_AGE_SECONDS_CEILING);
     // Larger ones get a segment of their own, which nobody has prepared.
     assert!(4 * GROUP_BYTES_MAX as u64 <= SEGMENT_BYTES);
@@ -175,7 +186,7 @@ const _: () = {
     assert!(PAGE_BYTES_MAX <= PAGES_BYTES_MAX);
     assert!(METHOD_BYTES_MAX + URI_BYTES_MAX + HEADER_NAME_BYTES_MAX < HEAD_BYTES_MAX);
     assert!(HEAD_BYTES_MAX < HELD_HEADS_BYTES_MAX);
-    // An answer that waits for a slow reader moves nothing: it has its own bound.
     assert!(HEAD_MILLIS_MAX < IDLE_MILLIS_MAX);
+    assert!(READS_AT_A_TIME_MAX < READS_WAITING_MAX);
     assert!(STREAMS_MAX < CONNECTIONS_MAX);
 };

@@ -18,7 +18,7 @@ pub struct HttpConfig {
     pub value_bytes_max: usize,
     /// The durability of writes that don't ask for one.
     pub durability: Durability,
-    /// Connections at a time; more wait in the kernel. Must leave file handles for the store.
+    /// Connections at a time; more are answered 503. Must leave file handles for the store.
     pub connections_max: usize,
 }
 

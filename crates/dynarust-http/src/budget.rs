@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dynarust_core::limits::MEMORY_WAIT_MILLIS_MAX;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::problem::{Code, Problem};
 
 /// How long a request waits for memory before it is refused.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_millis(MEMORY_WAIT_MILLIS_MAX);
 
 #[derive(Debug)]
 pub(crate) struct Budget(Arc<Semaphore>);

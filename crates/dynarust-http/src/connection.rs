@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::limits::HEAD_BYTES_MAX;
+use dynarust_core::limits::{HEAD_BYTES_MAX, STALL_MILLIS_MAX, TURNED_AWAY_MILLIS_MAX};
 use futures_util::future::Either;
 use http::header::UPGRADE;
 use http::{Request, Response, StatusCode};
@@ -15,14 +15,18 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
+use crate::problem::{Code, Problem};
 use crate::response_body::Body;
+use crate::socket;
 use crate::stall_limit::StallLimit;
 use crate::surface::Surface;
 use crate::wire::{Guard, Verdict};
 
 /// How long a client may take nothing of what waits for it.
-const STALL_PATIENCE: Duration = Duration::from_secs(60);
+const STALL_PATIENCE: Duration = Duration::from_millis(STALL_MILLIS_MAX);
+const TURNED_AWAY_PATIENCE: Duration = Duration::from_millis(TURNED_AWAY_MILLIS_MAX);
 /// A head that the guard passes always fits hyper's buffer.
 const BUFFER_BYTES_MAX: usize = 2 * HEAD_BYTES_MAX;
 
@@ -32,11 +36,8 @@ pub(crate) async fn serve(
     surface: Arc<Surface>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let counts = Arc::clone(surface.door());
-    let _open = counts.open();
-    // Without it answers are a little later; not worth a refusal.
-    let _ = stream.set_nodelay(true);
-    let guard = Guard::new(StallLimit::new(stream, STALL_PATIENCE), counts);
+    let _open = surface.door().open();
+    let guard = guard(stream, &surface);
     let verdict = guard.verdict();
     let service = service_fn(move |request| answer(&surface, &verdict, request));
     let mut connection = std::pin::pin!(
@@ -58,6 +59,26 @@ pub(crate) async fn serve(
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// Answers one request, whatever it is, with 503.
+pub(crate) async fn turn_away(stream: TcpStream, surface: Arc<Surface>) {
+    surface.door().count_turned_away();
+    let io = TokioIo::new(guard(stream, &surface));
+    let service = service_fn(move |_: Request<Incoming>| {
+        let detail = "more connections than this node takes on: try again later, and keep few";
+        surface.refuse(Problem::new(Code::Overloaded, detail).closing_connection())
+    });
+    let connection = http1::Builder::new().serve_connection(io, service);
+    // However it ends, it is closed.
+    let _ = timeout(TURNED_AWAY_PATIENCE, connection).await;
+}
+
+fn guard(stream: TcpStream, surface: &Surface) -> Guard<StallLimit<TcpStream>> {
+    socket::prepare(&stream);
+    let counts = surface.door();
+    let stream = StallLimit::new(stream, STALL_PATIENCE, Arc::clone(counts));
+    Guard::new(stream, Arc::clone(counts))
 }
 
 /// The answer to a request, or to what stands for one that the guard refused. The guard hears what

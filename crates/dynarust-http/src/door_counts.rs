@@ -59,6 +59,11 @@ impl DoorCounts {
         OpenConnection(Arc::clone(self))
     }
 
+    /// Counts a connection that is answered 503.
+    pub(crate) fn count_turned_away(&self) {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn count_malformed(&self) {
         self.malformed.fetch_add(1, Ordering::Relaxed);
     }

@@ -2,13 +2,17 @@
 //!
 //! Closing: the socket first, so that nobody new comes; then each connection behind the request that
 //! runs on it; whatever is left at the deadline is cut.
+//!
+//! Where too many connections are open, the next are answered 503 and closed, a few at a time.
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dynarust_core::limits::TURNED_AWAY_MAX;
 use dynarust_node::Node;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -79,11 +83,11 @@ impl FrontDoor {
         stop: impl Future<Output = ()>,
         drain: Duration,
     ) {
-        let slots = Arc::new(Semaphore::new(config.connections_max));
+        let places = Places::new(config.connections_max);
         let surface = Arc::new(Surface::new(Arc::new(Backend::new(node, config))));
         let stopping = watch::Sender::new(false);
         let mut connections = JoinSet::new();
-        let accepting = accept_all(&self.listener, slots, &surface, &stopping, &mut connections);
+        let accepting = accept_all(&self.listener, places, &surface, &stopping, &mut connections);
         tokio::select! {
             () = accepting => {}
             () = stop => {}
@@ -98,41 +102,93 @@ impl FrontDoor {
     }
 }
 
+/// How many connections there may be.
+struct Places {
+    served: Arc<Semaphore>,
+    turned_away: Arc<Semaphore>,
+}
+
+/// What becomes of a connection.
+enum Place {
+    Served(OwnedSemaphorePermit),
+    TurnedAway(OwnedSemaphorePermit),
+}
+
+impl Places {
+    fn new(served_max: usize) -> Self {
+        Self {
+            served: Arc::new(Semaphore::new(served_max)),
+            turned_away: Arc::new(Semaphore::new(TURNED_AWAY_MAX)),
+        }
+    }
+
+    /// The place of a connection that is there; it waits where there is none of either kind.
+    async fn take(&self) -> Place {
+        let acquire = |places: &Arc<Semaphore>| {
+            let acquired = Arc::clone(places).acquire_owned();
+            async move {
+                match acquired.await {
+                    Ok(permit) => permit,
+                    // It is never closed.
+                    Err(_) => std::future::pending().await,
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            permit = acquire(&self.served) => Place::Served(permit),
+            permit = acquire(&self.turned_away) => Place::TurnedAway(permit),
+        }
+    }
+}
+
 /// Takes connections, and never ends.
 async fn accept_all(
     listener: &TcpListener,
-    slots: Arc<Semaphore>,
+    places: Places,
     surface: &Arc<Surface>,
     stopping: &watch::Sender<bool>,
     connections: &mut JoinSet<()>,
 ) {
     loop {
-        tokio::select! {
-            (stream, slot) = accept(listener, &slots) => {
-                let serving = connection::serve(stream, Arc::clone(surface), stopping.subscribe());
+        let mut next = pin!(async {
+            let stream = accept(listener).await;
+            (stream, places.take().await)
+        });
+        let (stream, place) = loop {
+            tokio::select! {
+                next = next.as_mut() => break next,
+                Some(ended) = connections.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a connection failed: this is a bug");
+                    }
+                }
+            }
+        };
+        let surface = Arc::clone(surface);
+        match place {
+            Place::Served(place) => {
+                let serving = connection::serve(stream, surface, stopping.subscribe());
                 connections.spawn(async move {
                     serving.await;
-                    drop(slot);
+                    drop(place);
                 });
             }
-            Some(ended) = connections.join_next() => {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "a connection failed: this is a bug");
-                }
+            Place::TurnedAway(place) => {
+                let turning_away = connection::turn_away(stream, surface);
+                connections.spawn(async move {
+                    turning_away.await;
+                    drop(place);
+                });
             }
         }
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // The semaphore is never closed.
-    let slot = Arc::clone(slots).acquire_owned().await.ok();
+async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, slot),
+            Ok((stream, _)) => return stream,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
                 sleep(ACCEPT_PAUSE).await;

@@ -12,7 +12,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `front_door`, `door_counts` | the listening socket, its connections, their end |
-//! | `connection`, `stall_limit` | one connection: hyper and its limits |
+//! | `connection`, `socket`, `stall_limit` | one connection: hyper and its limits |
 //! | `wire` | what RFC 9112 forbids, refused before hyper sees it |
 //! | `address`, `operation` | **every route of the API**, and its name |
 //! | `surface` | from a request to who answers it |
@@ -43,7 +43,6 @@ mod latencies;
 mod live;
 mod measured;
 mod node_state;
-mod openapi;
 mod operation;
 mod path;
 mod problem;
@@ -51,6 +50,7 @@ mod query;
 mod record;
 mod request_body;
 mod response_body;
+mod socket;
 mod stall_limit;
 mod surface;
 mod table;

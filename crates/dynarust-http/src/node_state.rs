@@ -14,16 +14,14 @@ use crate::query::Query;
 use crate::response_body::Body;
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct MembershipText {
+struct MembershipText {
     nodes: BTreeMap<String, MemberText>,
     active_count: usize,
     timestamp: UnixMillis,
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct MemberText {
+struct MemberText {
     id: String,
     status: &'static str,
     last_heartbeat: UnixMillis,
@@ -31,8 +29,7 @@ pub(crate) struct MemberText {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct HealthText {
+struct HealthText {
     ok: bool,
     reasons: Vec<String>,
 }

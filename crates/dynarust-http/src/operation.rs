@@ -64,7 +64,6 @@ operations! {
     Stats = GET "/stats" "stats",
     Metrics = GET "/metrics" "metrics",
     Membership = GET "/membership" "membership",
-    OpenApi = GET "/openapi.json" "openapi",
     Livez = GET "/livez" "livez",
     Readyz = GET "/readyz" "readyz",
 }

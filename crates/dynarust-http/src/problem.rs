@@ -87,18 +87,14 @@ pub(crate) struct Problem {
     close: bool,
 }
 
-/// What an answer tells of an error (RFC 9457).
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct ProblemText<'a> {
+struct Text<'a> {
     r#type: &'static str,
     title: &'a str,
     status: u16,
     code: &'a str,
     detail: &'a str,
-    /// The write may have taken all the same.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    #[cfg_attr(test, schemars(default))]
     indeterminate: bool,
 }
 
@@ -178,7 +174,7 @@ impl Problem {
 
     pub(crate) fn into_response(self) -> Response<Body> {
         let (status, code) = self.code.row();
-        let text = ProblemText {
+        let text = Text {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
@@ -284,6 +280,7 @@ impl From<WriteError> for Problem {
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         let code = match error {
+            ReadError::Overloaded => return Self::new(Code::Overloaded, error.to_string()),
             ReadError::CorruptRecord(_) => Code::CorruptRecord,
             ReadError::Base(_) => Code::BaseDamaged,
         };

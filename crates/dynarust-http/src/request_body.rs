@@ -7,7 +7,9 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dynarust_core::limits::REFUSED_BODY_BYTES_MAX;
+use dynarust_core::limits::{
+    BODY_BYTES_PER_SECOND_MIN, BODY_MILLIS_MAX, LINGER_MILLIS_MAX, REFUSED_BODY_BYTES_MAX,
+};
 use http::header::EXPECT;
 use http::request;
 use http_body::Body;
@@ -17,12 +19,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::budget::{Budget, Share};
 use crate::problem::{Code, Problem};
 
-/// How long a body may take beyond what [`BYTES_PER_SECOND_MIN`] gives it.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// A body that comes slower is refused: it would keep memory from others.
-const BYTES_PER_SECOND_MIN: u64 = 256 << 10;
+const PATIENCE: Duration = Duration::from_millis(BODY_MILLIS_MAX);
 /// How long a refused body is read on.
-const DISCARD_PATIENCE: Duration = Duration::from_secs(2);
+const DISCARD_PATIENCE: Duration = Duration::from_millis(LINGER_MILLIS_MAX);
 
 /// A body that is still to come.
 pub(crate) struct RequestBody<B> {
@@ -142,7 +141,7 @@ impl BodyLimit {
 
 /// Until when the next part must come, of a body of which so many bytes did.
 fn deadline(began: Instant, bytes: usize) -> Instant {
-    began + PATIENCE + Duration::from_secs(bytes as u64 / BYTES_PER_SECOND_MIN)
+    began + PATIENCE + Duration::from_secs(bytes as u64 / BODY_BYTES_PER_SECOND_MIN)
 }
 
 fn too_slow() -> Problem {

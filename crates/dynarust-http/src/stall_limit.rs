@@ -5,11 +5,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
+
+use crate::door_counts::DoorCounts;
 
 /// Fails a write that waits longer than the patience.
 #[derive(Debug)]
@@ -18,11 +21,12 @@ pub(crate) struct StallLimit<S> {
     patience: Duration,
     /// Set while a write waits.
     end: Option<Pin<Box<Sleep>>>,
+    counts: Arc<DoorCounts>,
 }
 
 impl<S: AsyncWrite + Unpin> StallLimit<S> {
-    pub(crate) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, end: None }
+    pub(crate) fn new(stream: S, patience: Duration, counts: Arc<DoorCounts>) -> Self {
+        Self { stream, patience, end: None, counts }
     }
 
     fn limit<T>(
@@ -37,7 +41,11 @@ impl<S: AsyncWrite + Unpin> StallLimit<S> {
         }
         let patience = self.patience;
         let end = self.end.get_or_insert_with(|| Box::pin(sleep(patience)));
-        end.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let over = end.as_mut().poll(context);
+        over.map(|()| {
+            self.counts.count_slow();
+            Err(io::ErrorKind::TimedOut.into())
+        })
     }
 }
 
@@ -90,12 +98,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_a_peer_that_takes_nothing_is_given_up() {
         let (ours, mut theirs) = duplex(4);
-        let mut ours = StallLimit::new(ours, Duration::from_secs(60));
+        let counts = Arc::<DoorCounts>::default();
+        let mut ours = StallLimit::new(ours, Duration::from_secs(60), Arc::clone(&counts));
         ours.write_all(b"abcd").await.unwrap();
         let mut taken = [0; 4];
         let (written, read) = tokio::join!(ours.write_all(b"efgh"), theirs.read_exact(&mut taken));
         assert!(written.is_ok() && read.is_ok());
         let stalled = ours.write_all(b"ijkl").await.unwrap_err();
         assert_eq!(stalled.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(counts.now().slow, 1);
     }
 }

@@ -95,6 +95,9 @@ pub enum WriteError {
 /// Why a read has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
+    /// More waits than [`dynarust_core::limits`] allows.
+    #[error("more reads wait than this node takes on: try again later")]
+    Overloaded,
     /// The record's bytes on disk are not what was written. Writing or deleting the key mends it.
     #[error("the record {0} is damaged on disk: write or delete it, or restore it from a copy")]
     CorruptRecord(RecordName),

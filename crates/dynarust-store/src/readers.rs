@@ -1,8 +1,12 @@
 //! A few read-only connections to the base, each used by one reader at a time on a blocking thread.
+//!
+//! Reads of single records are the many: a bounded number of them waits. Scans and reads of the feed are
+//! bounded by who makes them: one at a time for a request or a stream.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use dynarust_core::limits::READS_WAITING_MAX;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -17,13 +21,19 @@ const READERS: usize = 4;
 pub(crate) struct Readers {
     idle: Arc<Mutex<Vec<ReadBase>>>,
     free: Arc<Semaphore>,
+    /// Places of reads of single records, those that run included.
+    places: Arc<Semaphore>,
 }
 
 impl Readers {
     /// Opens the connections.
     pub(crate) fn open(base: &Path) -> Result<Self, BaseError> {
         let idle = (0..READERS).map(|_| ReadBase::open(base)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { idle: Arc::new(Mutex::new(idle)), free: Arc::new(Semaphore::new(READERS)) })
+        Ok(Self {
+            idle: Arc::new(Mutex::new(idle)),
+            free: Arc::new(Semaphore::new(READERS)),
+            places: Arc::new(Semaphore::new(READS_WAITING_MAX)),
+        })
     }
 
     /// Runs `read` with a connection, off the async threads.
@@ -46,8 +56,42 @@ impl Readers {
         task.await.map_err(|_| closed())?
     }
 
+    /// As [`Readers::with`].
+    ///
+    /// # Errors
+    /// [`ReadError::Overloaded`] where too many others wait.
+    pub(crate) async fn with_if_free_soon<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&ReadBase) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let _place = self.places.try_acquire().map_err(|_| ReadError::Overloaded)?;
+        self.with(read).await
+    }
+
     /// Ends: reads that begin from now on fail.
     pub(crate) fn close(&self) {
         self.free.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_bounded_number_of_reads_waits() {
+        let idle = Arc::default();
+        let free = Arc::new(Semaphore::new(0));
+        let places = Arc::new(Semaphore::new(2));
+        let readers = Readers { idle, free, places };
+        let read = || readers.with_if_free_soon(|_| Ok(()));
+        let close = async { readers.close() };
+        let (outcomes, ()) = tokio::join!(join_all([read(), read(), read()]), close);
+        let overloaded = outcomes.iter().map(|it| *it == Err(ReadError::Overloaded));
+        assert_eq!(overloaded.collect::<Vec<_>>(), [false, false, true]);
+        // Those that waited have ended, so there is room again.
+        assert_ne!(read().await, Err(ReadError::Overloaded));
     }
 }

@@ -16,6 +16,7 @@ mod byte_count;
 mod config;
 mod health;
 mod logging;
+mod memory;
 mod offline;
 mod serve;
 mod usage;

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::limits::CONNECTIONS_MAX;
+use dynarust_core::limits::{CONNECTIONS_MAX, TURNED_AWAY_MAX};
 use dynarust_http::{BindError, FrontDoor, HttpConfig};
 use dynarust_node::streams::StreamsConfig;
 use dynarust_node::{Node, NodeConfig};
@@ -21,9 +21,10 @@ use tokio::time::timeout;
 
 use crate::address_file::AddressFile;
 use crate::config::Config;
+use crate::memory;
 
-/// File handles that the store and the program itself may need.
-const FILES_RESERVED: u64 = 128;
+/// File handles that the store and the program itself may need, and connections that are turned away.
+const FILES_RESERVED: u64 = 128 + TURNED_AWAY_MAX as u64;
 /// The limit of open files where the system does not tell it.
 const FILES_ASSUMED: u64 = 1024;
 /// How long running requests have once the node closes.
@@ -88,7 +89,10 @@ async fn run(config: Config) -> Result<(), ServeError> {
         };
         node.close_streams();
     };
-    door.serve(Arc::clone(&node), http, stop, DRAIN).await;
+    tokio::select! {
+        () = door.serve(Arc::clone(&node), http, stop, DRAIN) => {}
+        () = memory::give_back() => {}
+    }
     // While the folder is still locked: the next node's file must stay.
     drop(address_file);
     let closed = timeout(STORE_CLOSE, node.close_store()).await;

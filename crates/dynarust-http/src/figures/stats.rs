@@ -21,8 +21,7 @@ use crate::response_body::Body;
 
 /// All of it. Members may be added; none goes away.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct StatsText {
+struct StatsText {
     node: NodeText,
     connections: ConnectionsText,
     requests: RequestsText,
@@ -35,8 +34,7 @@ pub(crate) struct StatsText {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct NodeText {
+struct NodeText {
     id: String,
     address: String,
     version: &'static str,
@@ -49,8 +47,7 @@ pub(crate) struct NodeText {
 
 /// All but `open` and `held_heads_bytes` count since the node started.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct ConnectionsText {
+struct ConnectionsText {
     open: u64,
     accepted: u64,
     /// Answered 503, since there were too many.
@@ -66,8 +63,7 @@ pub(crate) struct ConnectionsText {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct RequestsText {
+struct RequestsText {
     /// Requests that have no answer yet.
     in_progress: u64,
     operations: BTreeMap<&'static str, OperationText>,
@@ -76,8 +72,7 @@ pub(crate) struct RequestsText {
 }
 
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct OperationText {
+struct OperationText {
     /// How many requests were answered, by class of status.
     answered: BTreeMap<&'static str, u64>,
     /// The client went away before there was an answer.
@@ -88,8 +83,7 @@ pub(crate) struct OperationText {
 /// From a request's head to its answer's head, since the node started. A quantile is at most an eighth
 /// too high.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct LatencyText {
+struct LatencyText {
     p50: f64,
     p90: f64,
     p99: f64,
@@ -98,8 +92,7 @@ pub(crate) struct LatencyText {
 
 /// All but `open` and `behind` count since the node started.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct StreamsText {
+struct StreamsText {
     /// Live streams at present.
     open: usize,
     /// Publications that were not handed to the live streams yet.
@@ -118,16 +111,14 @@ pub(crate) struct StreamsText {
 
 /// How far other owners are behind. A node alone has none.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct ReplicationText {
+struct ReplicationText {
     lag_records: u64,
     lag_seconds: f64,
 }
 
 /// What was compared with other owners. A node alone has none.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct RepairText {
+struct RepairText {
     partitions_compared: u64,
     records_sent: u64,
     records_received: u64,
@@ -135,16 +126,14 @@ pub(crate) struct RepairText {
 
 /// What this node takes in to become as new as other owners. A node alone has none.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct CatchUpText {
+struct CatchUpText {
     partitions_waiting: u64,
     records_received: u64,
 }
 
 /// What the kernel tells; `null` where it does not.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct ProcessText {
+struct ProcessText {
     cpu_seconds: Option<f64>,
     resident_bytes: Option<u64>,
     threads: Option<u64>,

@@ -21,9 +21,7 @@ use crate::response_body::Body;
 
 /// The answer to a write.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct WrittenText {
-    /// The record's version now: opaque, and in write order per key.
+struct WrittenText {
     version: String,
 }
 

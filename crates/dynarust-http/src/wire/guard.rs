@@ -42,6 +42,8 @@ pub(crate) struct Guard<S> {
     head_end: Option<Instant>,
     /// Something came or went since `idle_end` was set.
     moved: bool,
+    /// An answer waits for its reader, for whom others have patience (`stall_limit`).
+    writing: bool,
     idle_end: Instant,
     closing: Option<Closing>,
 }
@@ -67,6 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
             patience: Patience::default(),
             head_end: None,
             moved: false,
+            writing: false,
             idle_end: Instant::now() + IDLE_PATIENCE,
             closing: None,
         }
@@ -167,10 +170,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         if self.framer.is_around() {
             return false;
         }
-        if std::mem::take(&mut self.moved) {
+        if std::mem::take(&mut self.moved) || self.writing {
             self.idle_end = Instant::now() + IDLE_PATIENCE;
         }
         self.patience.is_over(self.head_end.unwrap_or(self.idle_end), context)
+    }
+
+    fn note_write(&mut self, done: bool) {
+        self.moved = true;
+        self.writing = !done;
     }
 
     /// Throws away what still comes, within bounds.
@@ -242,8 +250,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.moved = true;
-        Pin::new(&mut this.stream).poll_write(context, bytes)
+        let outcome = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.note_write(outcome.is_ready());
+        outcome
     }
 
     fn poll_write_vectored(
@@ -252,8 +261,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.moved = true;
-        Pin::new(&mut this.stream).poll_write_vectored(context, slices)
+        let outcome = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
+        this.note_write(outcome.is_ready());
+        outcome
     }
 
     fn is_write_vectored(&self) -> bool {

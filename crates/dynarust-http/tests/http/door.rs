@@ -31,6 +31,14 @@ impl Door {
     }
 
     pub(crate) async fn with_streams(streams: StreamsConfig) -> Self {
+        Self::with(streams, 1000).await
+    }
+
+    pub(crate) async fn with_connections_max(connections_max: usize) -> Self {
+        Self::with(StreamsConfig::default(), connections_max).await
+    }
+
+    async fn with(streams: StreamsConfig, connections_max: usize) -> Self {
         let store = StoreInMemory::new();
         let config = NodeConfig { address: "node.example:6660".to_owned(), streams };
         let node = Node::start(store.clone(), Arc::new(SystemClock), config);
@@ -40,7 +48,7 @@ impl Door {
         let http = HttpConfig {
             value_bytes_max: VALUE_BYTES_MAX,
             durability: Durability::Sync,
-            connections_max: 1000,
+            connections_max,
         };
         let closing = Arc::clone(&node);
         let serving = tokio::spawn(door.serve(

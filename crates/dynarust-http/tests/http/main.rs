@@ -13,6 +13,7 @@ mod figures;
 mod json_vectors;
 mod live;
 mod node_state;
+mod overload;
 mod patches;
 mod records;
 mod requests;

@@ -3,8 +3,7 @@
 //! ```text
 //! group ─▶ writer ─▶ frame ─▶ segment (prepared ahead by its own thread)
 //!                                │
-//! opening ◀─ recovery ◀──────────┤
-//! readers, applier ◀─ place ◀────┘
+//! opening ◀─ recovery ◀──────────┘
 //! ```
 //!
 //! Invariants:
@@ -14,11 +13,9 @@
 
 pub(crate) mod disk;
 pub(crate) mod frame;
-mod place;
 mod preparer;
 pub(crate) mod recovery;
 pub(crate) mod segment;
 mod writer;
 
-pub(crate) use place::{LoadError, OpenSegment, Place};
 pub(crate) use writer::{AppendError, Begin, Complete, CompleteSegments, JournalWriter};

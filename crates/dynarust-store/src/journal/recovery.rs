@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use dynarust_core::{Seq, Stored};
 
 use super::disk::Disk;
-use super::frame::{ALIGNMENT, Binding, FrameHeader, Framed, Nonsense};
+use super::frame::{ALIGNMENT, Binding, FrameHeader, Nonsense};
 use super::segment::{self, HEADER_BYTES};
 
 /// Why a journal cannot be read. Nothing was changed.
@@ -68,17 +68,6 @@ pub(crate) enum Mode {
     Salvage,
 }
 
-/// A record, and where it stands.
-#[derive(Debug)]
-pub(crate) struct Found<'a> {
-    pub(crate) stored: Stored,
-    /// The segment.
-    pub(crate) path: &'a Path,
-    /// Bytes from its beginning.
-    pub(crate) offset: u64,
-    pub(crate) bytes: usize,
-}
-
 /// What a journal held.
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
@@ -104,7 +93,7 @@ pub(crate) struct Recovered {
 pub(crate) fn read(
     folder: &Path,
     mode: Mode,
-    take: impl FnMut(Found<'_>),
+    take: impl FnMut(Stored),
 ) -> Result<Recovered, RecoveryError> {
     let segments = segment::list(folder).map_err(|error| io_error(folder, error))?;
     let recovered = Recovered::default();
@@ -137,7 +126,7 @@ struct Recovery<T> {
     doubtful: Option<Damage>,
 }
 
-impl<T: FnMut(Found<'_>)> Recovery<T> {
+impl<T: FnMut(Stored)> Recovery<T> {
     fn segment(&mut self, number: u64, path: &Path) -> Result<(), RecoveryError> {
         let bytes = fs::read(path).map_err(|error| io_error(path, error))?;
         let Some(binding) = segment::read_header(&bytes, number) else {
@@ -151,9 +140,9 @@ impl<T: FnMut(Found<'_>)> Recovery<T> {
             self.recovered.damages.push(torn);
         }
         loop {
-            let frame = reader.offset;
-            if let Some((header, records)) = reader.frame(self.expected) {
-                self.frame(&header, path, frame, records);
+            let found = reader.frame(self.expected);
+            if let Found::Frame(header, records) = found {
+                self.frame(&header, records);
                 continue;
             }
             let what = "frames that were synced are damaged or missing";
@@ -182,7 +171,7 @@ impl<T: FnMut(Found<'_>)> Recovery<T> {
         }
     }
 
-    fn frame(&mut self, header: &FrameHeader, path: &Path, frame: usize, records: Vec<Framed>) {
+    fn frame(&mut self, header: &FrameHeader, records: Vec<Stored>) {
         self.ended = None;
         let recovered = &mut self.recovered;
         recovered.torn = None;
@@ -190,11 +179,11 @@ impl<T: FnMut(Found<'_>)> Recovery<T> {
         recovered.last_ordinal = header.ordinal;
         recovered.clock_ceiling = recovered.clock_ceiling.max(header.clock_ceiling);
         self.expected = Some(header.ordinal + 1);
-        for Framed { stored, offset, bytes } in records {
+        for stored in records {
             recovered.first_seq = recovered.first_seq.or(Some(stored.seq));
             recovered.last_seq = recovered.last_seq.max(stored.seq);
             recovered.clock_ceiling = recovered.clock_ceiling.max(stored.record.version.hlc);
-            (self.take)(Found { stored, path, offset: (frame + offset) as u64, bytes });
+            (self.take)(stored);
         }
     }
 
@@ -248,6 +237,11 @@ impl Recovered {
     }
 }
 
+enum Found {
+    Frame(FrameHeader, Vec<Stored>),
+    Nothing,
+}
+
 #[derive(Clone, Copy)]
 struct FramesBehind {
     /// Where the first of them stands.
@@ -263,17 +257,23 @@ struct SegmentReader<'a> {
 
 impl SegmentReader<'_> {
     /// The frame at the present place, if it is the expected one (`None`: any).
-    fn frame(&mut self, expected: Option<u64>) -> Option<(FrameHeader, Vec<Framed>)> {
+    fn frame(&mut self, expected: Option<u64>) -> Found {
         let rest = self.bytes.get(self.offset..).unwrap_or_default();
         let header = self
             .header_at(self.offset)
-            .filter(|header| expected.is_none_or(|expected| header.ordinal == expected))?;
-        let records = match header.records(header.payload(rest)?) {
-            Ok(records) => records,
-            Err(Nonsense) => return None,
+            .filter(|header| expected.is_none_or(|expected| header.ordinal == expected));
+        let Some((header, payload)) =
+            header.and_then(|header| Some((header, header.payload(rest)?)))
+        else {
+            return Found::Nothing;
         };
-        self.offset += header.frame_bytes();
-        Some((header, records))
+        match header.records(payload) {
+            Ok(records) => {
+                self.offset += header.frame_bytes();
+                Found::Frame(header, records)
+            }
+            Err(Nonsense) => Found::Nothing,
+        }
     }
 
     /// The sound frames from the present place on that are newer than the one missing here. Which that

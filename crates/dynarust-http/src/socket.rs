@@ -1,0 +1,41 @@
+//! How a connection's socket is set.
+
+use dynarust_core::limits::UNSENT_BYTES_MAX;
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+/// Answers go out at once, and the kernel keeps few bytes for a slow reader. With the megabytes that it
+/// would keep by itself, a slow reader looked for minutes like one that takes nothing.
+pub(crate) fn prepare(stream: &TcpStream) {
+    // Without either, answers are later or the limits wider; not worth a refusal.
+    let _ = stream.set_nodelay(true);
+    let unsent_bytes_max = u32::try_from(UNSENT_BYTES_MAX).unwrap_or(u32::MAX);
+    let _ = SockRef::from(stream).set_tcp_notsent_lowat(unsent_bytes_max);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_takes_a_little_lets_the_writer_go_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (reader, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (mut reader, (mut writer, _)) = (reader.unwrap(), accepted.unwrap());
+        prepare(&writer);
+        let part = [0; 64 << 10];
+        // Until the kernel takes no more, for good.
+        while timeout(Duration::from_secs(1), writer.write_all(&part)).await.is_ok() {}
+        let mut taken = vec![0; 4 * UNSENT_BYTES_MAX];
+        // Whether there is so much depends on the kernel.
+        let _ = timeout(Duration::from_secs(1), reader.read_exact(&mut taken)).await;
+        timeout(Duration::from_secs(60), writer.write_all(&part)).await.unwrap().unwrap();
+    }
+}
