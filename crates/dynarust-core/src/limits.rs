@@ -137,9 +137,19 @@ pub const SEGMENT_BYTES: u64 = 8 << 20;
 pub const DISK_RESERVE_BYTES: u64 = 3 * SEGMENT_BYTES;
 /// Bytes that are in the journal and not yet in the base; more, and writes wait, or are refused where
 /// the base has no space.
-pub const RECENT_BYTES_MAX: usize = 32 << 20;
+pub const JOURNAL_BYTES_MAX: usize = 192 << 20;
 /// Bytes in the journal after which they are brought into the base without waiting for the interval.
-pub const APPLY_BYTES: usize = 8 << 20;
+/// More: a key that is written again and again reaches the base less often. Less: less disk.
+pub const APPLY_BYTES: usize = 64 << 20;
+/// Writes that are in the journal and not yet in the base; more, and writes wait. Each takes about 200
+/// bytes of memory, or 16 where it has been overwritten.
+pub const RECENT_RECORDS_MAX: usize = 512 << 10;
+/// Writes in the journal after which they are brought into the base without waiting for the interval, at
+/// the smallest `--cache-bytes`; more with more.
+pub const APPLY_RECORDS_MIN: usize = 16 << 10;
+/// Milliseconds after which what is in the journal is brought into the base, unless `--apply-interval` says
+/// otherwise; sooner where nothing is written, or much.
+pub const APPLY_INTERVAL_MILLIS_DEFAULT: u64 = 10_000;
 /// Bytes of the newest publications that followers can still see one by one.
 pub const TAIL_BYTES_MAX: usize = 4 << 20;
 /// Start-ups that a folder remembers; a cursor of an older one is unknown.
@@ -165,8 +175,8 @@ pub const STREAMS_MAX: usize = 100_000;
 const _: () = {
     assert!(VALUE_BYTES_DEFAULT <= VALUE_BYTES_CEILING);
     assert!(VALUE_BYTES_CEILING + KEY_BYTES_MAX + TABLE_BYTES_MAX < WRITES_WAITING_BYTES_MAX);
-    assert!(VALUE_BYTES_CEILING + GROUP_BYTES_MAX < RECENT_BYTES_MAX);
-    assert!(APPLY_BYTES < RECENT_BYTES_MAX);
+    assert!(VALUE_BYTES_CEILING + GROUP_BYTES_MAX + APPLY_BYTES < JOURNAL_BYTES_MAX);
+    assert!(2 * APPLY_RECORDS_MIN < RECENT_RECORDS_MAX);
     assert!(TOMBSTONE_AGE_SECONDS_DEFAULT <= TOMBSTONE_AGE_SECONDS_CEILING);
     // Larger ones get a segment of their own, which nobody has prepared.
     assert!(4 * GROUP_BYTES_MAX as u64 <= SEGMENT_BYTES);

@@ -7,7 +7,7 @@
 //! | `/{table}/store` | GET |
 //! | `/{table}/keys` | GET POST |
 //! | `/{table}/batch` | POST |
-//! | `/membership`, `/stats`, `/metrics`, `/livez`, `/readyz` | GET |
+//! | `/membership`, `/stats`, `/metrics`, `/openapi.json`, `/livez`, `/readyz` | GET |
 //!
 //! HEAD is wherever GET is, OPTIONS is everywhere.
 
@@ -38,6 +38,8 @@ pub(crate) enum Address<'a> {
     Stats,
     /// `/metrics`
     Metrics,
+    /// `/openapi.json`
+    OpenApi,
     /// `/livez`
     Livez,
     /// `/readyz`
@@ -76,6 +78,7 @@ impl<'a> Address<'a> {
             "membership" => Some(Self::Membership),
             "stats" => Some(Self::Stats),
             "metrics" => Some(Self::Metrics),
+            "openapi.json" => Some(Self::OpenApi),
             "livez" => Some(Self::Livez),
             "readyz" => Some(Self::Readyz),
             _ => None,
@@ -96,6 +99,7 @@ impl<'a> Address<'a> {
                 Self::Membership => Operation::Membership,
                 Self::Stats => Operation::Stats,
                 Self::Metrics => Operation::Metrics,
+                Self::OpenApi => Operation::OpenApi,
                 Self::Livez => Operation::Livez,
                 Self::Readyz => Operation::Readyz,
             },

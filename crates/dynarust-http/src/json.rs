@@ -21,10 +21,14 @@ const KEYS_SHAPE: &str = r#"the body is an array of keys: ["key1", "key2"]"#;
 /// How much of a reader's complaint a detail shows.
 const ERROR_CHARS_MAX: usize = 200;
 
+/// The body of a PUT.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PutBody<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct PutBody<'a> {
+    /// Any JSON.
     #[serde(borrow)]
+    #[cfg_attr(test, schemars(with = "serde_json::Value"))]
     value: &'a RawValue,
 }
 

@@ -43,6 +43,7 @@ mod latencies;
 mod live;
 mod measured;
 mod node_state;
+mod openapi;
 mod operation;
 mod path;
 mod problem;

@@ -14,14 +14,16 @@ use crate::query::Query;
 use crate::response_body::Body;
 
 #[derive(Serialize)]
-struct MembershipText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct MembershipText {
     nodes: BTreeMap<String, MemberText>,
     active_count: usize,
     timestamp: UnixMillis,
 }
 
 #[derive(Serialize)]
-struct MemberText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct MemberText {
     id: String,
     status: &'static str,
     last_heartbeat: UnixMillis,
@@ -29,7 +31,8 @@ struct MemberText {
 }
 
 #[derive(Serialize)]
-struct HealthText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct HealthText {
     ok: bool,
     reasons: Vec<String>,
 }

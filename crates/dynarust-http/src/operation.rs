@@ -64,6 +64,7 @@ operations! {
     Stats = GET "/stats" "stats",
     Metrics = GET "/metrics" "metrics",
     Membership = GET "/membership" "membership",
+    OpenApi = GET "/openapi.json" "openapi",
     Livez = GET "/livez" "livez",
     Readyz = GET "/readyz" "readyz",
 }

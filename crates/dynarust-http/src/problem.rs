@@ -87,14 +87,18 @@ pub(crate) struct Problem {
     close: bool,
 }
 
+/// What an answer tells of an error (RFC 9457).
 #[derive(Serialize)]
-struct Text<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ProblemText<'a> {
     r#type: &'static str,
     title: &'a str,
     status: u16,
     code: &'a str,
     detail: &'a str,
+    /// The write may have taken all the same.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, schemars(default))]
     indeterminate: bool,
 }
 
@@ -174,7 +178,7 @@ impl Problem {
 
     pub(crate) fn into_response(self) -> Response<Body> {
         let (status, code) = self.code.row();
-        let text = Text {
+        let text = ProblemText {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),

@@ -21,6 +21,7 @@ use crate::figures;
 use crate::live::{self, Follow};
 use crate::measured::Measured;
 use crate::node_state;
+use crate::openapi;
 use crate::operation::Operation;
 use crate::path;
 use crate::problem::{Code, Problem};
@@ -98,6 +99,7 @@ impl Surface {
             Address::Metrics => {
                 Answer::later(figures::metrics(Arc::clone(backend), request.into_parts().0.uri))
             }
+            Address::OpenApi => Answer::now(openapi::openapi(request.uri())),
             Address::Livez => Answer::now(node_state::livez(backend, request.uri())),
             Address::Readyz => Answer::now(node_state::readyz(backend, request.uri())),
         };

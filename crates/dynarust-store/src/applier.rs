@@ -1,7 +1,20 @@
 //! The applier: a thread that brings what is recent into the base, and drops journal segments that
 //! are no longer needed.
 //!
+//! ```text
+//! recent ─▶ part by part, in name order: read from the journal ─▶ one transaction ─▶ checkpoint
+//!                                                       the last one moves `applied_seq`
+//! ```
+//!
+//! Parts are small, so that no sync of the base is long: the journal's syncs wait behind it. Name order
+//! brings neighbours together: a page is read and written once a round, however many of its records
+//! have changed.
+//!
 //! Invariants:
+//! - what a part holds is on stable storage in the journal before it is in the base: the base never
+//!   knows what the journal could lose;
+//! - `applied_seq` moves with the last part of a round; until then the base may be ahead of it, record
+//!   by record, and bringing them in again does no harm;
 //! - a segment goes only once a synced checkpoint covers all that it holds;
 //! - a full disk is waited out, with all that is recent kept; a damaged base stops the store.
 
@@ -9,12 +22,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use dynarust_core::{Seq, Stored};
+use dynarust_core::{RecordName, Seq, Stored};
 
-use crate::base::{ApplyBase, BaseError, Bounds, Rot, ScrubPosition};
+use crate::base::{ApplyBase, BaseError, Bounds, Reached, Rot, ScrubPosition};
 use crate::clock::WallClock;
 use crate::journal::CompleteSegments;
 use crate::journal::disk::Disk;
+use crate::port::ReadError;
+use crate::recent::Named;
 use crate::shared::Shared;
 
 /// Old tombstones and rotten records are looked for so often, or more often where tombstones are kept
@@ -25,6 +40,16 @@ const UPKEEP_INTERVAL_MIN: Duration = Duration::from_millis(200);
 const SCRUB: Bounds = Bounds { records: 2000, bytes: 4 << 20 };
 /// Records that leave memory under one hold of its lock.
 const RECENT_DROPPED_MAX: usize = 256;
+/// With nothing written for so long, what is recent goes into the base without waiting for the interval.
+const IDLE: Duration = Duration::from_millis(500);
+/// Pages that a part should change: what one checkpoint syncs.
+const PART_PAGES: u64 = 512;
+/// Records of a part: how many change that many pages depends on how close they lie.
+const PART_RECORDS_MIN: usize = 64;
+/// See [`PART_RECORDS_MIN`].
+const PART_RECORDS_MAX: usize = 4096;
+/// Bytes of a part.
+const PART_BYTES_MAX: usize = 2 << 20;
 
 /// All that the thread owns.
 pub(crate) struct Applier {
@@ -41,12 +66,29 @@ pub(crate) struct Applier {
     pub(crate) truncated: bool,
     /// Where the scrub goes on.
     pub(crate) scrubbed: ScrubPosition,
+    /// Records of the next part.
+    pub(crate) part_records: usize,
 }
 
 /// How often the upkeep is due where tombstones are kept for so long.
 pub(crate) fn upkeep_interval(tombstone_age: Duration) -> Duration {
     (tombstone_age / 4).clamp(UPKEEP_INTERVAL_MIN, UPKEEP_INTERVAL_MAX)
 }
+
+/// All that is recent, on its way into the base.
+#[derive(Debug)]
+pub(crate) struct Round {
+    /// What it began with: everything up to here.
+    pub(crate) through: Seq,
+    pub(crate) clock_ceiling: u64,
+    /// The last record that was brought in.
+    pub(crate) after: Option<RecordName>,
+    pub(crate) parts: usize,
+    pub(crate) records: usize,
+}
+
+/// Records of the first part.
+pub(crate) const PART_RECORDS_FIRST: usize = 1024;
 
 impl Applier {
     /// Runs until the writer thread has ended and everything is in the base, or the store fails.
@@ -78,6 +120,8 @@ impl Applier {
     /// One round: apply, checkpoint, and now and then upkeep.
     fn round(&mut self, upkeep_at: &mut Instant) -> Result<(), BaseError> {
         let applied = self.apply()?;
+        // What asked for this round meanwhile has got it.
+        self.shared.pressure.lock().apply_now = false;
         self.checkpoint(!applied)?;
         let due = Instant::now() >= *upkeep_at;
         // After a start the first pass is brisk: what rotted while nobody looked is found soon.
@@ -111,9 +155,14 @@ impl Applier {
     fn wait(&self) -> Option<u64> {
         let mut pressure = self.shared.pressure.lock();
         let until = Instant::now() + self.interval;
+        let mut head = *self.shared.published.borrow();
         while !pressure.apply_now && pressure.closing.is_none() && self.shared.failure().is_none() {
-            if self.shared.pressure_changed.wait_until(&mut pressure, until).timed_out() {
-                break;
+            let look = until.min(Instant::now() + IDLE);
+            if self.shared.pressure_changed.wait_until(&mut pressure, look).timed_out() {
+                let before = std::mem::replace(&mut head, *self.shared.published.borrow());
+                if before == head || look == until {
+                    break;
+                }
             }
         }
         if std::mem::take(&mut pressure.apply_now) && pressure.base_full {
@@ -137,45 +186,64 @@ impl Applier {
 
     /// Brings all that is recent into the base; false where nothing is.
     pub(crate) fn apply(&mut self) -> Result<bool, BaseError> {
-        // Before the records are looked at: what comes between is counted for the next time.
-        let journaled = self.shared.journaled.load(Ordering::Relaxed);
-        let (mut records, through) = self.shared.recent.read().to_apply();
-        // Read behind the records: it covers every frame that they came from.
-        let ceiling = self.shared.clock_ceiling().max(self.base.meta().clock_ceiling);
-        if records.is_empty() && through <= self.base.meta().applied_seq {
+        let round = self.begin_round();
+        if self.shared.recent.read().len() == 0 && round.through <= self.base.meta().applied_seq {
             return Ok(false);
         }
-        self.bring(&mut records, through, ceiling)?;
-        self.shared.journaled.fetch_sub(journaled, Ordering::Relaxed);
+        self.bring(round)?;
         Ok(true)
     }
 
     /// As [`Applier::apply`], for the last time: the ceiling comes down to what was handed out, so that
     /// the next start need not wait for it.
     pub(crate) fn apply_last(&mut self, clock: u64) -> Result<(), BaseError> {
-        let (mut records, through) = self.shared.recent.read().to_apply();
-        self.bring(&mut records, through, clock)
+        let round = self.begin_round();
+        self.bring(Round { clock_ceiling: clock, ..round })
     }
 
-    fn bring(
-        &mut self,
-        records: &mut [Arc<Stored>],
-        through: Seq,
-        ceiling: u64,
-    ) -> Result<(), BaseError> {
+    pub(crate) fn begin_round(&self) -> Round {
+        // Before the records are looked at: what comes between is counted for the next time.
+        self.shared.turn_to_journaled();
+        let through = self.shared.recent.read().head();
+        // Read behind the head: it covers every frame up to there.
+        let clock_ceiling = self.shared.clock_ceiling().max(self.base.meta().clock_ceiling);
+        Round { through, clock_ceiling, after: None, parts: 0, records: 0 }
+    }
+
+    fn bring(&mut self, mut round: Round) -> Result<(), BaseError> {
         let began = Instant::now();
-        self.base.apply(records, through, ceiling, self.wall_clock.now())?;
+        while !self.bring_part(&mut round)? {
+            let pages = self.base.checkpoint(false)?.pages;
+            self.fit_part(pages);
+        }
         self.shared.tally.applied(began.elapsed());
         self.count_base()?;
-        // A little at a time, and freed outside the lock: publications wait for it.
-        loop {
-            let gone = self.shared.recent.write().applied_through(through, RECENT_DROPPED_MAX);
-            if gone.len() < RECENT_DROPPED_MAX {
-                break;
-            }
-        }
-        self.truncated = false;
+        let Round { through, parts, records, .. } = round;
+        // A little at a time: publications wait for the lock.
+        while !self.shared.recent.write().applied_through(through, RECENT_DROPPED_MAX) {}
+        self.shared.applying.store(0, Ordering::Relaxed);
+        tracing::debug!(parts, records, through, took = ?began.elapsed(), "a round of the applier");
         Ok(())
+    }
+
+    /// The next part of a round; true after the last. A record that has been overwritten since the round
+    /// began comes in its newer form, which covers the older one.
+    pub(crate) fn bring_part(&mut self, round: &mut Round) -> Result<bool, BaseError> {
+        let bounds = Bounds { records: self.part_records, bytes: PART_BYTES_MAX };
+        let (part, more) = self.shared.recent.read().part(round.after.as_ref(), bounds);
+        self.sync_journal(&part)?;
+        let records = self.load(&part)?;
+        let reached = Reached {
+            applied_seq: round.through,
+            clock_ceiling: round.clock_ceiling,
+            now: self.wall_clock.now(),
+        };
+        self.base.apply(&records, (!more).then_some(reached))?;
+        self.truncated = false;
+        round.parts += 1;
+        round.records += records.len();
+        round.after = part.into_iter().next_back().map(|(name, _)| name);
+        Ok(!more)
     }
 
     /// Tells how much the base holds.
@@ -185,12 +253,47 @@ impl Applier {
         Ok(())
     }
 
+    /// Returns once all of the part is on stable storage in the journal. Segments are synced one before
+    /// the next, so the newest record's is enough.
+    fn sync_journal(&self, part: &[Named]) -> Result<(), BaseError> {
+        let newest = part.iter().map(|(_, entry)| entry).max_by_key(|entry| entry.seq);
+        let Some(newest) = newest.filter(|newest| newest.seq > self.shared.synced()) else {
+            return Ok(());
+        };
+        newest
+            .place
+            .sync()
+            .map_err(|error| BaseError::Io(format!("syncing the journal: {error}").into()))?;
+        self.shared.raise_synced(newest.seq);
+        Ok(())
+    }
+
+    fn load(&self, part: &[Named]) -> Result<Vec<Arc<Stored>>, BaseError> {
+        let records = part.iter().map(|(name, entry)| self.shared.record(name, entry));
+        records.collect::<Result<_, ReadError>>().map_err(|error| {
+            let what = format!("a record cannot be read back from the journal: {error}");
+            BaseError::Damaged(what.into())
+        })
+    }
+
+    /// The next part is to change about [`PART_PAGES`], as this one changed so many.
+    fn fit_part(&mut self, pages: u64) {
+        let fitting = if pages > 2 * PART_PAGES {
+            self.part_records / 2
+        } else if pages < PART_PAGES / 2 {
+            self.part_records * 2
+        } else {
+            self.part_records
+        };
+        self.part_records = fitting.clamp(PART_RECORDS_MIN, PART_RECORDS_MAX);
+    }
+
     /// Makes what is in the base durable, and drops the segments that are then not needed. An idle
     /// store also empties the write-ahead log.
     pub(crate) fn checkpoint(&mut self, truncate: bool) -> Result<(), BaseError> {
         let applied = self.base.meta().applied_seq;
         let done = self.truncated || (!truncate && self.checkpointed == applied);
-        if !done && self.base.checkpoint(truncate)? {
+        if !done && self.base.checkpoint(truncate)?.complete {
             self.checkpointed = applied;
             self.truncated = truncate;
         }

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::limits::{CACHE_BYTES_DEFAULT, SEGMENT_BYTES, TOMBSTONE_AGE_SECONDS_DEFAULT};
+use dynarust_core::limits::{
+    APPLY_INTERVAL_MILLIS_DEFAULT, CACHE_BYTES_DEFAULT, SEGMENT_BYTES,
+    TOMBSTONE_AGE_SECONDS_DEFAULT,
+};
 
 use crate::clock::{SystemClock, WallClock};
 
@@ -38,7 +41,7 @@ impl StoreConfig {
             folder,
             cache_bytes: CACHE_BYTES_DEFAULT,
             relaxed_flush: Duration::from_millis(100),
-            apply_interval: Duration::from_secs(1),
+            apply_interval: Duration::from_millis(APPLY_INTERVAL_MILLIS_DEFAULT),
             tombstone_age: Duration::from_secs(TOMBSTONE_AGE_SECONDS_DEFAULT),
             segment_bytes: SEGMENT_BYTES,
             clock: Arc::new(SystemClock),

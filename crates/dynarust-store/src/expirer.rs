@@ -78,15 +78,12 @@ impl Expirer {
     fn look_at_recent(&self, now: UnixMillis) -> Marked {
         let mut after = (0, 0);
         loop {
-            let due = self.shared.recent.read().due(after, now, EXPIRIES_AT_A_TIME_MAX);
-            let Some(last) = due.last() else {
+            let (due, last) = self.shared.recent.read().due(after, now, EXPIRIES_AT_A_TIME_MAX);
+            let Some(last) = last else {
                 return Marked::All;
             };
-            after = (last.record.expiry.unwrap_or(UnixMillis::MAX), last.seq);
-            let due = due
-                .iter()
-                .map(|stored| Due { name: stored.name.clone(), version: stored.record.version });
-            let marked = self.shared.submissions.mark_expired(due.collect());
+            after = last;
+            let marked = self.shared.submissions.mark_expired(due);
             if marked != Marked::All {
                 return marked;
             }

@@ -16,7 +16,6 @@ use dynarust_core::{
     Condition, HybridClock, NodeId, Record, RecordName, Seq, Stored, UnixMillis, Version,
 };
 
-use crate::expirer::Due;
 use crate::port::{Change, Durability, ReadError, Write, WriteError, Written};
 
 /// What the writer knows when it decides.
@@ -40,35 +39,56 @@ pub(crate) struct Decided {
     pub(crate) sync: bool,
 }
 
+/// What decides about a write of the record that it meets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing {
+    pub(crate) version: Version,
+    pub(crate) expiry: Option<UnixMillis>,
+    /// Neither deleted nor marked as expired.
+    pub(crate) holds_value: bool,
+}
+
+impl Standing {
+    pub(crate) fn of(record: &Record) -> Self {
+        Self { version: record.version, expiry: record.expiry, holds_value: record.holds_value() }
+    }
+
+    /// As [`Record::is_live`].
+    pub(crate) fn is_live(self, now: UnixMillis) -> bool {
+        self.holds_value && self.expiry.is_none_or(|expiry| now < expiry)
+    }
+}
+
 /// What a write meets at its key.
+#[derive(Clone, Copy)]
 enum Found {
-    Record(Arc<Stored>),
+    Record(Standing),
     Absent,
     /// Something was there. Every version that this node gave is below the clock's next stamp.
     Damaged,
 }
 
 impl Found {
-    fn version(&self) -> Option<Version> {
+    fn version(self) -> Option<Version> {
         match self {
-            Self::Record(stored) => Some(stored.record.version),
+            Self::Record(standing) => Some(standing.version),
             Self::Absent | Self::Damaged => None,
         }
     }
 
-    fn live_version(&self, now: UnixMillis) -> Option<Version> {
+    fn live_version(self, now: UnixMillis) -> Option<Version> {
         match self {
-            Self::Record(stored) if stored.record.is_live(now) => self.version(),
+            Self::Record(standing) if standing.is_live(now) => self.version(),
             _ => None,
         }
     }
 }
 
-impl<L: FnMut(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>> Present<'_, L> {
+impl<L: FnMut(&RecordName) -> Result<Option<Standing>, ReadError>> Present<'_, L> {
     /// Decides the writes one after the other.
     pub(crate) fn decide<'w>(&mut self, writes: impl Iterator<Item = &'w Write>) -> Decided {
         let mut decided = Decided::default();
-        let mut pending: HashMap<RecordName, Arc<Stored>> = HashMap::new();
+        let mut pending: HashMap<RecordName, Standing> = HashMap::new();
         for write in writes {
             let answer = self.decide_one(write, &mut pending, &mut decided);
             decided.answers.push(answer);
@@ -76,20 +96,14 @@ impl<L: FnMut(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>> Present<'_
         decided
     }
 
-    /// Marks those of the records that are still as they were seen, and due. One that cannot be read
-    /// stays as it is.
-    pub(crate) fn expire(&mut self, due: &[Due]) -> Decided {
+    /// Marks those of the records, the newest of their names, that are due.
+    pub(crate) fn expire(&mut self, found: &[Arc<Stored>]) -> Decided {
         let mut decided = Decided::default();
-        for Due { name, version } in due {
-            let Ok(Some(stored)) = (self.lookup)(name) else {
-                continue;
-            };
-            if stored.record.version == *version && stored.record.is_due(self.now) {
-                self.last_seq += 1;
-                let record = stored.record.clone().into_expired();
-                let marked = Stored { name: name.clone(), seq: self.last_seq, record };
-                decided.records.push(Arc::new(marked));
-            }
+        for stored in found.iter().filter(|stored| stored.record.is_due(self.now)) {
+            self.last_seq += 1;
+            let record = stored.record.clone().into_expired();
+            let marked = Stored { name: stored.name.clone(), seq: self.last_seq, record };
+            decided.records.push(Arc::new(marked));
         }
         decided
     }
@@ -97,11 +111,11 @@ impl<L: FnMut(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>> Present<'_
     fn decide_one(
         &mut self,
         write: &Write,
-        pending: &mut HashMap<RecordName, Arc<Stored>>,
+        pending: &mut HashMap<RecordName, Standing>,
         decided: &mut Decided,
     ) -> Result<Written, WriteError> {
         let found = match pending.get(&write.name) {
-            Some(stored) => Found::Record(Arc::clone(stored)),
+            Some(standing) => Found::Record(*standing),
             None => self.look_up(write)?,
         };
         let live = found.live_version(self.now);
@@ -113,7 +127,7 @@ impl<L: FnMut(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>> Present<'_
             return Ok(Written::Absent);
         }
         let stored = self.stamp(write, found.version());
-        pending.insert(write.name.clone(), Arc::clone(&stored));
+        pending.insert(write.name.clone(), Standing::of(&stored.record));
         decided.sync |= write.durability == Durability::Sync;
         let version = stored.record.version;
         decided.records.push(stored);
@@ -123,7 +137,7 @@ impl<L: FnMut(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>> Present<'_
     /// A damaged record may be replaced, by a write that asks nothing of it.
     fn look_up(&mut self, write: &Write) -> Result<Found, WriteError> {
         match (self.lookup)(&write.name) {
-            Ok(Some(stored)) => Ok(Found::Record(stored)),
+            Ok(Some(standing)) => Ok(Found::Record(standing)),
             Ok(None) => Ok(Found::Absent),
             Err(ReadError::CorruptRecord(_)) if write.condition == Condition::default() => {
                 Ok(Found::Damaged)
@@ -171,7 +185,7 @@ mod tests {
 
     fn decide(
         writes: &[Write],
-        lookup: impl Fn(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>,
+        lookup: impl Fn(&RecordName) -> Result<Option<Standing>, ReadError>,
     ) -> Decided {
         let mut clock = HybridClock::starting_above(0);
         let mut present =

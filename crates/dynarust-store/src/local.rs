@@ -22,7 +22,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
-use crate::applier::{Applier, upkeep_interval};
+use crate::applier::{Applier, PART_RECORDS_FIRST, upkeep_interval};
 use crate::base::{Bounds, ReadBase, ScrubPosition};
 use crate::config::StoreConfig;
 use crate::expirer::Expirer;
@@ -104,6 +104,7 @@ impl LocalStore {
             upkeep_interval: upkeep_interval(config.tombstone_age),
             truncated: false,
             scrubbed: ScrubPosition::default(),
+            part_records: PART_RECORDS_FIRST,
         };
         let writer = Writer {
             shared: Arc::clone(&shared),
@@ -240,7 +241,7 @@ impl Store for LocalStore {
 
     fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<ScanPage, ReadError>> {
         let shared = Arc::clone(&self.shared);
-        self.readers.with(move |base| overlay::scan(&shared.recent, base, &scan)).boxed()
+        self.readers.with(move |base| overlay::scan(&shared, base, &scan)).boxed()
     }
 
     fn tables(
@@ -251,7 +252,7 @@ impl Store for LocalStore {
     ) -> BoxFuture<'_, Result<TablesPage, ReadError>> {
         let shared = Arc::clone(&self.shared);
         self.readers
-            .with(move |base| tables::tables(&shared.recent, base, after.as_ref(), tables_max, now))
+            .with(move |base| tables::tables(&shared, base, after.as_ref(), tables_max, now))
             .boxed()
     }
 
@@ -275,7 +276,7 @@ impl Store for LocalStore {
     ) -> BoxFuture<'_, Result<FeedPage, ReadError>> {
         let shared = Arc::clone(&self.shared);
         let bounds = Bounds { records: records_max.max(1), bytes: bytes_max };
-        self.readers.with(move |base| overlay::feed(&shared.recent, base, after, bounds)).boxed()
+        self.readers.with(move |base| overlay::feed(&shared, base, after, bounds)).boxed()
     }
 
     fn tail(&self, after: Seq, records_max: usize) -> Option<Vec<Arc<Stored>>> {
@@ -299,8 +300,8 @@ impl Store for LocalStore {
         let recent = self.shared.recent.read();
         stats.head_seq = recent.head();
         stats.applied_seq = recent.applied();
-        stats.recent_bytes = recent.bytes() as u64;
         drop(recent);
+        stats.recent_bytes = self.shared.unapplied_bytes() as u64;
         stats.segments_waiting = self.complete.lock().len() as u64;
         self.shared.cache.tell(&mut stats);
         stats

@@ -3,7 +3,7 @@
 //! Invariant: an error leaves the folder as it was, but for files that hold nothing. A folder that had
 //! data is never opened as an empty one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dynarust_core::{Epoch, NodeId, Seq};
@@ -11,10 +11,10 @@ use dynarust_core::{Epoch, NodeId, Seq};
 use crate::base::{self, ApplyBase, OpenBase};
 use crate::config::StoreConfig;
 use crate::folder::{FORMAT, Folder, Identity};
-use crate::journal::disk::Disk;
+use crate::journal::disk::{Disk, SegmentReader};
 use crate::journal::frame::Binding;
 use crate::journal::recovery::{self, Mode, Recovered};
-use crate::journal::{Begin, Complete, CompleteSegments, JournalWriter, segment};
+use crate::journal::{Begin, Complete, CompleteSegments, JournalWriter, Place, segment};
 use crate::open_error::OpenError;
 use crate::recent::Recent;
 
@@ -44,7 +44,7 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let node = base.meta.node;
     segment::remove_unfinished(&folder.journal())
         .map_err(|error| OpenError::io(folder.path(), error))?;
-    let (recovered, recent, journaled) = recover(&folder, base.meta.applied_seq)?;
+    let (recovered, recent, journaled) = recover(&folder, disk.as_ref(), base.meta.applied_seq)?;
     let segments = recovered
         .settle(disk.as_ref())
         .map_err(|error| OpenError::journal(folder.path(), error))?;
@@ -57,6 +57,12 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let base = bring_over(&folder, base)?;
     let mut base = ApplyBase::new(base, config.tombstone_age)
         .map_err(|error| OpenError::base(&path, error))?;
+    let newest = base.newest_seq().map_err(|error| OpenError::base(&path, error))?;
+    if newest > last_seq {
+        // What goes into the base was synced in the journal before.
+        let place = format!("it ends with record {last_seq}, and the base has record {newest}");
+        return Err(OpenError::Journal { folder: folder.path().to_owned(), place });
+    }
     let (incarnation, known_epochs) = base
         .begin_epoch(epoch, last_seq, clock_ceiling)
         .map_err(|error| OpenError::base(&path, error))?;
@@ -123,16 +129,26 @@ pub(crate) fn bring_over(folder: &Folder, base: OpenBase) -> Result<OpenBase, Op
 }
 
 /// Reads what the journal has and the base has not.
-fn recover(folder: &Folder, applied: Seq) -> Result<(Recovered, Recent, usize), OpenError> {
+fn recover(
+    folder: &Folder,
+    disk: &dyn Disk,
+    applied: Seq,
+) -> Result<(Recovered, Recent, usize), OpenError> {
     let mut recent = Recent::new(applied);
     let mut journaled = 0;
-    let recovered = recovery::read(&folder.journal(), Mode::Strict, |stored| {
-        if stored.seq > applied {
-            journaled += stored.memory_bytes();
-            recent.publish(&Arc::new(stored));
+    let mut segments = OpenSegments { disk, newest: None, failed: None };
+    let recovered = recovery::read(&folder.journal(), Mode::Strict, |found| {
+        if found.stored.seq > applied
+            && let Some(segment) = segments.of(found.path)
+        {
+            journaled += found.bytes;
+            recent.enter(&found.stored, &Place::new(segment, found.offset, found.bytes));
         }
     })
     .map_err(|error| OpenError::journal(folder.path(), error))?;
+    if let Some(error) = segments.failed {
+        return Err(OpenError::io(folder.path(), error));
+    }
     match recovered.first_seq {
         Some(first) if first > applied + 1 => {
             let place = format!(
@@ -141,6 +157,31 @@ fn recover(folder: &Folder, applied: Seq) -> Result<(Recovered, Recent, usize), 
             Err(OpenError::Journal { folder: folder.path().to_owned(), place })
         }
         _ => Ok((recovered, recent, journaled)),
+    }
+}
+
+/// The segments that are read, each opened once.
+struct OpenSegments<'a> {
+    disk: &'a dyn Disk,
+    newest: Option<(PathBuf, Arc<dyn SegmentReader>)>,
+    failed: Option<std::io::Error>,
+}
+
+impl OpenSegments<'_> {
+    fn of(&mut self, path: &Path) -> Option<Arc<dyn SegmentReader>> {
+        if let Some((_, segment)) = self.newest.as_ref().filter(|(newest, _)| newest == path) {
+            return Some(Arc::clone(segment));
+        }
+        match self.disk.open(path) {
+            Ok(segment) => {
+                self.newest = Some((path.to_owned(), Arc::clone(&segment)));
+                Some(segment)
+            }
+            Err(error) => {
+                self.failed = Some(error);
+                None
+            }
+        }
     }
 }
 

@@ -10,52 +10,47 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use dynarust_core::{RecordName, Seq, Stored};
-use parking_lot::RwLock;
 
 use crate::base::{Bounds, ReadBase};
 use crate::port::{FeedPage, ReadError, Scan, ScanPage};
-use crate::recent::Recent;
-use crate::shared::base_error;
+use crate::recent::Named;
+use crate::shared::{Shared, base_error};
 
 /// A part of a table, newest versions.
-pub(crate) fn scan(
-    recent: &RwLock<Recent>,
-    base: &ReadBase,
-    scan: &Scan,
-) -> Result<ScanPage, ReadError> {
+pub(crate) fn scan(shared: &Shared, base: &ReadBase, scan: &Scan) -> Result<ScanPage, ReadError> {
     if scan.range.is_empty() {
         return Ok(ScanPage::default());
     }
     let bounds = Bounds { records: scan.records_max.max(1), bytes: scan.bytes_max };
-    let (over, over_more) = recent.read().scan(&scan.range, scan.reverse, bounds);
+    let (over, over_more) = shared.recent.read().scan(&scan.range, scan.reverse, bounds);
     let under = base.scan(&scan.range, scan.reverse, bounds).map_err(|error| base_error(&error))?;
     // The base stopped before a corrupt record: up to that, and at its own name, recent has the word.
-    let covers = |corrupt: &Option<RecordName>, next: &Stored| {
+    let covers = |corrupt: &Option<RecordName>, next: &RecordName| {
         corrupt.as_ref().is_some_and(|corrupt| match scan.reverse {
-            false => next.name <= *corrupt,
-            true => next.name >= *corrupt,
+            false => next <= corrupt,
+            true => next >= corrupt,
         })
     };
-    let mut merged = Merged { page: ScanPage::default(), bounds, bytes: 0 };
+    let mut merged = Merged { shared, page: ScanPage::default(), bounds, bytes: 0 };
     let mut over = over.into_iter().peekable();
     let mut under_records = under.records.into_iter().map(Arc::new).peekable();
     // A side that stopped early says nothing of what comes behind its last record.
     loop {
         let order = match (over.peek(), under_records.peek()) {
             (None, None) => break,
-            (Some(next), None) if under.more && !covers(&under.corrupt, next) => break,
+            (Some((next, _)), None) if under.more && !covers(&under.corrupt, next) => break,
             (None, Some(_)) if over_more => break,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(a), Some(b)) if scan.reverse => b.name.cmp(&a.name),
-            (Some(a), Some(b)) => a.name.cmp(&b.name),
+            (Some((a, _)), Some(b)) if scan.reverse => b.name.cmp(a),
+            (Some((a, _)), Some(b)) => a.cmp(&b.name),
         };
         let newest = match order {
-            Ordering::Less => over.next(),
-            Ordering::Greater => under_records.next(),
-            Ordering::Equal => newer(over.next(), under_records.next()),
+            Ordering::Less => Newest { over: over.next(), under: None },
+            Ordering::Greater => Newest { over: None, under: under_records.next() },
+            Ordering::Equal => Newest { over: over.next(), under: under_records.next() },
         };
-        if !newest.is_some_and(|stored| merged.push(stored)) {
+        if !merged.push(newest)? {
             return Ok(merged.page);
         }
     }
@@ -66,59 +61,88 @@ pub(crate) fn scan(
     }
 }
 
-fn newer(a: Option<Arc<Stored>>, b: Option<Arc<Stored>>) -> Option<Arc<Stored>> {
-    match (a, b) {
-        (Some(a), Some(b)) if b.seq > a.seq => Some(b),
-        (a, b) => a.or(b),
+/// What recent and base have of one name.
+struct Newest {
+    over: Option<Named>,
+    under: Option<Arc<Stored>>,
+}
+
+impl Newest {
+    fn load(self, shared: &Shared) -> Result<Option<Arc<Stored>>, ReadError> {
+        match (self.over, self.under) {
+            (Some((_, entry)), Some(under)) if under.seq >= entry.seq => Ok(Some(under)),
+            (Some((name, entry)), _) => shared.record(&name, &entry).map(Some),
+            (None, under) => Ok(under),
+        }
     }
 }
 
-struct Merged {
+struct Merged<'a> {
+    shared: &'a Shared,
     page: ScanPage,
     bounds: Bounds,
     bytes: usize,
 }
 
-impl Merged {
+impl Merged<'_> {
     /// Adds a record, unless the bounds are reached.
-    fn push(&mut self, stored: Arc<Stored>) -> bool {
+    fn push(&mut self, newest: Newest) -> Result<bool, ReadError> {
         let full = self.page.records.len() >= self.bounds.records
             || (self.bytes > 0 && self.bytes >= self.bounds.bytes);
         if full {
             self.page.more = true;
-            return false;
+            return Ok(false);
         }
-        self.bytes += stored.memory_bytes();
-        self.page.records.push(stored);
-        true
+        if let Some(stored) = newest.load(self.shared)? {
+            self.bytes += stored.memory_bytes();
+            self.page.records.push(stored);
+        }
+        Ok(true)
     }
 }
 
 /// The newest record of each name behind `after`.
 pub(crate) fn feed(
-    recent: &RwLock<Recent>,
+    shared: &Shared,
     base: &ReadBase,
     after: Seq,
     bounds: Bounds,
 ) -> Result<FeedPage, ReadError> {
     loop {
-        let applied = recent.read().applied();
+        let applied = shared.recent.read().applied();
         if after >= applied {
-            let recent = recent.read();
-            if recent.applied() > after {
-                continue;
-            }
-            let (records, through) = recent.feed(after, bounds);
-            return Ok(FeedPage { records, through });
+            let (entries, through) = {
+                let recent = shared.recent.read();
+                if recent.applied() > after {
+                    continue;
+                }
+                recent.feed(after, bounds)
+            };
+            return Ok(FeedPage { records: load_all(shared, &entries)?, through });
         }
         let under = base.feed(after, bounds).map_err(|error| base_error(&error))?;
-        let recent = recent.read();
+        let recent = shared.recent.read();
         if recent.applied() != applied {
             continue;
         }
-        let alive = |stored: &Stored| recent.get(&stored.name).is_none_or(|r| r.seq <= stored.seq);
+        let alive = |stored: &Stored| recent.seq(&stored.name).is_none_or(|seq| seq <= stored.seq);
         let records = under.records.into_iter().filter(alive).map(Arc::new).collect();
         // What is recent comes with the next call.
         return Ok(FeedPage { records, through: under.through });
     }
+}
+
+/// The records of some entries; corrupt ones are left out, and logged.
+fn load_all(shared: &Shared, entries: &[Named]) -> Result<Vec<Arc<Stored>>, ReadError> {
+    let mut records = Vec::with_capacity(entries.len());
+    for (name, entry) in entries {
+        match shared.record(name, entry) {
+            Ok(stored) => records.push(stored),
+            Err(ReadError::CorruptRecord(name)) => {
+                tracing::error!(?name, "a corrupt record is left out of the feed");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(records)
 }

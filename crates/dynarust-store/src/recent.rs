@@ -1,34 +1,132 @@
 //! What is published and not yet in the base: by name, by seq, and the newest publications one by one.
 //!
+//! Values stay in the journal, where they are: here is of each record what decides about the next write,
+//! and where the rest stands. So much can be recent without much memory, and keys that are written
+//! again and again reach the base once.
+//!
+//! Writers ask by name, and almost always overwrite: that is a look into a hash table and no walk through
+//! a tree. Names are kept in order beside it for scans and for the applier; only a new one is a change there.
+//!
 //! Invariants:
-//! - `by_name` and `by_seq` hold the same records: of each name the newest that is not in the base;
+//! - `by_name`, `names` and `by_seq` hold the same records: of each name the newest that is not in the base;
+//! - `by_seq` begins behind `applied` and has a place for each seq up to `head`, empty where the record
+//!   has been overwritten;
 //! - everything up to `applied` is in the base; everything above it is here;
 //! - `head` is the newest published seq; `tail` holds the last publications without a gap, those that
 //!   were overwritten too, and ends at `head`.
 //!
 //! One lock guards all of it. Writers hold it for the time of a publication, never during I/O.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
 use dynarust_core::limits::TAIL_BYTES_MAX;
-use dynarust_core::{KeyRange, RecordName, Seq, Stored, UnixMillis};
+use dynarust_core::{KeyRange, RecordName, Seq, Stored, UnixMillis, Version};
 
 use crate::base::Bounds;
+use crate::expirer::Due;
+use crate::group::Standing;
+use crate::journal::{OpenSegment, Place};
+
+/// A record that is recent.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) seq: Seq,
+    pub(crate) standing: Standing,
+    /// Where all of it stands.
+    pub(crate) place: Place,
+}
+
+/// A name, and its newest record that is not in the base.
+pub(crate) type Named = (RecordName, Entry);
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    by_name: BTreeMap<RecordName, Arc<Stored>>,
-    by_seq: BTreeMap<Seq, Arc<Stored>>,
+    by_name: HashMap<RecordName, Slot>,
+    names: BTreeSet<RecordName>,
+    by_seq: VecDeque<Option<RecordName>>,
     /// Those of them that will expire: by deadline.
     by_expiry: BTreeSet<(UnixMillis, Seq)>,
-    bytes: usize,
+    segments: Segments,
     tail: VecDeque<Arc<Stored>>,
     tail_bytes: usize,
     head: Seq,
     applied: Seq,
+}
+
+/// A record without its value: there may be a hundred thousand.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    version: Version,
+    seq: Seq,
+    /// 0 for none.
+    expiry: UnixMillis,
+    segment: u32,
+    offset: u32,
+    bytes: u32,
+    holds_value: bool,
+}
+
+impl Slot {
+    fn new(stored: &Stored, segment: u32, place: &Place) -> Self {
+        let record = &stored.record;
+        Self {
+            version: record.version,
+            seq: stored.seq,
+            expiry: record.expiry.unwrap_or(0),
+            segment,
+            offset: place.offset,
+            bytes: place.bytes,
+            holds_value: record.holds_value(),
+        }
+    }
+
+    /// When it expires, and its seq; `None` where it does not, or has been marked.
+    fn deadline(self) -> Option<(UnixMillis, Seq)> {
+        (self.expiry != 0 && self.holds_value).then_some((self.expiry, self.seq))
+    }
+
+    fn standing(self) -> Standing {
+        let expiry = Some(self.expiry).filter(|expiry| *expiry != 0);
+        Standing { version: self.version, expiry, holds_value: self.holds_value }
+    }
+}
+
+/// The segments in which recent records stand, numbered as they came.
+#[derive(Debug, Default)]
+struct Segments {
+    /// Each with the seq of the newest record in it.
+    files: VecDeque<(OpenSegment, Seq)>,
+    /// The number of the first.
+    first: u32,
+}
+
+impl Segments {
+    /// The number of a place's segment.
+    fn number(&mut self, place: &Place, seq: Seq) -> u32 {
+        match self.files.back_mut().filter(|(file, _)| place.is_in(file)) {
+            Some((_, newest)) => *newest = seq,
+            None => self.files.push_back((place.segment.clone(), seq)),
+        }
+        let count = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        self.first.wrapping_add(count).wrapping_sub(1)
+    }
+
+    fn entry(&self, slot: Slot) -> Option<Entry> {
+        let (segment, _) = self.files.get(slot.segment.wrapping_sub(self.first) as usize)?;
+        let place = Place { segment: segment.clone(), offset: slot.offset, bytes: slot.bytes };
+        Some(Entry { seq: slot.seq, standing: slot.standing(), place })
+    }
+
+    /// Lets those go in which nothing is recent any more.
+    fn applied_through(&mut self, applied: Seq) {
+        while self.files.front().is_some_and(|(_, newest)| *newest <= applied) {
+            self.files.pop_front();
+            self.first = self.first.wrapping_add(1);
+        }
+    }
 }
 
 impl Recent {
@@ -47,29 +145,29 @@ impl Recent {
         self.applied
     }
 
-    /// Memory that the records here take.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    /// How many records came since the base was last brought up to date, those that were overwritten too.
+    pub(crate) fn len(&self) -> usize {
+        self.by_seq.len()
     }
 
     /// The newest record of this name, if it is not in the base yet.
-    pub(crate) fn get(&self, name: &RecordName) -> Option<&Arc<Stored>> {
-        self.by_name.get(name)
+    pub(crate) fn get(&self, name: &RecordName) -> Option<Entry> {
+        self.by_name.get(name).and_then(|slot| self.segments.entry(*slot))
+    }
+
+    /// What decides about the next write of this name, as [`Recent::get`].
+    pub(crate) fn standing(&self, name: &RecordName) -> Option<Standing> {
+        self.by_name.get(name).map(|slot| slot.standing())
+    }
+
+    /// The seq of the newest record of this name, as [`Recent::get`].
+    pub(crate) fn seq(&self, name: &RecordName) -> Option<Seq> {
+        self.by_name.get(name).map(|slot| slot.seq)
     }
 
     /// Takes in the next publication.
-    pub(crate) fn publish(&mut self, stored: &Arc<Stored>) {
-        self.head = stored.seq;
-        self.bytes += stored.memory_bytes();
-        if let Some(before) = self.by_name.insert(stored.name.clone(), Arc::clone(stored)) {
-            self.bytes -= before.memory_bytes();
-            self.by_seq.remove(&before.seq);
-            self.forget_expiry(&before);
-        }
-        if let Some(deadline) = deadline(stored) {
-            self.by_expiry.insert(deadline);
-        }
-        self.by_seq.insert(stored.seq, Arc::clone(stored));
+    pub(crate) fn publish(&mut self, stored: &Arc<Stored>, place: &Place) {
+        self.enter(stored, place);
         self.tail_bytes += stored.memory_bytes();
         self.tail.push_back(Arc::clone(stored));
         while self.tail_bytes > TAIL_BYTES_MAX {
@@ -80,55 +178,86 @@ impl Recent {
         }
     }
 
-    fn forget_expiry(&mut self, stored: &Stored) {
-        if let Some(deadline) = deadline(stored) {
+    /// Takes in a record of an earlier start: nobody followed it as it came.
+    pub(crate) fn enter(&mut self, stored: &Stored, place: &Place) {
+        self.head = stored.seq;
+        let slot = Slot::new(stored, self.segments.number(place, stored.seq), place);
+        self.by_expiry.extend(slot.deadline());
+        let name = match self.by_name.get_mut(&stored.name) {
+            Some(present) => {
+                let before = std::mem::replace(present, slot);
+                self.forget_expiry(before);
+                // The name that is here already: one copy of its text for all three.
+                let at = self.index_of(before.seq);
+                at.and_then(|at| self.by_seq.get_mut(at)).and_then(Option::take)
+            }
+            None => {
+                self.by_name.insert(stored.name.clone(), slot);
+                self.names.insert(stored.name.clone());
+                None
+            }
+        };
+        self.by_seq.push_back(Some(name.unwrap_or_else(|| stored.name.clone())));
+    }
+
+    /// Where a seq has its place in `by_seq`.
+    fn index_of(&self, seq: Seq) -> Option<usize> {
+        usize::try_from(seq.checked_sub(self.applied + 1)?).ok()
+    }
+
+    fn forget_expiry(&mut self, slot: Slot) {
+        if let Some(deadline) = slot.deadline() {
             self.by_expiry.remove(&deadline);
         }
     }
 
     /// Records behind `after` (a deadline and a seq) that are due at `now` and not marked, at most so
-    /// many.
+    /// many; and the deadline and the seq of the last.
     pub(crate) fn due(
         &self,
         after: (UnixMillis, Seq),
         now: UnixMillis,
         records_max: usize,
-    ) -> Vec<Arc<Stored>> {
+    ) -> (Vec<Due>, Option<(UnixMillis, Seq)>) {
         let until = (now, Seq::MAX);
         if after >= until {
-            return Vec::new();
+            return (Vec::new(), None);
         }
-        self.by_expiry
-            .range((Bound::Excluded(after), Bound::Included(until)))
-            .filter_map(|(_, seq)| self.by_seq.get(seq).cloned())
-            .take(records_max)
-            .collect()
+        let (mut due, mut last) = (Vec::new(), None);
+        let behind = self.by_expiry.range((Bound::Excluded(after), Bound::Included(until)));
+        for deadline in behind.take(records_max) {
+            last = Some(*deadline);
+            let name = self.index_of(deadline.1).and_then(|at| self.by_seq.get(at)?.as_ref());
+            if let Some((name, slot)) = name.and_then(|name| self.by_name.get_key_value(name)) {
+                due.push(Due { name: name.clone(), version: slot.version });
+            }
+        }
+        (due, last)
     }
 
-    /// All that is to be brought into the base; it then holds everything up to the second value.
-    pub(crate) fn to_apply(&self) -> (Vec<Arc<Stored>>, Seq) {
-        (self.by_seq.values().cloned().collect(), self.head)
+    /// The records behind `after` in name order, as far as the bounds allow, and whether there are more.
+    pub(crate) fn part(&self, after: Option<&RecordName>, bounds: Bounds) -> (Vec<Named>, bool) {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.take(self.names.range::<RecordName, _>((from, Bound::Unbounded)), bounds)
     }
 
     /// The base holds everything up to `through` now: lets the oldest records that it covers go, at
-    /// most so many. Fewer are returned once that is all.
-    pub(crate) fn applied_through(&mut self, through: Seq, records_max: usize) -> Vec<Arc<Stored>> {
-        let mut gone = Vec::new();
-        while gone.len() < records_max {
-            let Some(oldest) = self.by_seq.first_entry().filter(|it| *it.key() <= through) else {
-                self.applied = through;
-                return gone;
-            };
-            let stored = oldest.remove();
-            self.applied = stored.seq;
-            self.bytes -= stored.memory_bytes();
-            self.forget_expiry(&stored);
-            if self.by_name.get(&stored.name).is_some_and(|present| present.seq == stored.seq) {
-                self.by_name.remove(&stored.name);
+    /// most so many. True once that is all.
+    pub(crate) fn applied_through(&mut self, through: Seq, records_max: usize) -> bool {
+        for _ in 0..records_max {
+            if self.applied >= through {
+                return true;
             }
-            gone.push(stored);
+            self.applied += 1;
+            if let Some(Some(name)) = self.by_seq.pop_front() {
+                if let Some(slot) = self.by_name.remove(&name) {
+                    self.forget_expiry(slot);
+                }
+                self.names.remove(&name);
+            }
         }
-        gone
+        self.segments.applied_through(self.applied);
+        self.applied >= through
     }
 
     /// The records of a range in key order (or in reverse) as far as the bounds allow, and whether
@@ -138,24 +267,33 @@ impl Recent {
         range: &KeyRange,
         reverse: bool,
         bounds: Bounds,
-    ) -> (Vec<Arc<Stored>>, bool) {
+    ) -> (Vec<Named>, bool) {
         if range.is_empty() {
             return (Vec::new(), false);
         }
         let lower = RecordName::lower_bound(range);
         let upper = RecordName::upper_bound(range);
         let found = self
-            .by_name
+            .names
             .range::<str, _>((Bound::Included(lower.as_str()), Bound::Excluded(upper.as_str())));
-        let mut found: Box<dyn Iterator<Item = _>> =
-            if reverse { Box::new(found.rev()) } else { Box::new(found) };
+        if reverse { self.take(found.rev(), bounds) } else { self.take(found, bounds) }
+    }
+
+    /// The first of these, as far as the bounds allow, and whether there are more.
+    fn take<'a>(
+        &self,
+        names: impl Iterator<Item = &'a RecordName>,
+        bounds: Bounds,
+    ) -> (Vec<Named>, bool) {
         let (mut records, mut bytes) = (Vec::new(), 0);
-        for (_, stored) in found.by_ref() {
+        for name in names {
             if records.len() >= bounds.records || (bytes > 0 && bytes >= bounds.bytes) {
                 return (records, true);
             }
-            bytes += stored.memory_bytes();
-            records.push(Arc::clone(stored));
+            if let Some(entry) = self.get(name) {
+                bytes += entry.place.bytes();
+                records.push((name.clone(), entry));
+            }
         }
         (records, false)
     }
@@ -165,19 +303,24 @@ impl Recent {
         // Nothing that a table's name may contain sorts before this byte.
         let behind = after.map_or_else(String::new, |table| format!("{table}\u{1}"));
         let rest = (Bound::Included(behind.as_str()), Bound::Unbounded);
-        self.by_name.range::<str, _>(rest).next().map(|(name, _)| name.table())
+        self.names.range::<str, _>(rest).next().map(RecordName::table)
     }
 
     /// The newest record of each name behind `after`, as far as the bounds allow; and how far that is.
-    pub(crate) fn feed(&self, after: Seq, bounds: Bounds) -> (Vec<Arc<Stored>>, Seq) {
-        let (mut records, mut bytes, mut through) = (Vec::new(), 0, after);
-        for (seq, stored) in self.by_seq.range((Bound::Excluded(after), Bound::Unbounded)) {
+    pub(crate) fn feed(&self, after: Seq, bounds: Bounds) -> (Vec<Named>, Seq) {
+        let (mut records, mut bytes, mut through) = (Vec::new(), 0, after.max(self.applied));
+        let from = self.index_of(through + 1).unwrap_or(0);
+        for name in self.by_seq.range(from.min(self.by_seq.len())..) {
             if records.len() >= bounds.records || (bytes > 0 && bytes >= bounds.bytes) {
                 return (records, through);
             }
-            bytes += stored.memory_bytes();
-            through = *seq;
-            records.push(Arc::clone(stored));
+            through += 1;
+            if let Some(name) = name
+                && let Some(entry) = self.get(name)
+            {
+                bytes += entry.place.bytes();
+                records.push((name.clone(), entry));
+            }
         }
         (records, self.head.max(after))
     }
@@ -193,17 +336,12 @@ impl Recent {
     }
 }
 
-/// When a record will expire, and its seq.
-fn deadline(stored: &Stored) -> Option<(UnixMillis, Seq)> {
-    let expiry = stored.record.expiry.filter(|_| stored.record.holds_value());
-    expiry.map(|expiry| (expiry, stored.seq))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::disk::{Disk, RealDisk};
     use bytes::Bytes;
-    use dynarust_core::{NodeId, Record, TableName, Version};
+    use dynarust_core::{NodeId, Record, TableName};
 
     const ALL: Bounds = Bounds { records: 100, bytes: 1 << 20 };
 
@@ -219,40 +357,51 @@ mod tests {
         Arc::new(Stored { name: RecordName::parse("t", key).unwrap(), seq, record })
     }
 
+    /// Of a file that nobody reads.
+    fn place() -> Place {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        Place::new(RealDisk.open(file.path()).unwrap(), 0, 10)
+    }
+
     fn recent(keys: &[&str]) -> Recent {
         let mut recent = Recent::new(0);
         for (nth, key) in keys.iter().enumerate() {
-            recent.publish(&stored(key, nth as u64 + 1));
+            recent.publish(&stored(key, nth as u64 + 1), &place());
         }
         recent
     }
 
-    fn seqs(records: &[Arc<Stored>]) -> Vec<Seq> {
-        records.iter().map(|stored| stored.seq).collect()
+    fn seqs(records: &[Named]) -> Vec<Seq> {
+        records.iter().map(|(_, entry)| entry.seq).collect()
     }
 
     #[test]
     fn the_feed_has_the_newest_of_each_name_and_the_tail_has_all() {
         let recent = recent(&["a", "b", "a", "c"]);
+        let tail = |after, records_max| {
+            let tail = recent.tail(after, records_max).unwrap();
+            tail.iter().map(|stored| stored.seq).collect::<Vec<_>>()
+        };
         assert_eq!(seqs(&recent.feed(0, ALL).0), [2, 3, 4]);
         assert_eq!(recent.feed(2, Bounds { records: 1, ..ALL }).1, 3);
-        assert_eq!(seqs(&recent.tail(0, 10).unwrap()), [1, 2, 3, 4]);
-        assert_eq!(seqs(&recent.tail(2, 1).unwrap()), [3]);
-        assert_eq!(recent.tail(9, 10).unwrap(), vec![]);
+        assert_eq!(tail(0, 10), [1, 2, 3, 4]);
+        assert_eq!(tail(2, 1), [3]);
+        assert_eq!(tail(9, 10), [0; 0]);
     }
 
     #[test]
     fn what_was_applied_goes_and_what_came_meanwhile_stays() {
-        let mut recent = recent(&["a", "b"]);
-        let (records, through) = recent.to_apply();
-        assert_eq!((seqs(&records), through), (vec![1, 2], 2));
-        recent.publish(&stored("a", 3));
-        assert_eq!(recent.applied_through(through, 1).len(), 1);
-        assert_eq!(recent.applied_through(through, 1).len(), 0);
-        assert_eq!(seqs(&recent.to_apply().0), [3]);
-        assert!(recent.get(&stored("b", 0).name).is_none());
-        recent.applied_through(3, 10);
-        assert_eq!(recent.bytes(), 0);
+        let mut recent = recent(&["b", "a"]);
+        let one = Bounds { records: 1, ..ALL };
+        assert_eq!(seqs(&recent.part(None, one).0), [2]);
+        assert_eq!(seqs(&recent.part(Some(&stored("a", 0).name), ALL).0), [1]);
+        recent.publish(&stored("b", 3), &place());
+        assert!(!recent.applied_through(2, 1));
+        assert!(recent.applied_through(2, 1));
+        assert_eq!((seqs(&recent.part(None, ALL).0), recent.applied()), (vec![3], 2));
+        assert!(recent.get(&stored("a", 0).name).is_none());
+        assert!(recent.applied_through(3, 10));
+        assert_eq!(recent.len(), 0);
     }
 
     #[test]
@@ -261,25 +410,32 @@ mod tests {
         for (key, seq, expiry) in [("a", 1, 30), ("b", 2, 10), ("c", 3, 20), ("d", 4, 20)] {
             let mut stored = (*stored(key, seq)).clone();
             stored.record.expiry = Some(expiry);
-            recent.publish(&Arc::new(stored));
+            recent.publish(&Arc::new(stored), &place());
         }
-        assert!(recent.due((0, 0), 9, 10).is_empty());
-        assert_eq!(seqs(&recent.due((0, 0), 20, 10)), [2, 3, 4]);
-        assert_eq!(seqs(&recent.due((10, 2), 20, 1)), [3]);
-        assert_eq!(seqs(&recent.due((20, 3), 30, 10)), [4, 1]);
-        let marked = recent.due((10, 2), 20, 1)[0].record.clone().into_expired();
-        recent.publish(&Arc::new(Stored { seq: 5, record: marked, ..(*stored("c", 5)).clone() }));
-        recent.publish(&stored("d", 6));
-        assert_eq!(seqs(&recent.due((0, 0), 99, 10)), [2, 1]);
+        let due = |recent: &Recent, after, now, records_max| -> Vec<Seq> {
+            let (due, _) = recent.due(after, now, records_max);
+            due.iter().map(|due| due.version.hlc).collect()
+        };
+        assert!(due(&recent, (0, 0), 9, 10).is_empty());
+        assert_eq!(due(&recent, (0, 0), 20, 10), [2, 3, 4]);
+        assert_eq!(due(&recent, (10, 2), 20, 1), [3]);
+        assert_eq!(recent.due((10, 2), 20, 1).1, Some((20, 3)));
+        assert_eq!(due(&recent, (20, 3), 30, 10), [4, 1]);
+        let mut marked = (*stored("c", 5)).clone();
+        marked.record = Record { expiry: Some(20), ..marked.record }.into_expired();
+        recent.publish(&Arc::new(marked), &place());
+        recent.publish(&stored("d", 6), &place());
+        assert_eq!(due(&recent, (0, 0), 99, 10), [2, 1]);
         recent.applied_through(1, 10);
-        assert_eq!(seqs(&recent.due((0, 0), 99, 10)), [2]);
+        assert_eq!(due(&recent, (0, 0), 99, 10), [2]);
     }
 
     #[test]
     fn scans_keep_to_the_range_the_order_and_the_bounds() {
         let mut recent = recent(&["b", "a", "c", "d"]);
         let other = RecordName::parse("u", "a").unwrap();
-        recent.publish(&Arc::new(Stored { name: other, ..(*stored("a", 5)).clone() }));
+        let other = Stored { name: other, ..(*stored("a", 5)).clone() };
+        recent.publish(&Arc::new(other), &place());
         let range = KeyRange::table(TableName::parse("t").unwrap());
         assert_eq!(seqs(&recent.scan(&range, false, ALL).0), [2, 1, 3, 4]);
         assert_eq!(seqs(&recent.scan(&range, true, ALL).0), [4, 3, 1, 2]);

@@ -1,6 +1,7 @@
 //! Goes on after damage to the journal: takes in what is sound, says what is missing, and puts the
 //! damaged files aside. Nothing is removed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 use dynarust_core::limits::TOMBSTONE_AGE_SECONDS_DEFAULT;
 
-use crate::base::{self, ApplyBase};
+use dynarust_core::Stored;
+
+use crate::base::{self, ApplyBase, Reached};
 use crate::clock::{SystemClock, WallClock as _};
 use crate::finding::{Finding, Part};
 use crate::folder::Folder;
@@ -52,9 +55,9 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     }
     let applied = open.meta.applied_seq;
     let mut records = Vec::new();
-    let recovered = recovery::read(&folder.journal(), Mode::Salvage, |stored| {
-        if stored.seq > applied {
-            records.push(Arc::new(stored));
+    let recovered = recovery::read(&folder.journal(), Mode::Salvage, |found| {
+        if found.stored.seq > applied {
+            records.push(found.stored);
         }
     })
     .map_err(|error| OpenError::journal(folder.path(), error))?;
@@ -62,15 +65,15 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     let mut base = ApplyBase::new(bring_over(&folder, open)?, TOMBSTONE_AGE).map_err(refused)?;
     let saved = records.len() as u64;
     let ceiling = recovered.clock_ceiling.max(base.meta().clock_ceiling);
-    let last = recovered.last_seq.max(applied);
-    records.sort_by_key(|stored| stored.seq);
-    base.apply(newest_of_each(&mut records), last, ceiling, SystemClock.now()).map_err(refused)?;
+    let last = recovered.last_seq.max(base.newest_seq().map_err(refused)?);
+    let reached = Reached { applied_seq: last, clock_ceiling: ceiling, now: SystemClock.now() };
+    base.apply(&newest_of_each(records), Some(reached)).map_err(refused)?;
     let mut audit = base.audit().map_err(refused)?;
     audit.problems.retain(|finding| finding.part != Part::Sums);
     base.rebuild_sums(audit.digests).map_err(refused)?;
     // What was lost may have been told to a stream: no position from before may be resumed.
     base.forget_epochs().map_err(refused)?;
-    if !base.checkpoint(true).map_err(refused)? {
+    if !base.checkpoint(true).map_err(refused)?.complete {
         // Another program reads the base: what was taken from the journal is not durable there yet.
         let reason = "another program reads it: stop that one, then salvage again".into();
         return Err(OpenError::Base { path: base_path, reason });
@@ -87,14 +90,16 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     })
 }
 
-/// Leaves the newest record of each name; they come in seq order.
-fn newest_of_each(
-    records: &mut Vec<Arc<dynarust_core::Stored>>,
-) -> &mut [Arc<dynarust_core::Stored>] {
-    records.reverse();
-    let mut seen = std::collections::HashSet::new();
-    records.retain(|stored| seen.insert(stored.name.clone()));
-    records
+/// The newest record of each name, in name order.
+fn newest_of_each(records: Vec<Stored>) -> Vec<Arc<Stored>> {
+    let mut newest = BTreeMap::new();
+    for stored in records {
+        let present = newest.get(&stored.name).is_some_and(|it: &Arc<Stored>| it.seq > stored.seq);
+        if !present {
+            newest.insert(stored.name.clone(), Arc::new(stored));
+        }
+    }
+    newest.into_values().collect()
 }
 
 /// Moves the segments into a folder of their own beside the journal.

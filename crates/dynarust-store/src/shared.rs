@@ -3,16 +3,22 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use dynarust_core::limits::{APPLY_RECORDS_MIN, RECENT_RECORDS_MAX};
 use dynarust_core::{RecordName, Seq, Stored};
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::base::{BaseError, ReadBase, ReadFailure};
 use crate::cache::RecordCache;
+use crate::group::Standing;
+use crate::journal::{LoadError, Place};
 use crate::port::ReadError;
-use crate::recent::Recent;
+use crate::recent::{Entry, Recent};
 use crate::stats::Tally;
 use crate::submission::Submissions;
+
+/// What a recent record costs in memory.
+const RECENT_RECORD_BYTES_ASSUMED: u64 = 160;
 
 /// See the module.
 pub(crate) struct Shared {
@@ -25,8 +31,14 @@ pub(crate) struct Shared {
     pub(crate) published: watch::Receiver<Seq>,
     /// The highest seq of a tombstone that was forgotten.
     forgotten: AtomicU64,
-    /// Bytes that were appended to the journal since what is recent was last taken to the base.
+    /// With so many writes recent the applier does not wait for its interval.
+    pub(crate) apply_records: usize,
+    /// Bytes of the journal that the applier has not turned to yet.
     pub(crate) journaled: AtomicUsize,
+    /// Bytes of the journal that the applier is bringing into the base.
+    pub(crate) applying: AtomicUsize,
+    /// Everything up to this seq is on stable storage in the journal, or more.
+    synced: AtomicU64,
     /// What the threads count.
     pub(crate) tally: Tally,
     /// The clock ceiling of the newest frame.
@@ -58,14 +70,18 @@ impl Shared {
         cache_bytes: u64,
         forgotten: Seq,
     ) -> (Self, watch::Sender<Seq>) {
-        let (sender, published) = watch::channel(recent.head());
+        let head = recent.head();
+        let (sender, published) = watch::channel(head);
         let shared = Self {
             recent: RwLock::new(recent),
             cache: RecordCache::new(cache_bytes),
             submissions: Submissions::default(),
             published,
             forgotten: AtomicU64::new(forgotten),
+            apply_records: apply_records(cache_bytes),
             journaled: AtomicUsize::new(journaled),
+            applying: AtomicUsize::new(0),
+            synced: AtomicU64::new(head),
             tally: Tally::default(),
             clock_ceiling: AtomicU64::new(0),
             failure: Mutex::new(None),
@@ -79,10 +95,15 @@ impl Shared {
     /// Makes a group visible: all of it for those who look here, in seq order for those who look into
     /// the cache. Holding the lock while the cache is filled keeps a reader that misses the cache from
     /// seeing less than one that hits it.
-    pub(crate) fn publish(&self, records: &[Arc<Stored>], published: &watch::Sender<Seq>) {
+    pub(crate) fn publish(
+        &self,
+        records: &[Arc<Stored>],
+        places: &[Place],
+        published: &watch::Sender<Seq>,
+    ) {
         let mut recent = self.recent.write();
-        for stored in records {
-            recent.publish(stored);
+        for (stored, place) in records.iter().zip(places) {
+            recent.publish(stored, place);
             self.cache.publish(stored);
         }
         published.send_replace(recent.head());
@@ -95,16 +116,57 @@ impl Shared {
         name: &RecordName,
     ) -> Result<Option<Arc<Stored>>, ReadError> {
         self.cache.get_or_read(name, || {
-            if let Some(stored) = self.recent.read().get(name) {
-                return Ok(Some(Arc::clone(stored)));
+            let recent = self.recent.read().get(name);
+            match recent {
+                Some(entry) => load(name, &entry).map(Some),
+                None => base.get(name).map(|found| found.map(Arc::new)).map_err(read_error),
             }
-            base.get(name).map(|found| found.map(Arc::new)).map_err(read_error)
         })
     }
 
-    /// Bytes that wait for the base: in memory, or, where keys repeat, in the journal alone.
+    /// What the next write of the name meets: without its value, where that is recent.
+    pub(crate) fn standing(
+        &self,
+        base: &ReadBase,
+        name: &RecordName,
+    ) -> Result<Option<Standing>, ReadError> {
+        if let Some(standing) = self.recent.read().standing(name) {
+            return Ok(Some(standing));
+        }
+        let found = self.find(base, name)?;
+        Ok(found.map(|stored| Standing::of(&stored.record)))
+    }
+
+    /// A record that is recent, as it was when the entry was found.
+    pub(crate) fn record(
+        &self,
+        name: &RecordName,
+        entry: &Entry,
+    ) -> Result<Arc<Stored>, ReadError> {
+        match self.cache.get(name) {
+            Some(stored) if stored.seq == entry.seq => Ok(stored),
+            _ => load(name, entry),
+        }
+    }
+
+    /// Bytes of the journal that wait for the base.
     pub(crate) fn unapplied_bytes(&self) -> usize {
-        self.recent.read().bytes().max(self.journaled.load(Ordering::Relaxed))
+        self.journaled.load(Ordering::Relaxed) + self.applying.load(Ordering::Relaxed)
+    }
+
+    /// The applier turns to all that has been counted so far.
+    pub(crate) fn turn_to_journaled(&self) {
+        let journaled = self.journaled.swap(0, Ordering::Relaxed);
+        self.applying.fetch_add(journaled, Ordering::Relaxed);
+    }
+
+    /// Everything up to here is on stable storage in the journal.
+    pub(crate) fn synced(&self) -> Seq {
+        self.synced.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn raise_synced(&self, to: Seq) {
+        self.synced.fetch_max(to, Ordering::AcqRel);
     }
 
     /// The store stops, for this reason; the first one counts.
@@ -137,6 +199,21 @@ impl Shared {
 
     pub(crate) fn failure(&self) -> Option<Arc<str>> {
         self.failure.lock().clone()
+    }
+}
+
+/// What is recent may take about as much memory as the cache.
+fn apply_records(cache_bytes: u64) -> usize {
+    let records = usize::try_from(cache_bytes / RECENT_RECORD_BYTES_ASSUMED).unwrap_or(usize::MAX);
+    records.clamp(APPLY_RECORDS_MIN, RECENT_RECORDS_MAX / 2)
+}
+
+/// Reads a record from the journal.
+fn load(name: &RecordName, entry: &Entry) -> Result<Arc<Stored>, ReadError> {
+    match entry.place.load(name) {
+        Ok(record) => Ok(Arc::new(Stored { name: name.clone(), seq: entry.seq, record })),
+        Err(LoadError::Changed) => Err(ReadError::CorruptRecord(name.clone())),
+        Err(LoadError::Io(error)) => Err(ReadError::Base(error.to_string().into())),
     }
 }
 

@@ -22,7 +22,7 @@ pub struct StoreStats {
     pub head_seq: Seq,
     /// The seq up to which everything is in the base.
     pub applied_seq: Seq,
-    /// Bytes of memory that hold what is not in the base yet.
+    /// Bytes of the journal that are not in the base yet.
     pub recent_bytes: u64,
     /// Segments of the journal that wait for the base; the one that is written to is not among them.
     pub segments_waiting: u64,

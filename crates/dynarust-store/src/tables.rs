@@ -7,13 +7,11 @@
 use std::collections::BTreeMap;
 
 use dynarust_core::{KeyRange, TableName, UnixMillis};
-use parking_lot::RwLock;
 
 use crate::base::{Bounds, ReadBase};
 use crate::overlay;
 use crate::port::{ReadError, Scan, TablesPage};
-use crate::recent::Recent;
-use crate::shared::base_error;
+use crate::shared::{Shared, base_error};
 
 /// Records that are looked at under one hold of the lock, or in one read.
 const LOOK: Bounds = Bounds { records: 256, bytes: 256 << 10 };
@@ -29,14 +27,14 @@ enum Over {
 
 /// Looks at about `tables_max` tables behind `after`.
 pub(crate) fn tables(
-    recent: &RwLock<Recent>,
+    shared: &Shared,
     base: &ReadBase,
     after: Option<&TableName>,
     tables_max: usize,
     now: UnixMillis,
 ) -> Result<TablesPage, ReadError> {
     let tables_max = tables_max.max(1);
-    let (over, over_last) = look_at_recent(recent, after, tables_max, now);
+    let (over, over_last) = look_at_recent(shared, after, tables_max, now);
     let base_error = |error| base_error(&error);
     let under = base.tables(after, tables_max).map_err(base_error)?;
     let under_last = (under.len() == tables_max).then(|| under.last()).flatten();
@@ -65,7 +63,7 @@ pub(crate) fn tables(
         };
         let holds_one = over == Some(Over::Live)
             || counted > gone
-            || (counted > 0 && has_live_record(recent, base, &table, now)?);
+            || (counted > 0 && has_live_record(shared, base, &table, now)?);
         if holds_one {
             page.tables.push(table);
         }
@@ -75,7 +73,7 @@ pub(crate) fn tables(
 
 /// What is recent of the next tables; and the last of them, where there may be more.
 fn look_at_recent(
-    recent: &RwLock<Recent>,
+    shared: &Shared,
     after: Option<&TableName>,
     tables_max: usize,
     now: UnixMillis,
@@ -83,29 +81,29 @@ fn look_at_recent(
     let mut found: Vec<(TableName, Over)> = Vec::new();
     while found.len() < tables_max {
         let last = found.last().map(|(table, _)| table).or(after).map(TableName::as_str);
-        let next = recent.read().table_behind(last).map(TableName::parse);
+        let next = shared.recent.read().table_behind(last).map(TableName::parse);
         // Those of records are sound.
         let Some(Ok(table)) = next else {
             return (found, None);
         };
-        let over = look_at_table(recent, &table, now);
+        let over = look_at_table(shared, &table, now);
         found.push((table, over));
     }
     let last = found.last().map(|(table, _)| table.clone());
     (found, last)
 }
 
-fn look_at_table(recent: &RwLock<Recent>, table: &TableName, now: UnixMillis) -> Over {
+fn look_at_table(shared: &Shared, table: &TableName, now: UnixMillis) -> Over {
     let whole = KeyRange::table(table.clone());
     let (mut rest, mut gone) = (whole.clone(), 0);
     loop {
-        let (records, more) = recent.read().scan(&rest, false, LOOK);
-        if records.iter().any(|stored| stored.record.is_live(now)) {
+        let (records, more) = shared.recent.read().scan(&rest, false, LOOK);
+        if records.iter().any(|(_, entry)| entry.standing.is_live(now)) {
             return Over::Live;
         }
         gone += records.len() as u64;
         match records.last() {
-            Some(last) if more => rest = whole.clone().starting_after(last.name.key()),
+            Some((last, _)) if more => rest = whole.clone().starting_after(last.key()),
             _ => return Over::Gone(gone),
         }
     }
@@ -113,7 +111,7 @@ fn look_at_table(recent: &RwLock<Recent>, table: &TableName, now: UnixMillis) ->
 
 /// Reads the table up to its first live record.
 fn has_live_record(
-    recent: &RwLock<Recent>,
+    shared: &Shared,
     base: &ReadBase,
     table: &TableName,
     now: UnixMillis,
@@ -122,7 +120,7 @@ fn has_live_record(
     let mut range = whole.clone();
     loop {
         let scan = Scan { range, reverse: false, records_max: LOOK.records, bytes_max: LOOK.bytes };
-        let page = match overlay::scan(recent, base, &scan) {
+        let page = match overlay::scan(shared, base, &scan) {
             // It is counted, and nobody can say that it went.
             Err(ReadError::CorruptRecord(_)) => return Ok(true),
             page => page?,

@@ -6,6 +6,8 @@
 
 use std::path::Path;
 
+use dynarust_core::Seq;
+
 use crate::base;
 use crate::finding::{Finding, Part};
 use crate::folder::Folder;
@@ -43,29 +45,30 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
     let base_path = folder.base();
     let refused = |error| OpenError::base(&base_path, error);
     let open = base::open_existing(&base_path).map_err(refused)?;
-    let audit = base::audit(&open.connection, &open.meta, open.format).map_err(refused)?;
-    let mut report = Report {
-        records: audit.records,
-        tombstones: audit.tombstones,
-        expired: audit.expired,
-        feed_entries: audit.feed_entries,
-        problems: audit.problems,
-        ..Report::default()
-    };
+    let mut report = Report::default();
+    let journal_end = journal(&folder, open.meta.applied_seq, &mut report)?;
+    // A round of the applier that was cut short leaves the base ahead, by records that the journal has.
+    let newest = open.meta.applied_seq.max(journal_end);
+    let audit = base::audit(&open.connection, newest, &open.meta, open.format).map_err(refused)?;
+    report.records = audit.records;
+    report.tombstones = audit.tombstones;
+    report.expired = audit.expired;
+    report.feed_entries = audit.feed_entries;
+    report.problems.extend(audit.problems);
     let node = identity.map(|identity| identity.node);
     if node != Some(open.meta.node) {
         let (folder, base) = (node.map(|node| node.to_string()), open.meta.node);
         let what = format!("FORMAT names node {folder:?}, the base {base}");
         report.problems.push(Finding::new(Part::Base, what));
     }
-    journal(&folder, open.meta.applied_seq, &mut report)?;
     Ok(report)
 }
 
-fn journal(folder: &Folder, applied: u64, report: &mut Report) -> Result<(), OpenError> {
+/// Returns the newest record's seq.
+fn journal(folder: &Folder, applied: Seq, report: &mut Report) -> Result<Seq, OpenError> {
     let mut records = 0;
-    let read = recovery::read(&folder.journal(), Mode::Inspect, |stored| {
-        records += u64::from(stored.seq > applied);
+    let read = recovery::read(&folder.journal(), Mode::Inspect, |found| {
+        records += u64::from(found.stored.seq > applied);
     })
     .map_err(|error| OpenError::journal(folder.path(), error))?;
     report.journal_frames = read.frames;
@@ -77,5 +80,5 @@ fn journal(folder: &Folder, applied: u64, report: &mut Report) -> Result<(), Ope
         let what = format!("it begins with record {first}, and the base ends with {applied}");
         report.problems.push(Finding::new(Part::Journal, what));
     }
-    Ok(())
+    Ok(read.last_seq)
 }

@@ -15,16 +15,18 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use dynarust_core::clock;
-use dynarust_core::limits::{APPLY_BYTES, CLOCK_CEILING_MILLIS, RECENT_BYTES_MAX};
+use dynarust_core::limits::{
+    APPLY_BYTES, CLOCK_CEILING_MILLIS, JOURNAL_BYTES_MAX, RECENT_RECORDS_MAX,
+};
 use dynarust_core::version::COUNTER_BITS;
-use dynarust_core::{HybridClock, NodeId, RecordName, Seq, Stored};
+use dynarust_core::{HybridClock, NodeId, RecordName, Seq};
 use tokio::sync::watch;
 
 use crate::base::ReadBase;
 use crate::clock::WallClock;
 use crate::expirer::Due;
-use crate::group::{Decided, Present};
-use crate::journal::{AppendError, JournalWriter};
+use crate::group::{Decided, Present, Standing};
+use crate::journal::{AppendError, JournalWriter, Place};
 use crate::port::{ReadError, WriteError, Written};
 use crate::shared::Shared;
 use crate::submission::{Submission, Work};
@@ -129,19 +131,24 @@ impl Writer {
     fn mark(&mut self, due: &[Due]) -> Result<(), WriteError> {
         self.check_running()?;
         // Clients' writes have the rest.
-        if self.shared.unapplied_bytes() > RECENT_BYTES_MAX / 2 {
+        if self.shared.unapplied_bytes() > JOURNAL_BYTES_MAX / 2 {
             return Err(WriteError::Overloaded);
         }
-        let decided = self.present().expire(due);
+        // One that cannot be read stays as it is.
+        let found = due.iter().filter_map(|due| {
+            let stored = self.shared.find(&self.base, &due.name).ok().flatten();
+            stored.filter(|stored| stored.record.version == due.version)
+        });
+        let found: Vec<_> = found.collect();
+        let decided = self.present().expire(&found);
         self.put_down(&decided)
     }
 
     fn put_down(&mut self, decided: &Decided) -> Result<(), WriteError> {
         if !decided.records.is_empty() {
-            self.persist(decided)?;
-            self.last_seq += decided.records.len() as u64;
-            self.shared.publish(&decided.records, &self.published);
-            self.count_journaled(decided);
+            let places = self.persist(decided)?;
+            self.count_journaled(&places);
+            self.shared.publish(&decided.records, &places, &self.published);
             self.press();
         }
         Ok(())
@@ -149,47 +156,49 @@ impl Writer {
 
     fn present(
         &mut self,
-    ) -> Present<'_, impl FnMut(&RecordName) -> Result<Option<Arc<Stored>>, ReadError>> {
+    ) -> Present<'_, impl FnMut(&RecordName) -> Result<Option<Standing>, ReadError>> {
         let (shared, base) = (&self.shared, &self.base);
         Present {
             node: self.node,
             clock: &mut self.clock,
             now: self.wall_clock.now(),
             last_seq: self.last_seq,
-            lookup: |name: &RecordName| shared.find(base, name),
+            lookup: |name: &RecordName| shared.standing(base, name),
         }
     }
 
     /// As durable as the group asks; and always so where a version would outrun the synced ceiling.
-    fn persist(&mut self, decided: &Decided) -> Result<(), WriteError> {
+    fn persist(&mut self, decided: &Decided) -> Result<Vec<Place>, WriteError> {
         // Also ahead of a clock that counts on because the wall clock was set back.
         let now = clock::at(self.wall_clock.now()).max(self.clock.last());
         let ceiling = now.saturating_add(clock::at(CLOCK_CEILING_MILLIS));
-        match self.journal.append(&decided.records, ceiling) {
-            Ok(()) => {
-                self.shared.raise_clock_ceiling(ceiling);
-                self.shared.tally.groups.add(1);
-                self.shared.tally.group_records.add(decided.records.len() as u64);
-            }
+        let places = match self.journal.append(&decided.records, ceiling) {
+            Ok(places) => places,
             Err(AppendError::Full) => return Err(WriteError::Full),
             Err(AppendError::Refused(error)) => {
                 tracing::error!(%error, "no journal segment can be made; writes are refused");
                 return Err(WriteError::Overloaded);
             }
             Err(AppendError::Io(error)) => return Err(self.fail("writing the journal", &error)),
-        }
+        };
+        self.shared.raise_clock_ceiling(ceiling);
+        self.shared.tally.groups.add(1);
+        self.shared.tally.group_records.add(decided.records.len() as u64);
+        self.last_seq += decided.records.len() as u64;
         if decided.sync || self.clock.last() > self.ceiling_synced {
             self.sync()?;
             self.ceiling_synced = ceiling;
         }
-        Ok(())
+        Ok(places)
     }
 
     fn sync(&mut self) -> Result<(), WriteError> {
         if !self.journal.is_synced() {
             self.shared.tally.syncs.add(1);
         }
-        self.journal.sync().map_err(|error| self.fail("syncing the journal", &error))
+        self.journal.sync().map_err(|error| self.fail("syncing the journal", &error))?;
+        self.shared.raise_synced(self.last_seq);
+        Ok(())
     }
 
     fn flush(&mut self) {
@@ -212,10 +221,12 @@ impl Writer {
         if self.shared.failure().is_some() { Err(self.stopped()) } else { Ok(()) }
     }
 
-    /// Waits while more is recent than memory is set aside for; fails where the base has no space.
+    /// Waits while more is recent than room is set aside for; fails where the base has no space.
     fn wait_for_room(&self) -> Result<(), WriteError> {
         let mut pressure = self.shared.pressure.lock();
-        while self.shared.unapplied_bytes() > RECENT_BYTES_MAX {
+        while self.shared.unapplied_bytes() > JOURNAL_BYTES_MAX
+            || self.shared.recent.read().len() > RECENT_RECORDS_MAX
+        {
             if pressure.base_full {
                 return Err(WriteError::Full);
             }
@@ -227,14 +238,16 @@ impl Writer {
         Ok(())
     }
 
-    fn count_journaled(&self, decided: &Decided) {
-        let bytes: usize = decided.records.iter().map(|stored| stored.memory_bytes()).sum();
+    fn count_journaled(&self, places: &[Place]) {
+        let bytes: usize = places.iter().map(Place::bytes).sum();
         self.shared.journaled.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// Has the applier come early where much is recent.
     fn press(&self) {
-        if self.shared.unapplied_bytes() >= APPLY_BYTES {
+        if self.shared.journaled.load(Ordering::Relaxed) >= APPLY_BYTES
+            || self.shared.recent.read().len() >= self.shared.apply_records
+        {
             self.shared.pressure.lock().apply_now = true;
             self.shared.pressure_changed.notify_all();
         }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use dynarust_bench::BenchArguments;
-use dynarust_core::limits::{CACHE_BYTES_DEFAULT, VALUE_BYTES_DEFAULT};
+use dynarust_core::limits::{
+    APPLY_INTERVAL_MILLIS_DEFAULT, CACHE_BYTES_DEFAULT, VALUE_BYTES_DEFAULT,
+};
 
 use crate::byte_count::ByteCount;
 
@@ -81,14 +83,15 @@ pub(crate) struct Arguments {
     )]
     pub(crate) relaxed_flush_ms: u64,
 
-    /// Milliseconds between two moves of records from the journal to the base (10 to 60000)
+    /// Milliseconds between two moves of records from the journal to the base (10 to 60000), sooner
+    /// where nothing is written, or much
     ///
     /// More: fewer writes of the same page, a longer journal to read at the next start.
     #[arg(
         long,
         env = "DYNARUST_APPLY_INTERVAL",
         value_name = "MS",
-        default_value_t = 1000,
+        default_value_t = APPLY_INTERVAL_MILLIS_DEFAULT,
         value_parser = clap::value_parser!(u64).range(10..=60_000)
     )]
     pub(crate) apply_interval: u64,

@@ -13,4 +13,6 @@ mod process;
 mod stats;
 
 pub(crate) use metrics::metrics;
+#[cfg(test)]
+pub(crate) use stats::StatsText;
 pub(crate) use stats::stats;

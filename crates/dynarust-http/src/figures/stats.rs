@@ -21,7 +21,8 @@ use crate::response_body::Body;
 
 /// All of it. Members may be added; none goes away.
 #[derive(Serialize)]
-struct StatsText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct StatsText {
     node: NodeText,
     connections: ConnectionsText,
     requests: RequestsText,
@@ -34,7 +35,8 @@ struct StatsText {
 }
 
 #[derive(Serialize)]
-struct NodeText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct NodeText {
     id: String,
     address: String,
     version: &'static str,
@@ -47,7 +49,8 @@ struct NodeText {
 
 /// All but `open` and `held_heads_bytes` count since the node started.
 #[derive(Serialize)]
-struct ConnectionsText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ConnectionsText {
     open: u64,
     accepted: u64,
     /// Answered 503, since there were too many.
@@ -63,7 +66,8 @@ struct ConnectionsText {
 }
 
 #[derive(Serialize)]
-struct RequestsText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct RequestsText {
     /// Requests that have no answer yet.
     in_progress: u64,
     operations: BTreeMap<&'static str, OperationText>,
@@ -72,7 +76,8 @@ struct RequestsText {
 }
 
 #[derive(Serialize)]
-struct OperationText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct OperationText {
     /// How many requests were answered, by class of status.
     answered: BTreeMap<&'static str, u64>,
     /// The client went away before there was an answer.
@@ -83,7 +88,8 @@ struct OperationText {
 /// From a request's head to its answer's head, since the node started. A quantile is at most an eighth
 /// too high.
 #[derive(Serialize)]
-struct LatencyText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct LatencyText {
     p50: f64,
     p90: f64,
     p99: f64,
@@ -92,7 +98,8 @@ struct LatencyText {
 
 /// All but `open` and `behind` count since the node started.
 #[derive(Serialize)]
-struct StreamsText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct StreamsText {
     /// Live streams at present.
     open: usize,
     /// Publications that were not handed to the live streams yet.
@@ -111,14 +118,16 @@ struct StreamsText {
 
 /// How far other owners are behind. A node alone has none.
 #[derive(Serialize)]
-struct ReplicationText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ReplicationText {
     lag_records: u64,
     lag_seconds: f64,
 }
 
 /// What was compared with other owners. A node alone has none.
 #[derive(Serialize)]
-struct RepairText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct RepairText {
     partitions_compared: u64,
     records_sent: u64,
     records_received: u64,
@@ -126,14 +135,16 @@ struct RepairText {
 
 /// What this node takes in to become as new as other owners. A node alone has none.
 #[derive(Serialize)]
-struct CatchUpText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct CatchUpText {
     partitions_waiting: u64,
     records_received: u64,
 }
 
 /// What the kernel tells; `null` where it does not.
 #[derive(Serialize)]
-struct ProcessText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ProcessText {
     cpu_seconds: Option<f64>,
     resident_bytes: Option<u64>,
     threads: Option<u64>,

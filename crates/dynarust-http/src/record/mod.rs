@@ -21,7 +21,9 @@ use crate::response_body::Body;
 
 /// The answer to a write.
 #[derive(Serialize)]
-struct WrittenText {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct WrittenText {
+    /// The record's version now: opaque, and in write order per key.
     version: String,
 }
 

@@ -24,6 +24,25 @@ pub(crate) struct ApplyBase {
     pub(super) feed_times: FeedTimes,
 }
 
+/// How far a round of the applier came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reached {
+    /// The base holds everything up to here.
+    pub(crate) applied_seq: Seq,
+    /// No version that has been handed out is above it.
+    pub(crate) clock_ceiling: u64,
+    pub(crate) now: UnixMillis,
+}
+
+/// What a checkpoint did.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Checkpoint {
+    /// Everything in the base is durable; else a reader still needs an older state.
+    pub(crate) complete: bool,
+    /// Pages in the write-ahead log.
+    pub(crate) pages: u64,
+}
+
 impl ApplyBase {
     /// Takes over an opened base.
     pub(crate) fn new(open: OpenBase, tombstone_age: Duration) -> Result<Self, BaseError> {
@@ -47,6 +66,13 @@ impl ApplyBase {
     pub(super) fn pragma(&self, name: &str) -> Result<u64, BaseError> {
         let mut statement = self.connection.prepare_cached(&format!("PRAGMA {name}"))?;
         Ok(from_signed(statement.query_row([], |row| row.get(0))?))
+    }
+
+    /// The newest seq in the base: above `applied_seq` where a round of the applier was cut short.
+    pub(crate) fn newest_seq(&self) -> Result<Seq, BaseError> {
+        let newest: Option<i64> =
+            self.connection.query_row("SELECT max(seq) FROM feed", [], |row| row.get(0))?;
+        Ok(newest.map_or(0, from_signed).max(self.meta.applied_seq))
     }
 
     /// Ends the epoch before at `last_seq`, begins this start's above `clock_ceiling`, and syncs. Returns the incarnation
@@ -79,53 +105,53 @@ impl ApplyBase {
         Ok((incarnation, known))
     }
 
-    /// Brings the records in, in name order, as everything up to `applied_seq`. All or nothing; what
-    /// is older than what the base holds is left out, so that doing it twice does no harm.
+    /// Brings the records in, in one transaction. What is older than what the base holds is left out, so
+    /// that doing it twice does no harm. With `reached`, the base then holds everything up to there.
+    ///
+    /// In name order, neighbours in the table share pages, and each page is written once.
     pub(crate) fn apply(
         &mut self,
-        records: &mut [Arc<Stored>],
-        applied_seq: Seq,
-        clock_ceiling: u64,
-        now: UnixMillis,
+        records: &[Arc<Stored>],
+        reached: Option<Reached>,
     ) -> Result<(), BaseError> {
-        // Neighbours in the table share pages: each page is then written once.
-        records.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let mut meta = self.meta.clone();
         let transaction = self.connection.transaction()?;
         let mut counting = Counting::on(meta.counts);
-        for stored in &*records {
+        for stored in records {
             apply_one(&transaction, stored, &mut meta.digests, &mut counting)?;
         }
         meta.counts = counting.save(&transaction)?;
-        meta.applied_seq = meta.applied_seq.max(applied_seq);
-        meta.clock_ceiling = clock_ceiling;
+        if let Some(reached) = reached {
+            meta.applied_seq = meta.applied_seq.max(reached.applied_seq);
+            meta.clock_ceiling = reached.clock_ceiling;
+        }
         meta.save(&transaction)?;
-        let note = self.feed_times.are_due(now);
-        if note {
+        let note = reached.map(|it| it.now).filter(|now| self.feed_times.are_due(*now));
+        if let Some(now) = note {
             self.feed_times.note(&transaction, meta.applied_seq, now)?;
         }
         transaction.commit()?;
         self.meta = meta;
-        if note {
+        if let Some(now) = note {
             self.feed_times.noted(self.meta.applied_seq, now);
         }
         Ok(())
     }
 
-    /// Brings the write-ahead log into the database file and syncs both. True once everything up to
-    /// `applied_seq` is durable there; false while a reader still needs an older state.
-    pub(crate) fn checkpoint(&mut self, truncate: bool) -> Result<bool, BaseError> {
+    /// Brings the write-ahead log into the database file and syncs both.
+    pub(crate) fn checkpoint(&mut self, truncate: bool) -> Result<Checkpoint, BaseError> {
         let mode = if truncate { "TRUNCATE" } else { "PASSIVE" };
-        let (busy, frames, done): (i64, i64, i64) =
+        let (busy, pages, done): (i64, i64, i64) =
             self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })?;
-        Ok(busy == 0 && frames == done)
+        let complete = busy == 0 && pages == done;
+        Ok(Checkpoint { complete, pages: u64::try_from(pages).unwrap_or(0) })
     }
 
     /// Reads everything, and says what is wrong.
     pub(crate) fn audit(&self) -> Result<Audit, BaseError> {
-        audit(&self.connection, &self.meta, BaseFormat::Two)
+        audit(&self.connection, self.meta.applied_seq, &self.meta, BaseFormat::Two)
     }
 
     /// Makes every position in this node's feed one that cannot be resumed.
@@ -158,16 +184,20 @@ fn apply_one(
     if merge(stamp, stored.record.stamp()) == Merge::Keep && is_sound(transaction, stored)? {
         return Ok(());
     }
-    if let Some((id, head)) = present {
-        forget_entry(transaction, id, head)?;
-        if let Some(head) = head {
-            counting.remove(stored.name.table(), &head);
-            if head.kind == Kind::Live {
-                digests.remove(&stored.name, head.version);
+    let id = match present {
+        Some((id, head)) => {
+            forget_entry(transaction, id, head)?;
+            if let Some(head) = head {
+                counting.remove(stored.name.table(), &head);
+                if head.kind == Kind::Live {
+                    digests.remove(&stored.name, head.version);
+                }
             }
+            replace(transaction, id, stored)?;
+            id
         }
-    }
-    let id = put(transaction, stored)?;
+        None => insert(transaction, stored)?,
+    };
     transaction
         .prepare_cached("INSERT OR REPLACE INTO feed (seq, record, partition) VALUES (?, ?, ?)")?
         .execute(params![to_signed(stored.seq), id, Partition::of(&stored.name).number()])?;
@@ -240,34 +270,47 @@ fn forget_entry(
     Ok(())
 }
 
-/// Writes the row, a new one or over the one of that name, and returns its id.
-fn put(transaction: &Transaction<'_>, stored: &Stored) -> Result<i64, BaseError> {
+/// Writes over the row.
+fn replace(transaction: &Transaction<'_>, id: i64, stored: &Stored) -> Result<(), BaseError> {
     let record = &stored.record;
-    let id = transaction
+    transaction
+        .prepare_cached(
+            "UPDATE records SET seq = ?, version = ?, previous = ?, expiry = ?, flags = ?,
+                                checksum = ?, value = ? WHERE id = ?",
+        )?
+        .execute(params![
+            to_signed(stored.seq),
+            record.version.to_bytes(),
+            record.previous.map(Version::to_bytes),
+            record.expiry.map(to_signed),
+            record.flags(),
+            to_signed(row_checksum(stored)),
+            text(&record.value),
+            id,
+        ])?;
+    Ok(())
+}
+
+/// Writes a new row, and returns its id.
+fn insert(transaction: &Transaction<'_>, stored: &Stored) -> Result<i64, BaseError> {
+    let record = &stored.record;
+    transaction
         .prepare_cached(
             "INSERT INTO records (table_name, key, seq, version, previous, expiry, flags, checksum,
-                                  value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (table_name, key) DO UPDATE SET
-                 seq = excluded.seq, version = excluded.version, previous = excluded.previous,
-                 expiry = excluded.expiry, flags = excluded.flags, checksum = excluded.checksum,
-                 value = excluded.value
-             RETURNING id",
+                                  value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
-        .query_row(
-            params![
-                stored.name.table(),
-                stored.name.key(),
-                to_signed(stored.seq),
-                record.version.to_bytes(),
-                record.previous.map(Version::to_bytes),
-                record.expiry.map(to_signed),
-                record.flags(),
-                to_signed(row_checksum(stored)),
-                text(&record.value),
-            ],
-            |row| row.get(0),
-        )?;
-    Ok(id)
+        .execute(params![
+            stored.name.table(),
+            stored.name.key(),
+            to_signed(stored.seq),
+            record.version.to_bytes(),
+            record.previous.map(Version::to_bytes),
+            record.expiry.map(to_signed),
+            record.flags(),
+            to_signed(row_checksum(stored)),
+            text(&record.value),
+        ])?;
+    Ok(transaction.last_insert_rowid())
 }
 
 /// Binds bytes as SQLite text, without looking at them again: they were checked when they came.

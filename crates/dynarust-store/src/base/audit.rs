@@ -26,15 +26,17 @@ pub(crate) struct Audit {
     pub(crate) digests: Digests,
 }
 
-/// Checks SQLite's own structure, every record's checksum, every feed entry, the digests and the counts.
+/// Checks SQLite's own structure, every record's checksum, every feed entry, the digests and the counts. No
+/// seq can be above `newest`.
 pub(crate) fn audit(
     connection: &Connection,
+    newest: Seq,
     meta: &Meta,
     format: BaseFormat,
 ) -> Result<Audit, BaseError> {
     let mut audit = Audit::default();
     audit.structure(connection)?;
-    audit.records(connection, meta.applied_seq)?;
+    audit.records(connection, newest)?;
     audit.feed(connection)?;
     // A record that is damaged tells its part of the sums no more.
     if audit.problems.is_empty() {
@@ -67,7 +69,7 @@ impl Audit {
         Ok(())
     }
 
-    fn records(&mut self, connection: &Connection, applied: Seq) -> Result<(), BaseError> {
+    fn records(&mut self, connection: &Connection, newest: Seq) -> Result<(), BaseError> {
         let sql = format!("SELECT {COLUMNS}, r.id FROM records r NOT INDEXED");
         let mut statement = connection.prepare(&sql)?;
         let mut rows = statement.query([])?;
@@ -80,11 +82,11 @@ impl Audit {
                     if stored.record.holds_value() {
                         self.digests.add(&stored.name, stored.record.version);
                     }
-                    if stored.seq > applied {
+                    if stored.seq > newest {
                         let (name, seq) = (&stored.name, stored.seq);
                         self.problem(
                             Part::Base,
-                            format!("{name}: seq {seq} is behind applied_seq {applied}"),
+                            format!("{name}: seq {seq} is behind the newest, {newest}"),
                         );
                     }
                 }

@@ -19,7 +19,7 @@ mod scrub;
 mod sweep;
 mod tables;
 
-pub(crate) use apply::ApplyBase;
+pub(crate) use apply::{ApplyBase, Reached};
 pub(crate) use audit::audit;
 pub(crate) use counts::Counts;
 pub(crate) use due::DuePosition;

@@ -121,14 +121,15 @@ impl ReadBase {
         )?);
         let sql = format!(
             "SELECT {COLUMNS}, f.seq FROM feed f JOIN records r ON r.id = f.record
-             WHERE f.seq > ? ORDER BY f.seq LIMIT ?"
+             WHERE f.seq > ? AND f.seq <= ? ORDER BY f.seq LIMIT ?"
         );
         let mut feed = BaseFeed { records: Vec::new(), through: applied.max(after) };
         let mut bytes = 0;
         let limit = bounds.limit();
         let mut looked_at = 0;
         let mut through = after;
-        self.each(&sql, params![to_signed(after), limit], |row| {
+        // Entries above are of a round that the applier has not ended.
+        self.each(&sql, params![to_signed(after), to_signed(applied), limit], |row| {
             if looked_at >= bounds.records || (bytes > 0 && bytes >= bounds.bytes) {
                 feed.through = through;
                 return Ok(false);

@@ -4,11 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Makes and removes journal files.
 pub(crate) trait Disk: Send + Sync + 'static {
     /// A new file for reading and writing; one of that name is replaced.
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+    /// A file that is there, for reading.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn SegmentReader>>;
     /// Cuts a file to so many bytes, and syncs all of it.
     fn settle(&self, path: &Path, bytes: u64) -> io::Result<()>;
     /// Bytes that this program may still write to the disk that holds `folder`.
@@ -25,6 +28,16 @@ pub(crate) trait SegmentFile: Send + 'static {
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Returns once all that was written is on stable storage.
     fn sync(&mut self) -> io::Result<()>;
+    /// The same file, for others who read it.
+    fn reader(&self) -> io::Result<Arc<dyn SegmentReader>>;
+}
+
+/// A journal file that is read, also after it was removed.
+pub(crate) trait SegmentReader: Send + Sync + 'static {
+    /// Fills `bytes` from `offset` on.
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
+    /// Returns once all that was written to the file before the call is on stable storage.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// The machine's own file system.
@@ -35,6 +48,10 @@ impl Disk for RealDisk {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         Ok(Box::new(RealFile(file)))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn SegmentReader>> {
+        Ok(Arc::new(RealFile(File::open(path)?)))
     }
 
     fn settle(&self, path: &Path, bytes: u64) -> io::Result<()> {
@@ -66,6 +83,20 @@ impl SegmentFile for RealFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn reader(&self) -> io::Result<Arc<dyn SegmentReader>> {
+        Ok(Arc::new(Self(self.0.try_clone()?)))
+    }
+}
+
+impl SegmentReader for RealFile {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
     }
 }

@@ -75,16 +75,36 @@ impl FrameHeader {
         (crc32c(payload) == self.payload_crc).then_some(payload)
     }
 
-    /// The records of a payload, each with its seq and its checksum as it was written.
-    pub(crate) fn records(&self, payload: &[u8]) -> Result<Vec<Stored>, Nonsense> {
+    /// The records of a payload, each with its seq.
+    pub(crate) fn records(&self, payload: &[u8]) -> Result<Vec<Framed>, Nonsense> {
         let mut rest = payload;
         let mut records = Vec::new();
         for nth in 0..u64::from(self.records) {
+            let before = rest.len();
             let (name, record) = take_record(&mut rest).ok_or(Nonsense)?;
-            records.push(Stored { name, seq: self.first_seq + nth, record });
+            records.push(Framed {
+                stored: Stored { name, seq: self.first_seq + nth, record },
+                offset: HEADER_BYTES + payload.len() - before,
+                bytes: before - rest.len(),
+            });
         }
         if rest.is_empty() { Ok(records) } else { Err(Nonsense) }
     }
+}
+
+/// A record as it stands in a frame.
+#[derive(Debug)]
+pub(crate) struct Framed {
+    pub(crate) stored: Stored,
+    /// Where it begins, from the beginning of the frame.
+    pub(crate) offset: usize,
+    pub(crate) bytes: usize,
+}
+
+/// The record that takes all of these bytes, if its checksum holds.
+pub(crate) fn read_record(mut bytes: &[u8]) -> Option<(RecordName, Record)> {
+    let found = take_record(&mut bytes)?;
+    bytes.is_empty().then_some(found)
 }
 
 /// What a frame is made of.
@@ -102,7 +122,7 @@ pub(crate) fn frame_bytes(records: &[Arc<Stored>]) -> usize {
     (HEADER_BYTES + payload).next_multiple_of(ALIGNMENT)
 }
 
-fn record_bytes(stored: &Stored) -> usize {
+pub(crate) fn record_bytes(stored: &Stored) -> usize {
     RECORD_HEAD_BYTES + stored.name.as_bytes().len() + stored.record.value.len()
 }
 
@@ -222,7 +242,7 @@ mod tests {
         assert_eq!(bytes.len(), header.frame_bytes());
         assert_eq!(bytes.len(), frame_bytes(&records));
         let read = header.records(header.payload(&bytes).unwrap()).unwrap();
-        assert_eq!(read.into_iter().map(Arc::new).collect::<Vec<_>>(), records);
+        assert_eq!(read.into_iter().map(|it| Arc::new(it.stored)).collect::<Vec<_>>(), records);
     }
 
     #[test]

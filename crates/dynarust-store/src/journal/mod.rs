@@ -3,7 +3,8 @@
 //! ```text
 //! group ─▶ writer ─▶ frame ─▶ segment (prepared ahead by its own thread)
 //!                                │
-//! opening ◀─ recovery ◀──────────┘
+//! opening ◀─ recovery ◀──────────┤
+//! readers, applier ◀─ place ◀────┘
 //! ```
 //!
 //! Invariants:
@@ -13,9 +14,11 @@
 
 pub(crate) mod disk;
 pub(crate) mod frame;
+mod place;
 mod preparer;
 pub(crate) mod recovery;
 pub(crate) mod segment;
 mod writer;
 
+pub(crate) use place::{LoadError, OpenSegment, Place};
 pub(crate) use writer::{AppendError, Begin, Complete, CompleteSegments, JournalWriter};

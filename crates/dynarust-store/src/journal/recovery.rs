@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use dynarust_core::{Seq, Stored};
 
 use super::disk::Disk;
-use super::frame::{ALIGNMENT, Binding, FrameHeader, Nonsense};
+use super::frame::{ALIGNMENT, Binding, FrameHeader, Framed, Nonsense};
 use super::segment::{self, HEADER_BYTES};
 
 /// Why a journal cannot be read. Nothing was changed.
@@ -68,6 +68,17 @@ pub(crate) enum Mode {
     Salvage,
 }
 
+/// A record, and where it stands.
+#[derive(Debug)]
+pub(crate) struct Found<'a> {
+    pub(crate) stored: Stored,
+    /// The segment.
+    pub(crate) path: &'a Path,
+    /// Bytes from its beginning.
+    pub(crate) offset: u64,
+    pub(crate) bytes: usize,
+}
+
 /// What a journal held.
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
@@ -93,7 +104,7 @@ pub(crate) struct Recovered {
 pub(crate) fn read(
     folder: &Path,
     mode: Mode,
-    take: impl FnMut(Stored),
+    take: impl FnMut(Found<'_>),
 ) -> Result<Recovered, RecoveryError> {
     let segments = segment::list(folder).map_err(|error| io_error(folder, error))?;
     let recovered = Recovered::default();
@@ -126,7 +137,7 @@ struct Recovery<T> {
     doubtful: Option<Damage>,
 }
 
-impl<T: FnMut(Stored)> Recovery<T> {
+impl<T: FnMut(Found<'_>)> Recovery<T> {
     fn segment(&mut self, number: u64, path: &Path) -> Result<(), RecoveryError> {
         let bytes = fs::read(path).map_err(|error| io_error(path, error))?;
         let Some(binding) = segment::read_header(&bytes, number) else {
@@ -140,9 +151,9 @@ impl<T: FnMut(Stored)> Recovery<T> {
             self.recovered.damages.push(torn);
         }
         loop {
-            let found = reader.frame(self.expected);
-            if let Found::Frame(header, records) = found {
-                self.frame(&header, records);
+            let frame = reader.offset;
+            if let Some((header, records)) = reader.frame(self.expected) {
+                self.frame(&header, path, frame, records);
                 continue;
             }
             let what = "frames that were synced are damaged or missing";
@@ -171,7 +182,7 @@ impl<T: FnMut(Stored)> Recovery<T> {
         }
     }
 
-    fn frame(&mut self, header: &FrameHeader, records: Vec<Stored>) {
+    fn frame(&mut self, header: &FrameHeader, path: &Path, frame: usize, records: Vec<Framed>) {
         self.ended = None;
         let recovered = &mut self.recovered;
         recovered.torn = None;
@@ -179,11 +190,11 @@ impl<T: FnMut(Stored)> Recovery<T> {
         recovered.last_ordinal = header.ordinal;
         recovered.clock_ceiling = recovered.clock_ceiling.max(header.clock_ceiling);
         self.expected = Some(header.ordinal + 1);
-        for stored in records {
+        for Framed { stored, offset, bytes } in records {
             recovered.first_seq = recovered.first_seq.or(Some(stored.seq));
             recovered.last_seq = recovered.last_seq.max(stored.seq);
             recovered.clock_ceiling = recovered.clock_ceiling.max(stored.record.version.hlc);
-            (self.take)(stored);
+            (self.take)(Found { stored, path, offset: (frame + offset) as u64, bytes });
         }
     }
 
@@ -237,11 +248,6 @@ impl Recovered {
     }
 }
 
-enum Found {
-    Frame(FrameHeader, Vec<Stored>),
-    Nothing,
-}
-
 #[derive(Clone, Copy)]
 struct FramesBehind {
     /// Where the first of them stands.
@@ -257,23 +263,17 @@ struct SegmentReader<'a> {
 
 impl SegmentReader<'_> {
     /// The frame at the present place, if it is the expected one (`None`: any).
-    fn frame(&mut self, expected: Option<u64>) -> Found {
+    fn frame(&mut self, expected: Option<u64>) -> Option<(FrameHeader, Vec<Framed>)> {
         let rest = self.bytes.get(self.offset..).unwrap_or_default();
         let header = self
             .header_at(self.offset)
-            .filter(|header| expected.is_none_or(|expected| header.ordinal == expected));
-        let Some((header, payload)) =
-            header.and_then(|header| Some((header, header.payload(rest)?)))
-        else {
-            return Found::Nothing;
+            .filter(|header| expected.is_none_or(|expected| header.ordinal == expected))?;
+        let records = match header.records(header.payload(rest)?) {
+            Ok(records) => records,
+            Err(Nonsense) => return None,
         };
-        match header.records(payload) {
-            Ok(records) => {
-                self.offset += header.frame_bytes();
-                Found::Frame(header, records)
-            }
-            Err(Nonsense) => Found::Nothing,
-        }
+        self.offset += header.frame_bytes();
+        Some((header, records))
     }
 
     /// The sound frames from the present place on that are newer than the one missing here. Which that

@@ -11,8 +11,9 @@ use dynarust_core::limits::DISK_RESERVE_BYTES;
 use dynarust_core::{Seq, Stored};
 use parking_lot::Mutex;
 
-use super::disk::{Disk, is_full};
+use super::disk::{Disk, SegmentReader, is_full};
 use super::frame::{self, Binding, Contents};
+use super::place::Place;
 use super::preparer::Preparer;
 use super::segment::{HEADER_BYTES, Segment};
 
@@ -61,6 +62,8 @@ pub(crate) struct JournalWriter {
     preparer: Preparer,
     complete: CompleteSegments,
     segment: Segment,
+    /// The segment, for those who read what is recent.
+    reader: Arc<dyn SegmentReader>,
     offset: u64,
     ordinal: u64,
     synced: u64,
@@ -79,12 +82,14 @@ impl JournalWriter {
         let segment = Segment::create(disk.as_ref(), &folder, begin.binding, begin.segment_bytes)?;
         let preparer = Preparer::start(Arc::clone(&disk), folder.clone(), begin.segment_bytes)?;
         preparer.want(following(begin.binding));
+        let reader = segment.file.reader()?;
         Ok(Self {
             disk,
             folder,
             preparer,
             complete,
             segment,
+            reader,
             offset: HEADER_BYTES as u64,
             ordinal: begin.ordinal,
             synced: begin.ordinal.saturating_sub(1),
@@ -93,12 +98,13 @@ impl JournalWriter {
         })
     }
 
-    /// Writes one frame. It is durable after the next [`JournalWriter::sync`].
+    /// Writes one frame, and tells where each record of it stands. It is durable after the next
+    /// [`JournalWriter::sync`].
     pub(crate) fn append(
         &mut self,
         records: &[Arc<Stored>],
         clock_ceiling: u64,
-    ) -> Result<(), AppendError> {
+    ) -> Result<Vec<Place>, AppendError> {
         let bytes = frame::frame_bytes(records) as u64;
         if self.offset + bytes > self.segment.bytes {
             self.next_segment(bytes)?;
@@ -113,10 +119,23 @@ impl JournalWriter {
         frame::encode(&mut self.buffer, &contents, self.segment.binding);
         self.segment.file.write_at(&self.buffer, self.offset).map_err(full_or_io)?;
         self.buffer.shrink_to(1 << 20);
+        let places = self.places(records);
         self.offset += bytes;
         self.ordinal += 1;
         self.last_seq += records.len() as u64;
-        Ok(())
+        Ok(places)
+    }
+
+    /// Where the records of the frame at the present offset stand.
+    fn places(&self, records: &[Arc<Stored>]) -> Vec<Place> {
+        let mut offset = self.offset + frame::HEADER_BYTES as u64;
+        let places = records.iter().map(|stored| {
+            let bytes = frame::record_bytes(stored);
+            let place = Place::new(Arc::clone(&self.reader), offset, bytes);
+            offset += bytes as u64;
+            place
+        });
+        places.collect()
     }
 
     /// Returns once all that was appended is on stable storage.
@@ -146,8 +165,10 @@ impl JournalWriter {
         } else {
             prepared
         };
+        let reader = next.file.reader().map_err(AppendError::Refused)?;
         self.sync().map_err(AppendError::Io)?;
         let before = std::mem::replace(&mut self.segment, next);
+        self.reader = reader;
         self.complete.lock().push(Complete { path: before.path, last_seq: self.last_seq });
         self.offset = HEADER_BYTES as u64;
         self.preparer.want(following(binding));

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use crate::journal::disk::{Disk, RealDisk, SegmentFile};
+use crate::journal::disk::{Disk, RealDisk, SegmentFile, SegmentReader};
 
 /// A disk that can forget what was not synced.
 #[derive(Default)]
@@ -28,6 +28,7 @@ struct Unsynced {
     written: Vec<u8>,
 }
 
+#[derive(Clone)]
 struct CrashFile {
     path: PathBuf,
     file: Arc<File>,
@@ -65,6 +66,10 @@ impl Disk for CrashDisk {
             file,
             unsynced: Arc::clone(&self.unsynced),
         }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn SegmentReader>> {
+        RealDisk.open(path)
     }
 
     fn settle(&self, path: &Path, bytes: u64) -> io::Result<()> {
@@ -108,6 +113,20 @@ impl SegmentFile for CrashFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        SegmentReader::sync(self)
+    }
+
+    fn reader(&self) -> io::Result<Arc<dyn SegmentReader>> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+impl SegmentReader for CrashFile {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
         self.unsynced.lock().retain(|write| !Arc::ptr_eq(&write.file, &self.file));
         Ok(())
     }

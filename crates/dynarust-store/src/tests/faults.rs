@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use dynarust_core::{Condition, RecordName};
 
-use crate::journal::disk::{Disk, RealDisk, SegmentFile};
+use crate::journal::disk::{Disk, RealDisk, SegmentFile, SegmentReader};
 use crate::port::{Change, Durability, Store, Write, WriteError, Written};
 use crate::{LocalStore, StoreConfig};
 
@@ -33,6 +33,10 @@ impl Disk for FaultyDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         let file = RealDisk.create(path)?;
         Ok(Box::new(FaultyFile { file, faults: Arc::clone(&self.faults) }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn SegmentReader>> {
+        RealDisk.open(path)
     }
 
     fn settle(&self, path: &Path, bytes: u64) -> io::Result<()> {
@@ -63,6 +67,29 @@ impl SegmentFile for FaultyFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        if self.faults.sync_fails.load(Ordering::Relaxed) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        self.file.sync()
+    }
+
+    fn reader(&self) -> io::Result<Arc<dyn SegmentReader>> {
+        let file = self.file.reader()?;
+        Ok(Arc::new(FaultyReader { file, faults: Arc::clone(&self.faults) }))
+    }
+}
+
+struct FaultyReader {
+    file: Arc<dyn SegmentReader>,
+    faults: Arc<Faults>,
+}
+
+impl SegmentReader for FaultyReader {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
         if self.faults.sync_fails.load(Ordering::Relaxed) {
             return Err(io::Error::from_raw_os_error(5));
         }

@@ -101,7 +101,7 @@ async fn scans_and_the_feed_see_base_and_recent_as_one() {
         assert!(feed.is_sorted_by_key(|stored| stored.seq));
         let newest: Vec<_> = feed.iter().filter(|s| s.record.value == round.to_string()).collect();
         assert_eq!(newest.len(), 50);
-        while store.shared.recent.read().bytes() > 0 {
+        while store.shared.recent.read().len() > 0 {
             tokio::task::yield_now().await;
         }
     }

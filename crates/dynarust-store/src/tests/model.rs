@@ -43,17 +43,38 @@ const KEYS: u8 = 5;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Put { key: u8, condition: Asked, durability: Durability, bytes: u16, ttl: Option<u8> },
-    Delete { key: u8, condition: Asked, durability: Durability },
+    Put {
+        key: u8,
+        condition: Asked,
+        durability: Durability,
+        bytes: u16,
+        ttl: Option<u8>,
+    },
+    Delete {
+        key: u8,
+        condition: Asked,
+        durability: Durability,
+    },
     Apply,
-    Checkpoint { truncate: bool },
+    /// A round of the applier that does not come to its end.
+    ApplyAPart {
+        records: u8,
+    },
+    Checkpoint {
+        truncate: bool,
+    },
     Sweep,
     Expire,
     Hours(u8),
-    ClockBack { millis: u16 },
+    ClockBack {
+        millis: u16,
+    },
     Follow,
     Kill,
-    PowerCut { seed: u64, old_base: bool },
+    PowerCut {
+        seed: u64,
+        old_base: bool,
+    },
     Restart,
 }
 
@@ -86,6 +107,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (0..KEYS, condition(), durability())
             .prop_map(|(key, condition, durability)| Step::Delete { key, condition, durability }),
         3 => Just(Step::Apply),
+        2 => (1..4u8).prop_map(|records| Step::ApplyAPart { records }),
         2 => any::<bool>().prop_map(|truncate| Step::Checkpoint { truncate }),
         1 => Just(Step::Sweep),
         3 => Just(Step::Expire),
@@ -240,6 +262,15 @@ impl Run {
             }
             Step::Apply => {
                 self.applier().apply().unwrap();
+            }
+            Step::ApplyAPart { records } => {
+                let applier = self.applier();
+                applier.part_records = usize::from(records);
+                let mut round = applier.begin_round();
+                if !applier.bring_part(&mut round).unwrap() {
+                    applier.base.checkpoint(false).unwrap();
+                }
+                applier.part_records = crate::applier::PART_RECORDS_FIRST;
             }
             Step::Checkpoint { truncate } => {
                 self.applier().checkpoint(truncate).unwrap();

@@ -73,7 +73,7 @@ impl Written {
 
     fn read(&self, mode: Mode) -> Result<(Vec<Seq>, Recovered), RecoveryError> {
         let mut seqs = Vec::new();
-        let recovered = read(self.folder.path(), mode, |stored| seqs.push(stored.seq))?;
+        let recovered = read(self.folder.path(), mode, |found| seqs.push(found.stored.seq))?;
         Ok((seqs, recovered))
     }
 
@@ -221,6 +221,6 @@ fn frames_larger_than_a_segment_get_their_own() {
     }
     writer.sync().unwrap();
     let mut seqs = Vec::new();
-    read(folder.path(), Mode::Strict, |stored| seqs.push(stored.seq)).unwrap();
+    read(folder.path(), Mode::Strict, |found| seqs.push(found.stored.seq)).unwrap();
     assert_eq!(seqs, [1, 2, 3]);
 }
