@@ -45,7 +45,8 @@ def install():
 
 def node(bench, binary, *flags, place="dynarust", port=None, wait=True):
     port = port or free_port()
-    command = [binary, f"127.0.0.1:{port}", "--data-dir", ".", "--log-filter", "warn", *flags]
+    folder = [] if "--data-dir" in flags else ["--data-dir", "."]
+    command = [binary, f"127.0.0.1:{port}", *folder, "--log-filter", "warn", *flags]
     ready = (lambda: answers_200(port, "/readyz")) if wait else (lambda: True)
     return bench.start("DynaRust", command, port, ready, place)
 
