@@ -96,6 +96,15 @@ impl Selection {
         &self.0
     }
 
+    /// The one record that is followed, where it is no more than one.
+    #[must_use]
+    pub fn only_record(&self) -> Option<RecordName> {
+        match self.0.as_slice() {
+            [Selector::Key(table, key)] => Some(RecordName::new(table, key)),
+            _ => None,
+        }
+    }
+
     /// Whether the record is followed.
     #[must_use]
     pub fn matches(&self, name: &RecordName) -> bool {

@@ -24,7 +24,7 @@ use super::mailbox::{End, Mailbox};
 use super::outbox::{HANDED_BYTES_MAX, Outbox};
 use super::owner::Streams;
 use super::register::StreamId;
-use super::state::StateReader;
+use super::state::{StateReader, get};
 
 /// How far from the head a stream attaches: what is left to read meanwhile fills its mailbox.
 const NEAR: Seq = CHUNK_RECORDS_MAX as Seq;
@@ -187,11 +187,13 @@ impl LiveStream {
     }
 
     async fn catch_up(&mut self, from: Seq) -> Result<(), ReadError> {
-        if self.head().saturating_sub(from) <= NEAR {
+        // One record is read at once, however far the head is.
+        let is_one = self.selection.only_record().is_some();
+        if is_one || self.head().saturating_sub(from) <= NEAR {
             self.attach(from);
             return Ok(());
         }
-        if let Some(page) = self.read_feed(from).await? {
+        if let Some(page) = self.read_feed(from, from).await? {
             self.phase = Phase::CatchUp { from: page.through };
             self.tell_up_to(page.records, Seq::MAX);
         }
@@ -215,7 +217,7 @@ impl LiveStream {
             self.phase = Phase::Live { sent: head };
             return Ok(());
         }
-        if let Some(page) = self.read_feed(from).await? {
+        if let Some(page) = self.read_feed(from, head).await? {
             self.phase = Phase::Joining { from: page.through, head };
             // A key that has moved on above the head comes through the mailbox, perhaps by way of an
             // older change: to tell it here would be to go back later.
@@ -238,9 +240,19 @@ impl LiveStream {
     }
 
     /// A part of the feed; `None` where the stream began anew, since it may have missed deletes.
-    async fn read_feed(&mut self, from: Seq) -> Result<Option<FeedPage>, ReadError> {
+    ///
+    /// Of one record the newest is what the feed has, so that one is read instead of all that others
+    /// wrote; with it everything up to `seen`, a seq that some method of the store has shown, was looked at.
+    async fn read_feed(&mut self, from: Seq, seen: Seq) -> Result<Option<FeedPage>, ReadError> {
         let store = self.streams.store();
-        let page = store.feed(from, CHUNK_RECORDS_MAX, HANDED_BYTES_MAX).await?;
+        let page = match self.selection.only_record() {
+            None => store.feed(from, CHUNK_RECORDS_MAX, HANDED_BYTES_MAX).await?,
+            Some(name) => {
+                let newest = get(store, &name).await?;
+                let records = newest.into_iter().filter(|record| record.seq > from).collect();
+                FeedPage { records, through: seen }
+            }
+        };
         // Asked behind the read: what was not forgotten by now was there to be read.
         if store.resume(self.streams.at(from)).is_some() {
             return Ok(Some(page));

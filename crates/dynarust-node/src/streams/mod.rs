@@ -39,6 +39,7 @@
 //!    rest of the catch-up reads the feed up to `H` and sends **only what is at most `H`**; a key that
 //!    has moved on above `H` is left to the mailbox. So when `ready` is sent, everything up to `H` was,
 //!    and nothing above it.
+//!    A stream of one record reads that record instead: the feed has no other of it.
 //! 4. The hub may be behind `H` and put older records into the mailbox: **what is at most `H` there is
 //!    dropped.** What is left is above all that was sent, and in order.
 //! 5. A mailbox that runs over keeps the newest of each name, or ends its stream. Nothing is dropped

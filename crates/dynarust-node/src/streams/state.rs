@@ -132,8 +132,11 @@ fn rest(range: KeyRange, after: Option<&RecordName>) -> Option<KeyRange> {
     }
 }
 
-/// The record, from memory where it is there.
-async fn get(store: &dyn Store, name: &RecordName) -> Result<Option<Arc<Stored>>, ReadError> {
+/// The record, from memory where it is there; none where it is damaged, which is logged.
+pub(super) async fn get(
+    store: &dyn Store,
+    name: &RecordName,
+) -> Result<Option<Arc<Stored>>, ReadError> {
     if let Some(record) = store.peek(name) {
         return Ok(Some(record));
     }

@@ -37,6 +37,45 @@ async fn what_was_missed_comes_first_deletes_too() {
     assert_eq!(told_after(&store, &changes[2].id).await, ["ready"]);
 }
 
+/// However much others wrote: 10,000 readers that come back must not read it 10,000 times.
+#[tokio::test]
+async fn a_reader_of_one_record_reads_no_feed() {
+    let store = TestStore::new();
+    let streams = streams(&store);
+    for missed in [Some("2"), None] {
+        store.put("a", Some("1"));
+        let mut stream = streams.subscribe(selection(&["a"]), Begin::State).unwrap();
+        let ready = all_of(&mut stream).await.pop().unwrap();
+        drop(stream);
+        store.put("a", missed);
+        for _ in 0..5_000 {
+            store.put("b", Some("1"));
+        }
+        let feed_reads = store.feed_reads();
+        let begin = Begin::After(ready.id);
+        let mut stream = streams.subscribe(selection(&["a"]), begin).unwrap();
+        let told = all_of(&mut stream).await;
+        let expected = format!("a={}", missed.unwrap_or_default());
+        assert_eq!(short(&told), [expected.as_str(), "ready"]);
+        assert_eq!(store.feed_reads(), feed_reads);
+        // Everything up to the head counts as told.
+        let begin = Begin::After(told[1].id.clone());
+        let mut stream = streams.subscribe(selection(&["a"]), begin).unwrap();
+        assert_eq!(short(&all_of(&mut stream).await), ["ready"]);
+    }
+    store.put("a", Some("3"));
+    let begin = Begin::After(ready_id(&streams).await);
+    store.put("a", None);
+    store.forget_deletes();
+    let mut stream = streams.subscribe(selection(&["a"]), begin).unwrap();
+    assert_eq!(short(&all_of(&mut stream).await), ["reset", "ready"]);
+}
+
+async fn ready_id(streams: &std::sync::Arc<crate::streams::Streams>) -> String {
+    let mut stream = streams.subscribe(selection(&["a"]), Begin::State).unwrap();
+    all_of(&mut stream).await.pop().unwrap().id
+}
+
 #[tokio::test]
 async fn a_state_goes_on_where_it_was_cut() {
     let store = TestStore::new();

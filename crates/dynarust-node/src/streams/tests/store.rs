@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use dynarust_core::{
@@ -84,6 +84,7 @@ pub(super) struct TestStore {
     contents: Mutex<Contents>,
     publisher: Mutex<Option<watch::Sender<Seq>>>,
     published: watch::Receiver<Seq>,
+    feed_reads: AtomicUsize,
 }
 
 impl Contents {
@@ -141,6 +142,7 @@ impl TestStore {
             contents: Mutex::default(),
             publisher: Mutex::new(Some(publisher)),
             published,
+            feed_reads: AtomicUsize::new(0),
         })
     }
 
@@ -220,6 +222,11 @@ impl TestStore {
         self.publisher.lock().take();
     }
 
+    /// How often somebody read the feed.
+    pub(super) fn feed_reads(&self) -> usize {
+        self.feed_reads.load(Ordering::Relaxed)
+    }
+
     /// What a reader of the selection must end with.
     pub(super) fn live(&self, selection: &Selection) -> BTreeMap<RecordName, Bytes> {
         let contents = self.contents.lock();
@@ -291,6 +298,7 @@ impl Store for TestStore {
         records_max: usize,
         bytes_max: usize,
     ) -> BoxFuture<'_, Result<FeedPage, ReadError>> {
+        self.feed_reads.fetch_add(1, Ordering::Relaxed);
         self.between_others(move |contents| {
             if contents.unreadable {
                 return Err(ReadError::Base("out of order".into()));
