@@ -17,6 +17,10 @@ fix:
 test *arguments:
     cargo test --workspace {{ arguments }}
 
+# Fuzzes the front door for so many seconds.
+fuzz seconds="60":
+    DYNARUST_FUZZ_SECONDS={{ seconds }} cargo test --release -p dynarust-http fuzzing -- --nocapture
+
 # A node on the usual address.
 run *arguments:
     cargo run --release -- 127.0.0.1:6660 {{ arguments }}

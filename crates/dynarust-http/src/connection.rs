@@ -40,11 +40,8 @@ pub(crate) async fn serve(
     let guard = guard(stream, &surface);
     let verdict = guard.verdict();
     let service = service_fn(move |request| answer(&surface, &verdict, request));
-    let mut connection = std::pin::pin!(
-        http1::Builder::new()
-            .max_buf_size(BUFFER_BYTES_MAX)
-            .serve_connection(TokioIo::new(guard), service)
-    );
+    let mut connection =
+        std::pin::pin!(http1_builder().serve_connection(TokioIo::new(guard), service));
     let stop = async {
         // Fails where nobody can stop us any more: then so be it.
         let _ = stopping.wait_for(|stopping| *stopping).await;
@@ -69,7 +66,7 @@ pub(crate) async fn turn_away(stream: TcpStream, surface: Arc<Surface>) {
         let detail = "more connections than this node takes on: try again later, and keep few";
         surface.refuse(Problem::new(Code::Overloaded, detail).closing_connection())
     });
-    let connection = http1::Builder::new().serve_connection(io, service);
+    let connection = http1_builder().serve_connection(io, service);
     // However it ends, it is closed.
     let _ = timeout(TURNED_AWAY_PATIENCE, connection).await;
 }
@@ -81,9 +78,16 @@ fn guard(stream: TcpStream, surface: &Surface) -> Guard<StallLimit<TcpStream>> {
     Guard::new(stream, Arc::clone(counts))
 }
 
+/// hyper as it stands behind the guard.
+pub(crate) fn http1_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(BUFFER_BYTES_MAX);
+    builder
+}
+
 /// The answer to a request, or to what stands for one that the guard refused. The guard hears what
 /// becomes of an upgrade.
-fn answer(
+pub(crate) fn answer(
     surface: &Surface,
     verdict: &Arc<Verdict>,
     request: Request<Incoming>,

@@ -59,6 +59,9 @@ mod ttl;
 mod wire;
 
 #[cfg(test)]
+mod fuzzing;
+
+#[cfg(test)]
 #[path = "../../dynarust-node/src/store_in_memory.rs"]
 mod store_in_memory;
 

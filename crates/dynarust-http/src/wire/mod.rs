@@ -33,6 +33,9 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) mod reference;
+
 pub(crate) use fault::Fault;
 pub(crate) use guard::Guard;
 pub(crate) use verdict::Verdict;
