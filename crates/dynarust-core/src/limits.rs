@@ -162,6 +162,9 @@ pub const TOMBSTONE_AGE_SECONDS_DEFAULT: u64 = 24 * 60 * 60;
 /// The highest `--tombstone-age`; the lowest is a second.
 pub const TOMBSTONE_AGE_SECONDS_CEILING: u64 = 30 * 24 * 60 * 60;
 
+/// Tables whose figures one answer of `/stats` shows.
+pub const STATS_TABLES_MAX: usize = 1000;
+
 /// Bytes that a stream's cursor may have as text.
 pub const CURSOR_BYTES_MAX: usize = 4096;
 /// Keys, prefixes and tables on one stream.

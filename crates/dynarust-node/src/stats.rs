@@ -1,6 +1,7 @@
 //! What a node is and has done, in numbers.
 
-use dynarust_core::{NodeId, Seq};
+use dynarust_core::{NodeId, TableName};
+use dynarust_store::{ReadError, StoreStats, TableCount};
 
 use crate::Node;
 use crate::streams::StreamFigures;
@@ -12,22 +13,33 @@ pub struct NodeStats {
     pub id: NodeId,
     /// Where others reach it: host and port.
     pub address: String,
-    /// How many records it took in since its folder was made: the newest seq.
-    pub head: Seq,
     /// Its live streams.
     pub streams: StreamFigures,
+    /// What it remembers.
+    pub store: StoreStats,
 }
 
 impl Node {
     /// The node in numbers. Cheap: nothing is read from the disk.
     #[must_use]
     pub fn stats(&self) -> NodeStats {
-        let position = self.store.position();
         NodeStats {
-            id: position.node,
+            id: self.id(),
             address: self.address.clone(),
-            head: position.seq,
             streams: self.streams.figures(),
+            store: self.store.stats(),
         }
+    }
+
+    /// How much the tables behind `after` hold, at most so many of them, as of some moments ago.
+    ///
+    /// # Errors
+    /// [`ReadError::Base`].
+    pub async fn table_counts(
+        &self,
+        after: Option<TableName>,
+        tables_max: usize,
+    ) -> Result<Vec<TableCount>, ReadError> {
+        self.store.table_counts(after, tables_max).await
     }
 }

@@ -297,6 +297,7 @@ impl Store for LocalStore {
 
     fn stats(&self) -> StoreStats {
         let mut stats = self.shared.tally.stats();
+        stats.incarnation = self.incarnation;
         let recent = self.shared.recent.read();
         stats.head_seq = recent.head();
         stats.applied_seq = recent.applied();

@@ -10,6 +10,8 @@ use crate::base::Counts;
 /// The numbers of a store, each as of a moment that is not long ago.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StoreStats {
+    /// How many times the folder was started.
+    pub incarnation: u64,
     /// Records in the base that have a value.
     pub live_records: u64,
     /// Bytes of their keys and values.

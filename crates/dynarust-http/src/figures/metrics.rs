@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use dynarust_core::UnixMillis;
 use dynarust_node::streams::StreamFigures;
+use dynarust_store::StoreStats;
 use http::{HeaderValue, Response, StatusCode, Uri};
 
 use super::exposition::{Exposition, Kind};
@@ -29,7 +30,9 @@ pub(crate) async fn metrics(backend: Arc<Backend>, uri: Uri) -> Result<Response<
     push_node(&mut exposition, &backend);
     push_connections(&mut exposition, &backend.door.now());
     push_requests(&mut exposition, &backend.counts);
-    push_streams(&mut exposition, &backend.node.stats().streams);
+    let node = backend.node.stats();
+    push_streams(&mut exposition, &node.streams);
+    push_store(&mut exposition, &node.store);
     push_process(&mut exposition, &process);
     push_limits(&mut exposition, &backend);
     let text = exposition.into_text();
@@ -51,12 +54,6 @@ fn push_node(to: &mut Exposition, backend: &Backend) {
         Kind::Gauge,
         "When the node started, in Unix time.",
         seconds(backend.started),
-    );
-    to.single(
-        "dynarust_feed_head",
-        Kind::Gauge,
-        "The newest seq: how many records the data folder has taken in.",
-        stats.head,
     );
 }
 
@@ -176,6 +173,76 @@ fn push_streams(to: &mut Exposition, streams: &StreamFigures) {
     for (name, help, count) in counters {
         to.single(name, Kind::Counter, help, count);
     }
+}
+
+fn push_store(to: &mut Exposition, store: &StoreStats) {
+    let gauges = [
+        (
+            "dynarust_store_live_records",
+            "Records in the base that hold a value.",
+            store.live_records,
+        ),
+        ("dynarust_store_live_bytes", "Bytes of their keys and values.", store.live_bytes),
+        ("dynarust_store_tombstones", "Tombstones in the base.", store.tombstones),
+        (
+            "dynarust_store_expired_records",
+            "Expired records that are still in the base.",
+            store.expired,
+        ),
+        ("dynarust_store_head_seq", "How many records the folder has taken in.", store.head_seq),
+        (
+            "dynarust_store_applied_seq",
+            "The seq up to which everything is in the base.",
+            store.applied_seq,
+        ),
+        (
+            "dynarust_store_recent_bytes",
+            "Bytes of memory that hold what is not in the base yet.",
+            store.recent_bytes,
+        ),
+        (
+            "dynarust_store_segments_waiting",
+            "Segments of the journal that wait for the base.",
+            store.segments_waiting,
+        ),
+        ("dynarust_store_base_bytes", "Bytes of the base's file.", store.base_bytes),
+        ("dynarust_store_cache_records", "Records in the record cache.", store.cache_records),
+        ("dynarust_store_cache_bytes", "Bytes in the record cache.", store.cache_bytes),
+    ];
+    for (name, help, value) in gauges {
+        to.single(name, Kind::Gauge, help, value);
+    }
+    let counters = [
+        ("dynarust_store_groups_total", "Group commits.", store.groups),
+        ("dynarust_store_group_records_total", "Records in group commits.", store.group_records),
+        ("dynarust_store_syncs_total", "Syncs of the journal.", store.syncs),
+        (
+            "dynarust_store_applies_total",
+            "Transactions that brought records into the base.",
+            store.applies,
+        ),
+        (
+            "dynarust_store_cache_hits_total",
+            "Reads that found their record in the cache.",
+            store.cache_hits,
+        ),
+        ("dynarust_store_cache_misses_total", "Reads that did not.", store.cache_misses),
+    ];
+    for (name, help, value) in counters {
+        to.single(name, Kind::Counter, help, value);
+    }
+    to.single(
+        "dynarust_store_last_apply_seconds",
+        Kind::Gauge,
+        "How long the last transaction took that brought records into the base.",
+        store.last_apply.as_secs_f64(),
+    );
+    to.single(
+        "dynarust_incarnation",
+        Kind::Gauge,
+        "How many times the data folder was started.",
+        store.incarnation,
+    );
 }
 
 /// Under the names that every client library of Prometheus has for them.

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::UnixMillis;
+use dynarust_core::limits::STATS_TABLES_MAX;
+use dynarust_core::{TableName, UnixMillis};
+use dynarust_node::NodeStats;
 use dynarust_node::streams::StreamFigures;
+use dynarust_store::{StoreStats, TableCount};
 use http::{Response, StatusCode, Uri};
 use serde::Serialize;
 
@@ -24,9 +27,11 @@ use crate::response_body::Body;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct StatsText {
     node: NodeText,
+    tables: TablesText,
     connections: ConnectionsText,
     requests: RequestsText,
     streams: StreamsText,
+    store: StoreText,
     replication: ReplicationText,
     repair: RepairText,
     catch_up: CatchUpText,
@@ -43,8 +48,26 @@ pub(crate) struct NodeText {
     /// Unix milliseconds.
     started: UnixMillis,
     uptime_seconds: u64,
-    /// The newest seq: how many records the data folder has taken in.
-    head: u64,
+    /// How many times the data folder was started.
+    incarnation: u64,
+}
+
+/// What the tables hold, in the order of their names: as it was some moments ago.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct TablesText {
+    /// By table; those that hold nothing are left out.
+    counts: BTreeMap<String, TableText>,
+    /// There are more: give this as `tables_after` for the next of them.
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct TableText {
+    keys: u64,
+    /// Bytes of keys and values.
+    bytes: u64,
 }
 
 /// All but `open` and `held_heads_bytes` count since the node started.
@@ -116,6 +139,48 @@ pub(crate) struct StreamsText {
     merged: u64,
 }
 
+/// What the node remembers. Records and bytes in the base are as of some moments ago.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct StoreText {
+    live_records: u64,
+    /// Bytes of their keys and values.
+    live_bytes: u64,
+    tombstones: u64,
+    /// Records whose time is over, and that were not taken away yet.
+    expired: u64,
+    /// The newest seq: how many records the folder has taken in.
+    head: u64,
+    /// The seq up to which everything is in the base.
+    applied: u64,
+    /// Bytes of memory that hold what is not in the base yet.
+    recent_bytes: u64,
+    /// Segments of the journal that wait for the base.
+    segments_waiting: u64,
+    /// Bytes of the base's file.
+    base_bytes: u64,
+    /// Group commits since the start, and the records in them.
+    groups: u64,
+    group_records: u64,
+    /// Syncs of the journal since the start.
+    syncs: u64,
+    /// Transactions that brought records into the base, since the start.
+    applies: u64,
+    /// How long the last of them took.
+    last_apply_seconds: f64,
+    cache: CacheText,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct CacheText {
+    records: u64,
+    bytes: u64,
+    /// Reads that found their record in the cache, since the start.
+    hits: u64,
+    misses: u64,
+}
+
 /// How far other owners are behind. A node alone has none.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -152,13 +217,19 @@ pub(crate) struct ProcessText {
 }
 
 pub(crate) async fn stats(backend: Arc<Backend>, uri: Uri) -> Result<Response<Body>, Problem> {
-    Query::parse(uri.query())?.finish()?;
+    let mut query = Query::parse(uri.query())?;
+    let after = query.take("tables_after")?.map(|name| TableName::parse(&name)).transpose()?;
+    query.finish()?;
+    let tables = TablesText::read(&backend, after).await?;
     let process = Process::read().await;
+    let node = backend.node.stats();
     let text = StatsText {
-        node: NodeText::of(&backend),
+        node: NodeText::of(&backend, &node),
+        tables,
         connections: ConnectionsText::of(&backend.door.now()),
         requests: RequestsText::of(&backend.counts),
-        streams: StreamsText::of(&backend.node.stats().streams),
+        streams: StreamsText::of(&node.streams),
+        store: StoreText::of(&node.store),
         replication: ReplicationText { lag_records: 0, lag_seconds: 0.0 },
         repair: RepairText { partitions_compared: 0, records_sent: 0, records_received: 0 },
         catch_up: CatchUpText { partitions_waiting: 0, records_received: 0 },
@@ -174,15 +245,53 @@ pub(crate) async fn stats(backend: Arc<Backend>, uri: Uri) -> Result<Response<Bo
 }
 
 impl NodeText {
-    fn of(backend: &Backend) -> Self {
-        let stats = backend.node.stats();
+    fn of(backend: &Backend, node: &NodeStats) -> Self {
         Self {
-            id: stats.id.to_string(),
-            address: stats.address,
+            id: node.id.to_string(),
+            address: node.address.clone(),
             version: env!("CARGO_PKG_VERSION"),
             started: backend.started,
             uptime_seconds: backend.node.now().saturating_sub(backend.started) / 1000,
-            head: stats.head,
+            incarnation: node.store.incarnation,
+        }
+    }
+}
+
+impl TablesText {
+    async fn read(backend: &Backend, after: Option<TableName>) -> Result<Self, Problem> {
+        let counts = backend.node.table_counts(after, STATS_TABLES_MAX).await?;
+        let full = counts.len() == STATS_TABLES_MAX;
+        let next = counts.last().filter(|_| full).map(|last| last.table.to_string());
+        let text = |count: TableCount| {
+            (count.table.to_string(), TableText { keys: count.records, bytes: count.bytes })
+        };
+        Ok(Self { counts: counts.into_iter().map(text).collect(), next })
+    }
+}
+
+impl StoreText {
+    fn of(stats: &StoreStats) -> Self {
+        Self {
+            live_records: stats.live_records,
+            live_bytes: stats.live_bytes,
+            tombstones: stats.tombstones,
+            expired: stats.expired,
+            head: stats.head_seq,
+            applied: stats.applied_seq,
+            recent_bytes: stats.recent_bytes,
+            segments_waiting: stats.segments_waiting,
+            base_bytes: stats.base_bytes,
+            groups: stats.groups,
+            group_records: stats.group_records,
+            syncs: stats.syncs,
+            applies: stats.applies,
+            last_apply_seconds: seconds(stats.last_apply),
+            cache: CacheText {
+                records: stats.cache_records,
+                bytes: stats.cache_bytes,
+                hits: stats.cache_hits,
+                misses: stats.cache_misses,
+            },
         }
     }
 }

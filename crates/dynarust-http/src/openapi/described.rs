@@ -288,11 +288,12 @@ fn node(operation: Operation) -> Described {
             JSON,
             schema("Membership"),
         ),
-        Operation::Stats => described(
-            "The node in numbers",
-            "Members may be added; none goes away.",
-        )
-        .well("The figures.", JSON, schema("Stats")),
+        Operation::Stats => {
+            described("The node in numbers", "Members may be added; none goes away.")
+                .takes(&["tables_after"])
+                .may_tell(&[Code::InvalidTable, Code::BaseDamaged])
+                .well("The figures.", JSON, schema("Stats"))
+        }
         Operation::Metrics => described(
             "The node in numbers, for Prometheus",
             "Prometheus' text format, version 0.0.4.",

@@ -98,6 +98,10 @@ pub(super) fn parameters() -> Map<String, Value> {
                 json!({ "type": "string", "pattern": TTL, "examples": ["90s"] }),
             ),
         ),
+        (
+            "tables_after",
+            query("tables_after", "Only tables behind this one, as `tables.next` told.", table()),
+        ),
         ("state", query("state", "Whether the present state comes first.", flag(true))),
         (
             "last_event_id",

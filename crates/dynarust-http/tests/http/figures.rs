@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use dynarust_core::limits::STATS_TABLES_MAX;
+use serde_json::{Value, json};
 
 use crate::client::JSON;
 use crate::door::{Door, VALUE_BYTES_MAX};
@@ -140,6 +141,46 @@ async fn every_limit_is_shown_as_it_was_set() {
         let shown = metrics[&format!("dynarust_limit{{name=\"{name}\"}}")];
         assert_eq!(shown, value.as_f64().unwrap(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn tables_are_told_in_parts() {
+    let door = Door::open().await;
+    let mut client = door.client().await;
+    for at in 0..=STATS_TABLES_MAX {
+        client.put(&format!("/t{at:04}/key/k"), "[1]").await;
+    }
+    client.put("/t0000/key/long", "1").await;
+    let first = stats(&door).await["tables"].clone();
+    let counts = first["counts"].as_object().unwrap();
+    assert_eq!(counts.len(), STATS_TABLES_MAX);
+    assert_eq!(counts["t0000"], json!({ "keys": 2, "bytes": 9 }));
+    assert_eq!(first["next"], "t0999");
+    let rest = client.ask("GET", "/stats?tables_after=t0999", &[], "").await.json();
+    assert_eq!(
+        rest["tables"],
+        json!({ "counts": { "t1000": { "keys": 1, "bytes": 4 } }, "next": null })
+    );
+    client.ask("GET", "/stats?tables_after=_t", &[], "").await.assert_problem(400, "invalid_table");
+}
+
+#[tokio::test]
+async fn the_store_is_told() {
+    let door = Door::open().await;
+    door.put("/t/key/k", "1").await;
+    let stats = stats(&door).await;
+    let metrics = metrics(&door).await;
+    let expected = door.node.stats().store;
+    let pairs = [
+        ("head", "dynarust_store_head_seq", expected.head_seq),
+        ("live_records", "dynarust_store_live_records", expected.live_records),
+        ("base_bytes", "dynarust_store_base_bytes", expected.base_bytes),
+        ("syncs", "dynarust_store_syncs_total", expected.syncs),
+    ];
+    for (member, family, value) in pairs {
+        assert_eq!((&stats["store"][member], metrics[family]), (&value.into(), value as f64));
+    }
+    assert_eq!(stats["node"]["incarnation"], expected.incarnation);
 }
 
 #[tokio::test]
