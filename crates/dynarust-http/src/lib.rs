@@ -38,6 +38,7 @@ mod door_counts;
 mod figures;
 mod front_door;
 mod guarantees;
+mod idempotency;
 mod json;
 mod latencies;
 mod live;
