@@ -77,6 +77,14 @@ impl Requests {
         text
     }
 
+    /// A GET of an address of the node's own.
+    pub(crate) fn of_the_node(&mut self, path: &str) -> &[u8] {
+        let Requests { host, text, .. } = self;
+        text.clear();
+        push(text, format_args!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        text
+    }
+
     /// A request with a body, and with headers of which each ends its line.
     pub(crate) fn with_body(
         &mut self,

@@ -47,7 +47,7 @@ impl Run {
         let mut dice = SmallRng::seed_from_u64(number as u64);
         let pace = Pace::new(self.began, self.asked.rate, number, self.asked.target.connections);
         let mut pace = pace.map_err(BenchError::System)?;
-        while !self.is_over() {
+        while pace.next() < self.end {
             work.connections += 1;
             self.client(&mut pace, &mut dice, &mut work).await?;
         }

@@ -14,12 +14,15 @@ pub(super) enum Operation {
     PutRelaxed,
     PutForSeconds,
     PutIfAbsent,
+    PutWithIdempotencyKey,
     Delete,
     MergePatch,
     JsonPatch,
+    Batch,
     MultiGet,
     Keys,
     Store,
+    Metrics,
     Mistake,
 }
 
@@ -27,18 +30,21 @@ pub(super) enum Operation {
 const MANY: usize = 50;
 
 impl Operation {
-    pub(super) const ALL: [Operation; 12] = [
+    pub(super) const ALL: [Operation; 15] = [
         Self::Get,
         Self::Put,
         Self::PutRelaxed,
         Self::PutForSeconds,
         Self::PutIfAbsent,
+        Self::PutWithIdempotencyKey,
         Self::Delete,
         Self::MergePatch,
         Self::JsonPatch,
+        Self::Batch,
         Self::MultiGet,
         Self::Keys,
         Self::Store,
+        Self::Metrics,
         Self::Mistake,
     ];
 
@@ -46,16 +52,19 @@ impl Operation {
     pub(super) fn draw(dice: &mut SmallRng) -> Operation {
         match dice.random_range(0..100) {
             0..30 => Self::Get,
-            30..50 => Self::Put,
-            50..65 => Self::PutRelaxed,
-            65..70 => Self::PutForSeconds,
-            70..73 => Self::PutIfAbsent,
-            73..80 => Self::Delete,
-            80..86 => Self::MergePatch,
-            86..90 => Self::JsonPatch,
+            30..46 => Self::Put,
+            46..60 => Self::PutRelaxed,
+            60..65 => Self::PutForSeconds,
+            65..68 => Self::PutIfAbsent,
+            68..72 => Self::PutWithIdempotencyKey,
+            72..79 => Self::Delete,
+            79..85 => Self::MergePatch,
+            85..89 => Self::JsonPatch,
+            89..90 => Self::Batch,
             90..93 => Self::MultiGet,
             93..95 => Self::Keys,
             95..97 => Self::Store,
+            97..98 => Self::Metrics,
             _ => Self::Mistake,
         }
     }
@@ -67,12 +76,15 @@ impl Operation {
             Self::PutRelaxed => "put, relaxed",
             Self::PutForSeconds => "put with ttl",
             Self::PutIfAbsent => "put if absent",
+            Self::PutWithIdempotencyKey => "put with idempotency key",
             Self::Delete => "delete",
             Self::MergePatch => "merge patch",
             Self::JsonPatch => "JSON patch",
+            Self::Batch => "batch",
             Self::MultiGet => "multi-get",
             Self::Keys => "keys",
             Self::Store => "store",
+            Self::Metrics => "metrics",
             Self::Mistake => "mistake",
         }
     }
@@ -85,8 +97,15 @@ impl Operation {
             Self::JsonPatch => matches!(status, 200 | 404 | 409),
             Self::PutIfAbsent => matches!(status, 200 | 412),
             Self::Mistake => status == 400,
-            Self::Put | Self::PutRelaxed | Self::PutForSeconds => status == 200,
-            Self::MultiGet | Self::Keys | Self::Store => status == 200,
+            Self::Put
+            | Self::PutRelaxed
+            | Self::PutForSeconds
+            | Self::PutWithIdempotencyKey
+            | Self::Batch
+            | Self::MultiGet
+            | Self::Keys
+            | Self::Store
+            | Self::Metrics => status == 200,
         }
     }
 
@@ -117,6 +136,10 @@ impl Operation {
             Self::PutIfAbsent => {
                 requests.with_body("PUT", &path, json, "If-None-Match: *\r\n", &put(dice))
             }
+            Self::PutWithIdempotencyKey => {
+                let header = format!("Idempotency-Key: {:032x}\r\n", dice.random::<u128>());
+                requests.with_body("PUT", &path, json, &header, &put(dice))
+            }
             Self::MergePatch => {
                 let patch = format!(r#"{{"count":{record},"extra":null}}"#).into_bytes();
                 requests.with_body("PATCH", &path, "application/merge-patch+json", "", &patch)
@@ -125,6 +148,8 @@ impl Operation {
                 let patch = br#"[{"op":"replace","path":"/count","value":-1}]"#;
                 requests.with_body("PATCH", &path, "application/json-patch+json", "", patch)
             }
+            Self::Batch => requests.with_body("POST", "batch", json, "", &batch(records, dice)),
+            Self::Metrics => requests.of_the_node("/metrics"),
             Self::MultiGet => {
                 let keys = (0..MANY).map(|_| format!("\"{}\"", key(dice.random_range(0..records))));
                 let keys = format!("[{}]", keys.collect::<Vec<_>>().join(","));
@@ -140,5 +165,26 @@ fn put(dice: &mut SmallRng) -> Vec<u8> {
     let mut body = br#"{"value":{"count":0,"extra":true,"text":"#.to_vec();
     lorem::push_text(dice, &mut body);
     body.extend_from_slice(b"}}");
+    body
+}
+
+/// Writes and deletes, in turns.
+fn batch(records: usize, dice: &mut SmallRng) -> Vec<u8> {
+    let mut body = vec![b'['];
+    for number in 0..MANY {
+        let key = key(dice.random_range(0..records));
+        if number > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(format!("{{\"key\":\"{key}\",").as_bytes());
+        if number % 2 == 0 {
+            body.extend_from_slice(b"\"value\":{\"count\":0,\"text\":");
+            lorem::push_text(dice, &mut body);
+            body.extend_from_slice(b"}}");
+        } else {
+            body.extend_from_slice(b"\"deleted\":true}");
+        }
+    }
+    body.push(b']');
     body
 }

@@ -117,12 +117,26 @@ fn a_soak_in_short() {
     let words = ["soak", "--minutes=0.05", "--records=200", "--streams=20", "--rate=500"];
     let words = [&words[..], &["--pid", &pid, "--folder", &folder]].concat();
     let found = report(&launch.address().to_string(), &words);
-    for what in ["get", "put, sync", "delete", "merge patch", "JSON patch", "store", "mistake"] {
+    for what in [
+        "get",
+        "put, sync",
+        "delete",
+        "merge patch",
+        "JSON patch",
+        "batch",
+        "store",
+        "metrics",
+        "mistake",
+    ] {
         assert!(count(&found, what) > 0, "{what}: {found}");
     }
     for what in ["streams opened", "events", "connections opened"] {
         assert!(found["facts"][what].as_f64().unwrap() > 0.0, "{what}: {found}");
     }
+    let requests: u64 =
+        found["measured"].as_object().unwrap().keys().map(|what| count(&found, what)).sum();
+    let connections = found["facts"]["connections opened"].as_f64().unwrap();
+    assert!(connections <= requests as f64, "a connection is opened for a request: {found}");
     for what in ["memory in MB", "file handles", "disk in MB"] {
         let highest = &found["facts"][&format!("{what}, first minutes, highest")];
         assert!(highest.as_f64().unwrap() > 0.0, "{what}: {found}");
