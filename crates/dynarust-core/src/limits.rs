@@ -98,6 +98,23 @@ pub const MEMORY_WAIT_MILLIS_MAX: u64 = 5_000;
 pub const TURNED_AWAY_MAX: usize = 64;
 /// Milliseconds that such an answer may take.
 pub const TURNED_AWAY_MILLIS_MAX: u64 = 2_000;
+/// Requests and live streams at a time on one connection of HTTP/2.
+pub const HTTP2_STREAMS_MAX: u32 = 128;
+/// Bytes that a client may send ahead on one stream of HTTP/2.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 128 << 10;
+/// Bytes that a client may send ahead on one connection of HTTP/2.
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 512 << 10;
+/// Bytes of an answer that wait on one stream of HTTP/2.
+pub const HTTP2_SEND_BUFFER_BYTES: usize = 64 << 10;
+/// Streams of HTTP/2 that a client may open and reset before the node has seen them; more end the
+/// connection.
+pub const HTTP2_RESETS_WAITING_MAX: usize = 20;
+/// Streams of HTTP/2 that the node may have to reset for a client's errors; more end the connection.
+pub const HTTP2_ERROR_RESETS_MAX: usize = 64;
+/// Milliseconds of silence after which a client of HTTP/2 is asked whether it is there.
+pub const HTTP2_PING_MILLIS: u64 = 30_000;
+/// Milliseconds that it has for its answer.
+pub const HTTP2_PONG_MILLIS_MAX: u64 = 20_000;
 /// Open connections of one node; beyond them they are answered 503.
 pub const CONNECTIONS_MAX: usize = 110_000;
 /// Bytes of pages of `store` and `keys` that all connections together may hold in memory.
@@ -124,16 +141,6 @@ pub const CHUNK_RECORDS_MAX: usize = 1024;
 pub const GROUP_OPERATIONS_MAX: usize = 1024;
 /// Bytes that one sync of the journal may cover, one operation more at most.
 pub const GROUP_BYTES_MAX: usize = 2 << 20;
-/// Bytes in an idempotency key.
-pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
-/// Milliseconds for which a repeat of a request with an idempotency key is known.
-pub const ANSWERS_KEPT_MILLIS: u64 = 10 * 60 * 1000;
-/// Writes with an idempotency key that are remembered; beyond them those with a key are refused, until
-/// older ones have had their time.
-pub const ANSWERS_KEPT_MAX: usize = 1 << 20;
-/// Refused requests with an idempotency key that are remembered; beyond them the oldest goes.
-pub const REFUSALS_KEPT_MAX: usize = 16 << 10;
-
 /// Records that are marked as expired between two groups of clients' writes.
 pub const EXPIRIES_AT_A_TIME_MAX: usize = 256;
 /// Writes that may wait for the journal.
@@ -210,6 +217,8 @@ const _: () = {
     assert!(METHOD_BYTES_MAX + URI_BYTES_MAX + HEADER_NAME_BYTES_MAX < HEAD_BYTES_MAX);
     assert!(HEAD_BYTES_MAX < HELD_HEADS_BYTES_MAX);
     assert!(HEAD_MILLIS_MAX < IDLE_MILLIS_MAX);
+    assert!(HTTP2_PING_MILLIS + HTTP2_PONG_MILLIS_MAX < IDLE_MILLIS_MAX);
+    assert!(HTTP2_STREAM_WINDOW_BYTES < HTTP2_CONNECTION_WINDOW_BYTES);
     assert!(READS_AT_A_TIME_MAX < READS_WAITING_MAX);
     assert!(STREAMS_MAX < CONNECTIONS_MAX);
 };

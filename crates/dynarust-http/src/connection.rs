@@ -1,28 +1,33 @@
-//! One connection: hyper's HTTP/1.1 behind the guard, with our limits.
+//! One connection: hyper's HTTP/1.1 or HTTP/2 behind the guard, with our limits.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, pending};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dynarust_core::limits::{HEAD_BYTES_MAX, STALL_MILLIS_MAX, TURNED_AWAY_MILLIS_MAX};
 use futures_util::future::Either;
-use http::header::UPGRADE;
-use http::{Request, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, UPGRADE};
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::door_counts::DoorCounts;
+use crate::http2::{self, Streams};
 use crate::problem::{Code, Problem};
 use crate::response_body::Body;
 use crate::socket;
 use crate::stall_limit::StallLimit;
 use crate::surface::Surface;
-use crate::wire::{Guard, Verdict};
+use crate::wire::{Guard, Protocol, Verdict};
 
 /// How long a client may take nothing of what waits for it.
 const STALL_PATIENCE: Duration = Duration::from_millis(STALL_MILLIS_MAX);
@@ -30,7 +35,7 @@ const TURNED_AWAY_PATIENCE: Duration = Duration::from_millis(TURNED_AWAY_MILLIS_
 /// A head that the guard passes always fits hyper's buffer.
 const BUFFER_BYTES_MAX: usize = 2 * HEAD_BYTES_MAX;
 
-/// Serves the connection to its end. Once `stopping` is true, it ends behind the request that runs.
+/// Serves the connection to its end. Once `stopping` is true, it ends behind the requests that run.
 pub(crate) async fn serve(
     stream: TcpStream,
     surface: Arc<Surface>,
@@ -39,18 +44,70 @@ pub(crate) async fn serve(
     let _open = surface.door().open();
     let guard = guard(stream, &surface);
     let verdict = guard.verdict();
+    let counts = Arc::clone(surface.door());
     let service = service_fn(move |request| answer(&surface, &verdict, request));
-    let mut connection =
-        std::pin::pin!(http1_builder().serve_connection(TokioIo::new(guard), service));
     let stop = async {
         // Fails where nobody can stop us any more: then so be it.
         let _ = stopping.wait_for(|stopping| *stopping).await;
     };
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    converse(guard, service, counts, stop).await;
+}
+
+/// Answers requests, whatever they are, with 503.
+pub(crate) async fn turn_away(stream: TcpStream, surface: Arc<Surface>) {
+    surface.door().count_turned_away();
+    let guard = guard(stream, &surface);
+    let counts = Arc::clone(surface.door());
+    let service = service_fn(move |_: Request<Incoming>| {
+        let detail = "more connections than this node takes on: try again later, and keep few";
+        surface.refuse(Problem::new(Code::Overloaded, detail).closing_connection())
+    });
+    // However it ends, it is closed.
+    let conversation = converse(guard, service, counts, pending());
+    let _ = timeout(TURNED_AWAY_PATIENCE, conversation).await;
+}
+
+/// Speaks what the client speaks, to the end. Once `stop` has come, it ends behind the requests that
+/// run.
+pub(crate) async fn converse<S, A, F>(
+    mut guard: Guard<S>,
+    service: A,
+    counts: Arc<DoorCounts>,
+    stop: impl Future<Output = ()>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future = F>,
+    F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+{
+    let mut stop = pin!(stop);
+    let protocol = tokio::select! {
+        protocol = guard.protocol() => protocol,
+        () = stop.as_mut() => return,
+    };
+    let ended = match protocol {
+        None => return,
+        Some(Protocol::Http1) => {
+            let mut connection =
+                pin!(http1_builder().serve_connection(TokioIo::new(guard), service));
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = stop => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        }
+        Some(Protocol::Http2) => {
+            let streams = Streams::new(counts);
+            let builder = http2::builder(&streams);
+            let mut connection = pin!(builder.serve_connection(TokioIo::new(guard), service));
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = either(stop, streams.idle()) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
         }
     };
     if let Err(error) = ended {
@@ -58,17 +115,11 @@ pub(crate) async fn serve(
     }
 }
 
-/// Answers one request, whatever it is, with 503.
-pub(crate) async fn turn_away(stream: TcpStream, surface: Arc<Surface>) {
-    surface.door().count_turned_away();
-    let io = TokioIo::new(guard(stream, &surface));
-    let service = service_fn(move |_: Request<Incoming>| {
-        let detail = "more connections than this node takes on: try again later, and keep few";
-        surface.refuse(Problem::new(Code::Overloaded, detail).closing_connection())
-    });
-    let connection = http1_builder().serve_connection(io, service);
-    // However it ends, it is closed.
-    let _ = timeout(TURNED_AWAY_PATIENCE, connection).await;
+async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
+    tokio::select! {
+        () = one => {}
+        () = other => {}
+    }
 }
 
 fn guard(stream: TcpStream, surface: &Surface) -> Guard<StallLimit<TcpStream>> {
@@ -79,7 +130,7 @@ fn guard(stream: TcpStream, surface: &Surface) -> Guard<StallLimit<TcpStream>> {
 }
 
 /// hyper as it stands behind the guard.
-pub(crate) fn http1_builder() -> http1::Builder {
+fn http1_builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.max_buf_size(BUFFER_BYTES_MAX);
     builder
@@ -96,15 +147,28 @@ pub(crate) fn answer(
         return Either::Left(surface.refuse(fault.into()));
     }
     let asks = verdict.awaits_decision() && request.headers().contains_key(UPGRADE);
+    let without_body = request.version() == Version::HTTP_2 && request.method() == Method::HEAD;
     let answer = surface.answer(request);
-    if !asks {
+    if !asks && !without_body {
         return Either::Left(answer);
     }
     let verdict = Arc::clone(verdict);
     Either::Right(Box::pin(async move {
-        let answer = answer.await;
-        let upgraded = |it: &Response<Body>| it.status() == StatusCode::SWITCHING_PROTOCOLS;
-        verdict.decide(answer.as_ref().is_ok_and(upgraded));
-        answer
+        let Ok(mut answer) = answer.await;
+        if asks {
+            verdict.decide(answer.status() == StatusCode::SWITCHING_PROTOCOLS);
+        }
+        if without_body {
+            leave_out_body(&mut answer);
+        }
+        Ok(answer)
     }))
+}
+
+/// hyper sees to it in HTTP/1 only.
+fn leave_out_body(answer: &mut Response<Body>) {
+    let body = std::mem::replace(answer.body_mut(), Body::empty());
+    if let Some(bytes) = body.size_hint().exact().filter(|bytes| *bytes > 0) {
+        answer.headers_mut().insert(CONTENT_LENGTH, bytes.into());
+    }
 }

@@ -12,7 +12,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `front_door`, `door_counts` | the listening socket, its connections, their end |
-//! | `connection`, `socket`, `stall_limit` | one connection: hyper and its limits |
+//! | `connection`, `http2`, `socket`, `stall_limit` | one connection: hyper and its limits |
 //! | `wire` | what RFC 9112 forbids, refused before hyper sees it |
 //! | `address`, `operation` | **every route of the API**, and its name |
 //! | `surface` | from a request to who answers it |
@@ -38,7 +38,7 @@ mod door_counts;
 mod figures;
 mod front_door;
 mod guarantees;
-mod idempotency;
+mod http2;
 mod json;
 mod latencies;
 mod live;

@@ -28,6 +28,7 @@ use crate::problem::{Code, Problem};
 use crate::record;
 use crate::response_body::Body;
 use crate::table;
+use crate::wire::is_host_and_port;
 
 /// Answers requests.
 pub(crate) struct Surface {
@@ -154,12 +155,23 @@ fn check(request: &Request<Incoming>) -> Result<(), Problem> {
         let detail = format!("an address has at most {URI_BYTES_MAX} bytes");
         return Err(Problem::new(Code::UriTooLong, detail));
     }
-    // hyper leaves this to the application (RFC 9112 section 3.2).
-    let hosts = request.headers().get_all(HOST).iter().count();
-    let needed = usize::from(request.version() == Version::HTTP_11);
-    if hosts < needed || hosts > 1 {
-        let detail = "a request has one `Host` header";
-        return Err(Problem::new(Code::InvalidRequest, detail));
-    }
-    Ok(())
+    // The guard has seen to it for HTTP/1.
+    if request.version() == Version::HTTP_2 { check_authority(request) } else { Ok(()) }
+}
+
+/// In HTTP/2 `:authority` stands for `Host` (RFC 9113 section 8.3.1).
+fn check_authority(request: &Request<Incoming>) -> Result<(), Problem> {
+    let mut hosts = request.headers().get_all(HOST).iter().map(HeaderValue::as_bytes);
+    let authority = request.uri().authority().map(|it| it.as_str().as_bytes());
+    let sound = match (authority, hosts.next(), hosts.next()) {
+        (Some(authority), None, None) => is_host_and_port(authority),
+        (Some(authority), Some(host), None) => {
+            is_host_and_port(authority) && authority.eq_ignore_ascii_case(host)
+        }
+        (None, Some(host), None) => is_host_and_port(host),
+        _ => false,
+    };
+    let detail =
+        "a request has one `:authority`, a host and perhaps a port; a `Host` says the same";
+    sound.then_some(()).ok_or(Problem::new(Code::InvalidRequest, detail))
 }

@@ -70,13 +70,6 @@ impl Described {
                 "If-Match" => {
                     self.problems.extend([Code::InvalidCondition, Code::VersionMismatch]);
                 }
-                "Idempotency-Key" => {
-                    self.problems.extend([
-                        Code::InvalidIdempotencyKey,
-                        Code::RequestInProgress,
-                        Code::IdempotencyKeyReused,
-                    ]);
-                }
                 _ => {}
             }
         }
@@ -137,7 +130,7 @@ pub(super) fn described(operation: Operation) -> Option<Described> {
 fn record(operation: Operation) -> Described {
     let written = |described: Described, text| {
         described
-            .takes(&["consistency", "durability", "If-Match", "If-None-Match", "Idempotency-Key"])
+            .takes(&["consistency", "durability", "If-Match", "If-None-Match"])
             .answers(
                 StatusCode::OK,
                 text,
@@ -229,7 +222,7 @@ fn table(operation: Operation) -> Described {
             "Each item by itself, in order, and each with its own answer; all of it is no transaction. What \
              `list_records` gives as lines can be written as it is.",
         )
-        .takes(&["table", "consistency", "durability", "Idempotency-Key"])
+        .takes(&["table", "consistency", "durability"])
         .reads_body(JSON, schema("BatchItems"))
         .reads_body(NDJSON, schema("Lines"))
         .answers(

@@ -170,6 +170,11 @@ impl Framer {
         }
     }
 
+    /// Everything passes from here on.
+    pub(crate) fn go_around(&mut self) {
+        self.place = Place::Around;
+    }
+
     /// Nothing passes from here on.
     pub(crate) fn refuse(&mut self) {
         self.place = Place::Refused;

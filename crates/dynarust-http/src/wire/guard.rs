@@ -1,5 +1,6 @@
 //! The guard: a socket of which only sound requests are read. See the folder's header.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,6 +23,10 @@ use crate::door_counts::DoorCounts;
 const HEAD_PATIENCE: Duration = Duration::from_millis(HEAD_MILLIS_MAX);
 const IDLE_PATIENCE: Duration = Duration::from_millis(IDLE_MILLIS_MAX);
 const LINGER_PATIENCE: Duration = Duration::from_millis(LINGER_MILLIS_MAX);
+/// What a client says first who knows that we speak HTTP/2 (RFC 9113 section 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Bytes that are read at a time until one can tell what a client speaks.
+const FIRST_BYTES: usize = 1024;
 /// Bytes that are thrown away at a time.
 const DISCARDED_BYTES: usize = 4096;
 
@@ -46,6 +51,14 @@ pub(crate) struct Guard<S> {
     writing: bool,
     idle_end: Instant,
     closing: Option<Closing>,
+}
+
+/// What a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    /// Which needs no guard: its frames have one meaning, and hyper refuses the others.
+    Http2,
 }
 
 /// A connection that is shut down on our side, and is read on for a while, so that the answer arrives:
@@ -78,6 +91,47 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
     /// What the service of this connection asks and tells.
     pub(crate) fn verdict(&self) -> Arc<Verdict> {
         Arc::clone(&self.verdict)
+    }
+
+    /// What the client speaks, told by its first bytes; `None` where it has gone or stays silent. No
+    /// request is read before, and a client that says nothing costs little memory.
+    pub(crate) async fn protocol(&mut self) -> Option<Protocol> {
+        poll_fn(|context| self.poll_protocol(context)).await
+    }
+
+    fn poll_protocol(&mut self, context: &mut Context<'_>) -> Poll<Option<Protocol>> {
+        let mut scratch = [0; FIRST_BYTES];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(None),
+                Poll::Pending if !self.is_out_of_patience(context) => return Poll::Pending,
+                Poll::Pending if self.held.is_empty() => {
+                    self.counts.count_idle();
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => {
+                    self.refuse(Fault::TooSlow);
+                    return Poll::Ready(Some(Protocol::Http1));
+                }
+            }
+            if self.held.push(buffer.filled()).is_err() {
+                self.refuse(Fault::Crowded);
+                return Poll::Ready(Some(Protocol::Http1));
+            }
+            let said = self.held.bytes();
+            if said.starts_with(HTTP2_PREFACE) {
+                self.framer.go_around();
+                self.look_at_held();
+                return Poll::Ready(Some(Protocol::Http2));
+            }
+            if !HTTP2_PREFACE.starts_with(said) {
+                self.look_at_held();
+                return Poll::Ready(Some(Protocol::Http1));
+            }
+            self.head_end.get_or_insert_with(|| Instant::now() + HEAD_PATIENCE);
+        }
     }
 
     /// Looks at what was read: the last bytes of `buffer`, from `before` on. What may not go on yet

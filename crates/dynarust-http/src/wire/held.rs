@@ -34,6 +34,10 @@ impl Held {
     }
 
     pub(super) fn push(&mut self, more: &[u8]) -> Result<(), Full> {
+        // The usual case: what all share is left alone.
+        if more.is_empty() {
+            return Ok(());
+        }
         let before = self.all.fetch_add(more.len(), Ordering::Relaxed);
         if before.saturating_add(more.len()) > HELD_HEADS_BYTES_MAX {
             self.all.fetch_sub(more.len(), Ordering::Relaxed);

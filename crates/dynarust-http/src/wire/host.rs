@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use super::byte_class::HOST;
 
 /// Whether this is a host that is not empty, perhaps with a port.
-pub(super) fn is_host_and_port(text: &[u8]) -> bool {
+pub(crate) fn is_host_and_port(text: &[u8]) -> bool {
     split(text).is_some_and(|(host, port)| is_host(host) && port.is_none_or(is_port))
 }
 

@@ -1,4 +1,4 @@
-//! What comes over a connection, byte by byte, before hyper sees it.
+//! What comes over a connection, byte by byte, before hyper sees it. HTTP/2 passes: its frames have one meaning.
 //!
 //! hyper lets a good part of what RFC 9112 calls ambiguous pass: two equal lengths, a length beside
 //! `chunked`, bare line feeds. Where two programs read such a request differently, one client's
@@ -37,5 +37,6 @@ mod tests;
 pub(crate) mod reference;
 
 pub(crate) use fault::Fault;
-pub(crate) use guard::Guard;
+pub(crate) use guard::{Guard, Protocol};
+pub(crate) use host::is_host_and_port;
 pub(crate) use verdict::Verdict;

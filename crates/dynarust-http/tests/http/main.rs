@@ -10,6 +10,7 @@ mod client;
 mod closing;
 mod door;
 mod figures;
+mod http2;
 mod json_vectors;
 mod live;
 mod node_state;
@@ -17,7 +18,6 @@ mod overload;
 mod patches;
 mod records;
 mod requests;
-mod retries;
 mod rfc9112;
 mod tables;
 

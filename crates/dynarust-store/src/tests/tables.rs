@@ -34,7 +34,6 @@ fn write(table: &str, key: &str, change: Change) -> Write {
         change,
         condition: Condition::default(),
         durability: Durability::Relaxed,
-        request: None,
     }
 }
 

@@ -32,7 +32,6 @@ async fn storm(store: Arc<LocalStore>, writer: usize) {
             change,
             condition: Condition::default(),
             durability: Durability::Relaxed,
-            request: None,
         };
         store.write(write).await.unwrap();
     }
