@@ -12,6 +12,7 @@
 //! | [`condition`] | whether a conditional write may go on |
 //! | [`patch`] | what a patch makes of a value |
 //! | [`json_text`] | where the parts of a JSON text are |
+//! | [`request_key`] | by what a repeat of a request is known |
 //! | [`name`] | which tables and keys exist |
 //! | [`partition`] | where a record belongs |
 //! | [`digest`] | whether two copies of a partition are equal |
@@ -33,6 +34,7 @@ pub mod partition;
 pub mod patch;
 pub mod range;
 pub mod record;
+pub mod request_key;
 pub mod selection;
 pub mod time_span;
 pub mod version;
@@ -46,6 +48,7 @@ pub use partition::Partition;
 pub use patch::{Patch, PatchError, PatchForm};
 pub use range::KeyRange;
 pub use record::{Record, Stored};
+pub use request_key::RequestKey;
 pub use selection::{Selection, Selector};
 pub use version::{NodeId, Version};
 

@@ -141,6 +141,16 @@ pub const CHUNK_RECORDS_MAX: usize = 1024;
 pub const GROUP_OPERATIONS_MAX: usize = 1024;
 /// Bytes that one sync of the journal may cover, one operation more at most.
 pub const GROUP_BYTES_MAX: usize = 2 << 20;
+/// Bytes in an idempotency key.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// Milliseconds for which a repeat of a request with an idempotency key is known.
+pub const ANSWERS_KEPT_MILLIS: u64 = 10 * 60 * 1000;
+/// Writes with an idempotency key that are remembered; beyond them those with a key are refused, until
+/// older ones have had their time.
+pub const ANSWERS_KEPT_MAX: usize = 1 << 20;
+/// Refused requests with an idempotency key that are remembered; beyond them the oldest goes.
+pub const REFUSALS_KEPT_MAX: usize = 16 << 10;
+
 /// Records that are marked as expired between two groups of clients' writes.
 pub const EXPIRIES_AT_A_TIME_MAX: usize = 256;
 /// Writes that may wait for the journal.

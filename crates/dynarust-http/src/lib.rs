@@ -39,6 +39,7 @@ mod figures;
 mod front_door;
 mod guarantees;
 mod http2;
+mod idempotency;
 mod json;
 mod latencies;
 mod live;

@@ -47,6 +47,7 @@ codes! {
     InvalidKey = BAD_REQUEST "invalid_key",
     InvalidParameter = BAD_REQUEST "invalid_parameter",
     InvalidCondition = BAD_REQUEST "invalid_condition",
+    InvalidIdempotencyKey = BAD_REQUEST "invalid_idempotency_key",
     InvalidJson = BAD_REQUEST "invalid_json",
     InvalidBody = BAD_REQUEST "invalid_body",
     InvalidPatch = BAD_REQUEST "invalid_patch",
@@ -55,12 +56,14 @@ codes! {
     KeyNotFound = NOT_FOUND "key_not_found",
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed",
     RequestTimeout = REQUEST_TIMEOUT "request_timeout",
+    RequestInProgress = CONFLICT "request_in_progress",
     PatchFailed = CONFLICT "patch_failed",
     VersionMismatch = PRECONDITION_FAILED "version_mismatch",
     ValueTooLarge = PAYLOAD_TOO_LARGE "value_too_large",
     BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large",
     UriTooLong = URI_TOO_LONG "uri_too_long",
     HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE "head_too_large",
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY "idempotency_key_reused",
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type",
     CorruptRecord = INTERNAL_SERVER_ERROR "corrupt_record",
     BaseDamaged = INTERNAL_SERVER_ERROR "base_damaged",
@@ -240,6 +243,8 @@ impl From<RefusedWrite> for Problem {
         match refused {
             RefusedWrite::VersionMismatch { current } => Self::version_mismatch(current),
             RefusedWrite::Absent => Self::key_not_found(),
+            RefusedWrite::InProgress => Self::new(Code::RequestInProgress, refused.to_string()),
+            RefusedWrite::KeyReused => Self::new(Code::IdempotencyKeyReused, refused.to_string()),
             RefusedWrite::Store(error) => error.into(),
         }
     }

@@ -33,6 +33,11 @@ impl Ttl {
         }
     }
 
+    /// The same for each way to write it.
+    pub(crate) fn to_bytes(self) -> [u8; 8] {
+        self.seconds.to_le_bytes()
+    }
+
     /// When a record expires that is written now.
     pub(crate) fn expiry(self, now: UnixMillis) -> UnixMillis {
         now.saturating_add(self.seconds * 1000)

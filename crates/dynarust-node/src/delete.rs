@@ -1,6 +1,6 @@
 //! DELETE: a key becomes absent.
 
-use dynarust_core::{Condition, RecordName, Version};
+use dynarust_core::{Condition, RecordName, RequestKey, Version};
 use dynarust_store::{Change, Durability, Write};
 
 use crate::{Node, RefusedWrite};
@@ -14,6 +14,8 @@ pub struct Delete {
     pub condition: Condition,
     /// When it counts as done.
     pub durability: Durability,
+    /// By what a repeat of it is known.
+    pub request: Option<RequestKey>,
 }
 
 impl Node {
@@ -32,6 +34,7 @@ impl Node {
             change: Change::Delete,
             condition: delete.condition,
             durability: delete.durability,
+            request: delete.request,
         })
     }
 }

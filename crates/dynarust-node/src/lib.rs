@@ -16,6 +16,7 @@
 //! | --- | --- |
 //! | [`put`], [`delete`], [`mod@write`] | changes a record, or tells why not |
 //! | [`patch`] | changes a value in part; `turns`: patches of one key take turns |
+//! | `requests` | requests with an idempotency key: which run, which were refused |
 //! | [`batch`] | many writes of one request, with few group commits |
 //! | [`get`], [`multi_get`] | reads one record, or many by name |
 //! | [`scan`] | reads a range in key order, whole or by pages |
@@ -32,6 +33,7 @@ pub mod multi_get;
 pub mod patch;
 pub mod put;
 pub mod readiness;
+mod requests;
 pub mod scan;
 pub mod stats;
 pub mod streams;

@@ -13,6 +13,7 @@ use dynarust_core::{NodeId, Selection, UnixMillis};
 use dynarust_store::{Store, WallClock};
 use tokio::sync::Semaphore;
 
+use crate::requests::Requests;
 use crate::streams::{Begin, LiveStream, Streams, StreamsConfig, SubscribeError};
 use crate::turns::Turns;
 
@@ -28,6 +29,8 @@ pub struct Node {
     closing: AtomicBool,
     /// Patches of the same key take turns.
     pub(crate) turns: Turns,
+    /// Those with an idempotency key that run, or were refused.
+    pub(crate) requests: Requests,
     /// Parts of batches that are written at a time.
     pub(crate) batch_parts: Semaphore,
     /// Patches that take long, a few at a time.
@@ -59,6 +62,7 @@ impl Node {
             clock,
             closing: AtomicBool::new(false),
             turns: Turns::default(),
+            requests: Requests::default(),
             batch_parts: Semaphore::new(BATCH_PARTS_AT_A_TIME_MAX),
             large_patches: Semaphore::new(LARGE_PATCHES_AT_A_TIME_MAX),
         })

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dynarust_core::limits::{PATCH_AT_ONCE_BYTES_MAX, PATCH_TRIES_MAX};
 use dynarust_core::{
-    Condition, EntityTags, Patch, PatchError, RecordName, Stored, UnixMillis, Version,
+    Condition, EntityTags, Patch, PatchError, RecordName, RequestKey, Stored, UnixMillis, Version,
 };
-use dynarust_store::{Change, Durability, ReadError, Write, WriteError};
+use dynarust_store::{Answered, Change, Durability, ReadError, Write, WriteError};
 
 use crate::{Node, RefusedWrite};
 
@@ -37,6 +37,8 @@ pub struct PatchRecord {
     pub condition: Condition,
     /// When it counts as done.
     pub durability: Durability,
+    /// By what a repeat of it is known.
+    pub request: Option<RequestKey>,
 }
 
 /// Why a patch was not acknowledged. Nothing changed, but where [`WriteError::Stopped`] says
@@ -59,6 +61,26 @@ pub enum RefusedPatch {
     Outrun,
 }
 
+impl RefusedPatch {
+    /// Whether a repeat of the request shall hear the same.
+    pub(crate) fn is_for_good(&self) -> bool {
+        matches!(
+            self,
+            Self::Write(RefusedWrite::VersionMismatch { .. } | RefusedWrite::Absent)
+                | Self::Patch(_)
+        )
+    }
+
+    /// As a write that is no patch is told. A patch's own refusals come only to patches: they are other
+    /// requests.
+    pub(crate) fn into_write(self) -> RefusedWrite {
+        match self {
+            Self::Write(refused) => refused,
+            Self::Read(_) | Self::Patch(_) | Self::Outrun => RefusedWrite::KeyReused,
+        }
+    }
+}
+
 impl Node {
     /// Patches the value; answers with the record's version once it is as durable as was asked. The
     /// condition is looked at before the existence, and that before the patch. Dropping the future
@@ -67,6 +89,21 @@ impl Node {
     /// # Errors
     /// [`RefusedPatch`].
     pub async fn patch(&self, patch: PatchRecord) -> Result<Version, RefusedPatch> {
+        let running = self.requests.begin(patch.request.as_ref(), self.now())?;
+        let outcome = self.patch_begun(patch).await;
+        running.end(outcome.as_ref().err().cloned(), self.now());
+        outcome
+    }
+
+    async fn patch_begun(&self, patch: PatchRecord) -> Result<Version, RefusedPatch> {
+        // Before the patch is tried: it would fit what it made of the value no more.
+        if let Some(request) = &patch.request {
+            match self.store.answered(request.clone()).await? {
+                Some(Answered::Done(version)) => return Ok(version),
+                Some(Answered::KeyReused) => return Err(RefusedWrite::KeyReused.into()),
+                None => {}
+            }
+        }
         let _turn = self.turns.take(&patch.name).await;
         for _ in 0..PATCH_TRIES_MAX {
             let stored = self.get(patch.name.clone()).await?;
@@ -77,7 +114,7 @@ impl Node {
             let stored = stored.ok_or(RefusedWrite::Absent)?;
             let read = stored.record.version;
             let value = self.patched(&patch, stored).await?;
-            match self.write(patch.write_over(read, value)).await {
+            match self.submit(patch.write_over(read, value)).await {
                 Err(RefusedWrite::VersionMismatch { .. }) => {}
                 written => return Ok(written?),
             }
@@ -117,6 +154,7 @@ impl PatchRecord {
                 if_none_match: None,
             },
             durability: self.durability,
+            request: self.request.clone(),
         }
     }
 }
@@ -158,6 +196,7 @@ mod tests {
             expiry: None,
             condition: Condition::default(),
             durability: Durability::Relaxed,
+            request: None,
         }
     }
 

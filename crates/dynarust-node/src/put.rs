@@ -1,7 +1,7 @@
 //! PUT: a key gets a value.
 
 use bytes::Bytes;
-use dynarust_core::{Condition, RecordName, UnixMillis, Version};
+use dynarust_core::{Condition, RecordName, RequestKey, UnixMillis, Version};
 use dynarust_store::{Change, Durability, Write};
 
 use crate::{Node, RefusedWrite};
@@ -20,6 +20,8 @@ pub struct Put {
     pub condition: Condition,
     /// When it counts as done.
     pub durability: Durability,
+    /// By what a repeat of it is known.
+    pub request: Option<RequestKey>,
 }
 
 impl Node {
@@ -37,6 +39,7 @@ impl Node {
             change: Change::Put { value: put.value, expiry: put.expiry },
             condition: put.condition,
             durability: put.durability,
+            request: put.request,
         })
     }
 }

@@ -123,11 +123,13 @@ mod tests {
                 expiry: None,
                 condition: Condition::default(),
                 durability: Durability::Relaxed,
+                request: None,
             };
             let delete = Delete {
                 name: put.name.clone(),
                 condition: Condition::default(),
                 durability: Durability::Relaxed,
+                request: None,
             };
             node.put(put).await.unwrap();
             if value.is_none() {

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dynarust_core::{
-    Epoch, FeedPosition, HybridClock, NodeId, Record, RecordName, Seq, Stored, TableName,
-    UnixMillis, Version,
+    Epoch, FeedPosition, HybridClock, NodeId, Record, RecordName, RequestKey, Seq, Stored,
+    TableName, UnixMillis, Version,
 };
 use dynarust_store::{
-    Change, FeedPage, ReadError, Scan, ScanPage, Store, StoreStats, SystemClock, TableCount,
-    TablesPage, WallClock, Write, WriteError, Written,
+    Answered, Change, FeedPage, ReadError, Scan, ScanPage, Store, StoreStats, SystemClock,
+    TableCount, TablesPage, WallClock, Write, WriteError, Written,
 };
 use futures_util::FutureExt;
 use futures_util::future::{self, BoxFuture};
@@ -35,6 +35,7 @@ struct State {
     seq: Seq,
     refusal: Option<WriteError>,
     corrupt: BTreeSet<RecordName>,
+    answers: BTreeMap<Arc<str>, (u128, Version)>,
     failure: Option<Arc<str>>,
     in_memory: bool,
 }
@@ -58,6 +59,7 @@ impl StoreInMemory {
                 seq: 0,
                 refusal: None,
                 corrupt: BTreeSet::new(),
+                answers: BTreeMap::new(),
                 failure: None,
                 in_memory: true,
             }),
@@ -136,6 +138,11 @@ impl StoreInMemory {
         if let Some(refusal) = &state.refusal {
             return Err(refusal.clone());
         }
+        match write.request.as_ref().and_then(|request| state.answered(request)) {
+            Some(Answered::Done(version)) => return Ok(Written::Repeated(version)),
+            Some(Answered::KeyReused) => return Ok(Written::KeyReused),
+            None => {}
+        }
         let now = SystemClock.now();
         let present = state.records.get(&write.name);
         let live = present.filter(|stored| stored.record.is_live(now));
@@ -156,11 +163,24 @@ impl StoreInMemory {
             expired: false,
             value,
         });
+        if let Some(request) = write.request {
+            state.answers.insert(request.key, (request.fingerprint, version));
+        }
         Ok(Written::Done(version))
     }
 }
 
 impl State {
+    fn answered(&self, request: &RequestKey) -> Option<Answered> {
+        self.answers.get(&request.key).map(|(fingerprint, version)| {
+            if *fingerprint == request.fingerprint {
+                Answered::Done(*version)
+            } else {
+                Answered::KeyReused
+            }
+        })
+    }
+
     fn apply(
         &mut self,
         name: RecordName,
@@ -240,6 +260,10 @@ impl Store for StoreInMemory {
             self.take(write)
         }
         .boxed()
+    }
+
+    fn answered(&self, request: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {
+        future::ready(Ok(self.state.lock().answered(&request))).boxed()
     }
 
     fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<ScanPage, ReadError>> {

@@ -3,7 +3,7 @@
 use dynarust_core::Version;
 use dynarust_store::{Write, WriteError, Written};
 
-use crate::Node;
+use crate::{Node, RefusedPatch};
 
 /// Why a write was not acknowledged. Nothing changed, but where [`WriteError::Stopped`] says
 /// otherwise.
@@ -18,23 +18,46 @@ pub enum RefusedWrite {
     /// A delete found no live record. Nothing changed.
     #[error("there is no such record")]
     Absent,
+    /// A request with the same idempotency key runs. Ask again when it is done.
+    #[error("a request with this idempotency key is under way: repeat it in a moment")]
+    InProgress,
+    /// The idempotency key came with another request before. Nothing changed.
+    #[error("this idempotency key came with another request before: take a new one")]
+    KeyReused,
     /// The store did not take it; [`WriteError`] says what that means.
     #[error(transparent)]
     Store(#[from] WriteError),
 }
 
 impl Node {
-    /// The call submits the write; the future waits for what became of it.
+    /// The call submits the write; the future waits for what became of it. A repeat of a request that is
+    /// known by its key hears what the first one did.
     pub(crate) fn write(
+        &self,
+        write: Write,
+    ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
+        let running = self.requests.begin(write.request.as_ref(), self.now());
+        let begun = running.map(|running| (running, self.submit(write)));
+        async move {
+            let (running, written) = begun.map_err(RefusedPatch::into_write)?;
+            let outcome = written.await;
+            running.end(outcome.as_ref().err().cloned().map(RefusedPatch::from), self.now());
+            outcome
+        }
+    }
+
+    /// As [`Node::write`], of a request that has begun.
+    pub(crate) fn submit(
         &self,
         write: Write,
     ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
         let written = self.store.write(write);
         async move {
             match written.await? {
-                Written::Done(version) => Ok(version),
+                Written::Done(version) | Written::Repeated(version) => Ok(version),
                 Written::Refused(current) => Err(RefusedWrite::VersionMismatch { current }),
                 Written::Absent => Err(RefusedWrite::Absent),
+                Written::KeyReused => Err(RefusedWrite::KeyReused),
             }
         }
     }

@@ -38,6 +38,8 @@ const UPKEEP_INTERVAL_MAX: Duration = Duration::from_secs(60);
 const UPKEEP_INTERVAL_MIN: Duration = Duration::from_millis(200);
 /// What is scrubbed each time: some milliseconds' work.
 const SCRUB: Bounds = Bounds { records: 2000, bytes: 4 << 20 };
+/// Transactions that forget or give back, at most so many a round.
+const TIDIED_A_ROUND: usize = 64;
 /// Records that leave memory under one hold of its lock.
 const RECENT_DROPPED_MAX: usize = 256;
 /// With nothing written for so long, what is recent goes into the base without waiting for the interval.
@@ -48,6 +50,8 @@ const PART_PAGES: u64 = 512;
 const PART_RECORDS_MIN: usize = 64;
 /// See [`PART_RECORDS_MIN`].
 const PART_RECORDS_MAX: usize = 4096;
+/// Answers of requests that go into the base in one transaction.
+const ANSWERS_AT_A_TIME: usize = 4096;
 /// Bytes of a part.
 const PART_BYTES_MAX: usize = 2 << 20;
 
@@ -132,11 +136,25 @@ impl Applier {
             // Those who read there are told; all else goes on.
             tracing::error!(%error, "the scrub could not read the base");
         }
-        // While there are more, the next round goes on: what is recent must not wait for all of them.
-        if due && self.sweep()? == 0 && !self.give_space_back()? {
+        if due && self.tidy()? {
             *upkeep_at = Instant::now() + self.upkeep_interval;
         }
         Ok(())
+    }
+
+    /// Forgets what is old, and gives its space back; true once that is all. Else the next round goes
+    /// on: what is recent must not wait for it.
+    fn tidy(&mut self) -> Result<bool, BaseError> {
+        for _ in 0..TIDIED_A_ROUND {
+            if self.is_pressed() {
+                return Ok(false);
+            }
+            if self.sweep()? == 0 && self.forget_answers()? == 0 && !self.give_space_back()? {
+                return Ok(true);
+            }
+            self.base.checkpoint(false)?;
+        }
+        Ok(false)
     }
 
     /// Whether writers or a close wait for this thread.
@@ -154,7 +172,7 @@ impl Applier {
     /// Waits for the interval or for pressure; with the writer's last hybrid time once that has ended.
     fn wait(&self) -> Option<u64> {
         let mut pressure = self.shared.pressure.lock();
-        let until = Instant::now() + self.interval;
+        let until = Instant::now() + self.interval.min(self.upkeep_interval);
         let mut head = *self.shared.published.borrow();
         while !pressure.apply_now && pressure.closing.is_none() && self.shared.failure().is_none() {
             let look = until.min(Instant::now() + IDLE);
@@ -212,6 +230,9 @@ impl Applier {
 
     fn bring(&mut self, mut round: Round) -> Result<(), BaseError> {
         let began = Instant::now();
+        while self.bring_answers(round.through)? {
+            self.base.checkpoint(false)?;
+        }
         while !self.bring_part(&mut round)? {
             let pages = self.base.checkpoint(false)?.pages;
             self.fit_part(pages);
@@ -226,6 +247,19 @@ impl Applier {
         Ok(())
     }
 
+    /// Brings some answers in that are on stable storage in the journal; whether there are more.
+    fn bring_answers(&mut self, through: Seq) -> Result<bool, BaseError> {
+        let synced = through.min(self.shared.synced());
+        let answers = self.shared.answers.lock().through(synced, ANSWERS_AT_A_TIME);
+        if answers.is_empty() {
+            return Ok(false);
+        }
+        self.base.keep_answers(&answers)?;
+        self.truncated = false;
+        self.shared.answers.lock().applied(answers.len());
+        Ok(answers.len() == ANSWERS_AT_A_TIME)
+    }
+
     /// The next part of a round; true after the last. A record that has been overwritten since the round
     /// began comes in its newer form, which covers the older one.
     pub(crate) fn bring_part(&mut self, round: &mut Round) -> Result<bool, BaseError> {
@@ -233,12 +267,16 @@ impl Applier {
         let (part, more) = self.shared.recent.read().part(round.after.as_ref(), bounds);
         self.sync_journal(&part)?;
         let records = self.load(&part)?;
-        let reached = Reached {
+        let reached = (!more).then(|| Reached {
             applied_seq: round.through,
             clock_ceiling: round.clock_ceiling,
+            // Their records, or newer ones of the same keys, are in this round and were synced for it.
+            answers: self.shared.answers.lock().through(round.through, usize::MAX),
             now: self.wall_clock.now(),
-        };
-        self.base.apply(&records, (!more).then_some(reached))?;
+        });
+        let answers = reached.as_ref().map_or(0, |reached| reached.answers.len());
+        self.base.apply(&records, reached)?;
+        self.shared.answers.lock().applied(answers);
         self.truncated = false;
         round.parts += 1;
         round.records += records.len();
@@ -326,6 +364,17 @@ impl Applier {
             tracing::debug!(swept = old.count(), "tombstones and expired records were forgotten");
         }
         Ok(old.count())
+    }
+
+    /// Forgets some answers that have had their time; how many.
+    pub(crate) fn forget_answers(&mut self) -> Result<usize, BaseError> {
+        let forgotten = self.base.forget_answers(self.wall_clock.now())?;
+        if forgotten > 0 {
+            self.truncated = false;
+            let left = self.base.answers()?;
+            self.shared.answers.lock().set_in_base(left);
+        }
+        Ok(forgotten)
     }
 
     /// Gives some of the base's free space back; whether there was any.

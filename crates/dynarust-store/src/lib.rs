@@ -8,6 +8,7 @@
 //! [`port`] is the contract; [`LocalStore`] keeps it on a file system. [`verify`] and [`salvage`] work
 //! on the folder of a node that is stopped.
 
+mod answers;
 mod applier;
 mod base;
 mod cache;
@@ -41,7 +42,7 @@ pub use finding::{Finding, Part};
 pub use local::LocalStore;
 pub use open_error::OpenError;
 pub use port::{
-    Change, Durability, FeedPage, ReadError, Scan, ScanPage, Store, TableCount, TablesPage, Write,
-    WriteError, Written,
+    Answered, Change, Durability, FeedPage, ReadError, Scan, ScanPage, Store, TableCount,
+    TablesPage, Write, WriteError, Written,
 };
 pub use stats::StoreStats;

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use dynarust_core::{
-    Epoch, FeedPosition, HybridClock, NodeId, RecordName, Seq, Stored, TableName, UnixMillis,
+    Epoch, FeedPosition, HybridClock, NodeId, RecordName, RequestKey, Seq, Stored, TableName,
+    UnixMillis,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -24,6 +25,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::applier::{Applier, PART_RECORDS_FIRST, upkeep_interval};
 use crate::base::{Bounds, ReadBase, ScrubPosition};
+use crate::clock::WallClock;
 use crate::config::StoreConfig;
 use crate::expirer::Expirer;
 use crate::folder::Folder;
@@ -33,7 +35,8 @@ use crate::open::{Opened, open};
 use crate::open_error::OpenError;
 use crate::overlay;
 use crate::port::{
-    FeedPage, ReadError, Scan, ScanPage, Store, TableCount, TablesPage, Write, WriteError, Written,
+    Answered, FeedPage, ReadError, Scan, ScanPage, Store, TableCount, TablesPage, Write,
+    WriteError, Written,
 };
 use crate::readers::Readers;
 use crate::shared::{Shared, base_error};
@@ -54,6 +57,7 @@ pub struct LocalStore {
     /// The writer thread, which ends the applier in turn. Joined by whoever closes.
     threads: Mutex<Option<JoinHandle<()>>>,
     folder: Arc<Folder>,
+    wall_clock: Arc<dyn WallClock>,
     /// The journal's segments that wait for the base.
     complete: CompleteSegments,
 }
@@ -89,8 +93,13 @@ impl LocalStore {
         let forgotten = opened.base.meta().forgotten_seq;
         let Opened { folder, node, epoch, incarnation, known_epochs, base, .. } = opened;
         let last_seq = opened.recent.head();
-        let (shared, published) =
-            Shared::new(opened.recent, opened.journaled, config.cache_bytes, forgotten);
+        let (shared, published) = Shared::new(
+            opened.recent,
+            opened.answers,
+            opened.journaled,
+            config.cache_bytes,
+            forgotten,
+        );
         let shared = Arc::new(shared);
         let complete = Arc::clone(&opened.complete);
         let applier = Applier {
@@ -130,6 +139,7 @@ impl LocalStore {
             known_epochs,
             threads,
             folder,
+            wall_clock: Arc::clone(&config.clock),
             complete,
         };
         applier.count_base().map_err(refused)?;
@@ -239,6 +249,12 @@ impl Store for LocalStore {
         self.submit(write).boxed()
     }
 
+    fn answered(&self, request: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {
+        let shared = Arc::clone(&self.shared);
+        let now = self.wall_clock.now();
+        self.readers.with(move |base| shared.answered(base, &request, now)).boxed()
+    }
+
     fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<ScanPage, ReadError>> {
         let shared = Arc::clone(&self.shared);
         self.readers.with(move |base| overlay::scan(&shared, base, &scan)).boxed()
@@ -303,6 +319,7 @@ impl Store for LocalStore {
         stats.applied_seq = recent.applied();
         drop(recent);
         stats.recent_bytes = self.shared.unapplied_bytes() as u64;
+        stats.answers = self.shared.answers.lock().len() as u64;
         stats.segments_waiting = self.complete.lock().len() as u64;
         self.shared.cache.tell(&mut stats);
         stats

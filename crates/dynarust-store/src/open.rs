@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use dynarust_core::{Epoch, NodeId, Seq};
 
+use crate::answers::RecentAnswers;
 use crate::base::{self, ApplyBase, OpenBase};
 use crate::config::StoreConfig;
 use crate::folder::{FORMAT, Folder, Identity};
@@ -31,6 +32,7 @@ pub(crate) struct Opened {
     pub(crate) journal: JournalWriter,
     pub(crate) complete: CompleteSegments,
     pub(crate) recent: Recent,
+    pub(crate) answers: RecentAnswers,
     /// Bytes of the journal that the base does not have.
     pub(crate) journaled: usize,
     /// No version that was handed out is above it.
@@ -44,7 +46,8 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let node = base.meta.node;
     segment::remove_unfinished(&folder.journal())
         .map_err(|error| OpenError::io(folder.path(), error))?;
-    let (recovered, recent, journaled) = recover(&folder, disk.as_ref(), base.meta.applied_seq)?;
+    let Recovery { recovered, recent, mut answers, journaled } =
+        recover(&folder, disk.as_ref(), base.meta.applied_seq)?;
     let segments = recovered
         .settle(disk.as_ref())
         .map_err(|error| OpenError::journal(folder.path(), error))?;
@@ -57,6 +60,7 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let base = bring_over(&folder, base)?;
     let mut base = ApplyBase::new(base, config.tombstone_age)
         .map_err(|error| OpenError::base(&path, error))?;
+    answers.set_in_base(base.answers().map_err(|error| OpenError::base(&path, error))?);
     let newest = base.newest_seq().map_err(|error| OpenError::base(&path, error))?;
     if newest > last_seq {
         // What goes into the base was synced in the journal before.
@@ -85,6 +89,7 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
         journal,
         complete,
         recent,
+        answers,
         journaled,
         clock_ceiling,
     })
@@ -128,13 +133,18 @@ pub(crate) fn bring_over(folder: &Folder, base: OpenBase) -> Result<OpenBase, Op
     Ok(base)
 }
 
-/// Reads what the journal has and the base has not.
-fn recover(
-    folder: &Folder,
-    disk: &dyn Disk,
-    applied: Seq,
-) -> Result<(Recovered, Recent, usize), OpenError> {
+/// What the journal has and the base has not.
+struct Recovery {
+    recovered: Recovered,
+    recent: Recent,
+    answers: RecentAnswers,
+    journaled: usize,
+}
+
+/// Reads the journal.
+fn recover(folder: &Folder, disk: &dyn Disk, applied: Seq) -> Result<Recovery, OpenError> {
     let mut recent = Recent::new(applied);
+    let mut answers = RecentAnswers::default();
     let mut journaled = 0;
     let mut segments = OpenSegments { disk, newest: None, failed: None };
     let recovered = recovery::read(&folder.journal(), Mode::Strict, |found| {
@@ -142,6 +152,9 @@ fn recover(
             && let Some(segment) = segments.of(found.path)
         {
             journaled += found.bytes;
+            if let Some(carried) = found.carried() {
+                answers.publish(carried);
+            }
             recent.enter(&found.stored, &Place::new(segment, found.offset, found.bytes));
         }
     })
@@ -156,7 +169,7 @@ fn recover(
             );
             Err(OpenError::Journal { folder: folder.path().to_owned(), place })
         }
-        _ => Ok((recovered, recent, journaled)),
+        _ => Ok(Recovery { recovered, recent, answers, journaled }),
     }
 }
 

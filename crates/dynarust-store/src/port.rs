@@ -19,7 +19,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dynarust_core::{
-    Condition, FeedPosition, KeyRange, RecordName, Seq, Stored, TableName, UnixMillis, Version,
+    Condition, FeedPosition, KeyRange, RecordName, RequestKey, Seq, Stored, TableName, UnixMillis,
+    Version,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -61,6 +62,8 @@ pub struct Write {
     pub condition: Condition,
     /// When to answer.
     pub durability: Durability,
+    /// By what a repeat of it is known; looked at before the condition.
+    pub request: Option<RequestKey>,
 }
 
 /// What became of a write.
@@ -72,6 +75,19 @@ pub enum Written {
     Refused(Option<Version>),
     /// A delete found no live record. Nothing changed.
     Absent,
+    /// The request was carried out before, as this version. Nothing changed now.
+    Repeated(Version),
+    /// Its key was given to another request before. Nothing changed.
+    KeyReused,
+}
+
+/// What is known of a request with an idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// It was carried out, as this version.
+    Done(Version),
+    /// Another request came with its key.
+    KeyReused,
 }
 
 /// Why a write did not take. Nothing changed, but where a variant says otherwise.
@@ -175,6 +191,11 @@ pub trait Store: Send + Sync + 'static {
     /// Stamps, decides, keeps and publishes one write. The call itself submits it; the future waits
     /// for the answer. Dropping the future does not undo it.
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, WriteError>>;
+
+    /// Whether a request with this key was carried out in the last
+    /// [`ANSWERS_KEPT_MILLIS`](dynarust_core::limits::ANSWERS_KEPT_MILLIS). One that is still queued is
+    /// known to [`Store::write`] alone.
+    fn answered(&self, request: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>>;
 
     /// A part of a table in key order, each record as it was at some moment during the call.
     fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<ScanPage, ReadError>>;

@@ -54,9 +54,10 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
         return Err(OpenError::Base { path: base_path, reason });
     }
     let applied = open.meta.applied_seq;
-    let mut records = Vec::new();
+    let (mut records, mut answers) = (Vec::new(), Vec::new());
     let recovered = recovery::read(&folder.journal(), Mode::Salvage, |found| {
         if found.stored.seq > applied {
+            answers.extend(found.carried());
             records.push(found.stored);
         }
     })
@@ -66,7 +67,8 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     let saved = records.len() as u64;
     let ceiling = recovered.clock_ceiling.max(base.meta().clock_ceiling);
     let last = recovered.last_seq.max(base.newest_seq().map_err(refused)?);
-    let reached = Reached { applied_seq: last, clock_ceiling: ceiling, now: SystemClock.now() };
+    let now = SystemClock.now();
+    let reached = Reached { applied_seq: last, clock_ceiling: ceiling, answers, now };
     base.apply(&newest_of_each(records), Some(reached)).map_err(refused)?;
     let mut audit = base.audit().map_err(refused)?;
     audit.problems.retain(|finding| finding.part != Part::Sums);

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dynarust_core::limits::{APPLY_RECORDS_MIN, RECENT_RECORDS_MAX};
-use dynarust_core::{RecordName, Seq, Stored};
+use dynarust_core::{RecordName, RequestKey, Seq, Stored, UnixMillis};
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 
+use crate::answers::RecentAnswers;
 use crate::base::{BaseError, ReadBase, ReadFailure};
 use crate::cache::RecordCache;
 use crate::group::Standing;
 use crate::journal::{LoadError, Place};
-use crate::port::ReadError;
+use crate::port::{Answered, ReadError};
 use crate::recent::{Entry, Recent};
 use crate::stats::Tally;
 use crate::submission::Submissions;
@@ -24,6 +25,8 @@ const RECENT_RECORD_BYTES_ASSUMED: u64 = 160;
 pub(crate) struct Shared {
     /// Written by the writer thread (publications) and the applier (what has gone into the base).
     pub(crate) recent: RwLock<Recent>,
+    /// The writer thread adds; the applier takes away what is in the base.
+    pub(crate) answers: Mutex<RecentAnswers>,
     pub(crate) cache: RecordCache,
     /// What waits for the writer thread.
     pub(crate) submissions: Submissions,
@@ -66,6 +69,7 @@ impl Shared {
     /// With the sender for the writer thread.
     pub(crate) fn new(
         recent: Recent,
+        answers: RecentAnswers,
         journaled: usize,
         cache_bytes: u64,
         forgotten: Seq,
@@ -74,6 +78,7 @@ impl Shared {
         let (sender, published) = watch::channel(head);
         let shared = Self {
             recent: RwLock::new(recent),
+            answers: Mutex::new(answers),
             cache: RecordCache::new(cache_bytes),
             submissions: Submissions::default(),
             published,
@@ -135,6 +140,21 @@ impl Shared {
         }
         let found = self.find(base, name)?;
         Ok(found.map(|stored| Standing::of(&stored.record)))
+    }
+
+    /// Whether the request was carried out, and how; nothing where it was not, or long ago.
+    pub(crate) fn answered(
+        &self,
+        base: &ReadBase,
+        request: &RequestKey,
+        now: UnixMillis,
+    ) -> Result<Option<Answered>, ReadError> {
+        let recent = self.answers.lock().get(&request.key);
+        let kept = match recent {
+            Some(kept) => Some(kept),
+            None => base.answer(&request.key).map_err(|error| base_error(&error))?,
+        };
+        Ok(kept.and_then(|kept| kept.answered(request, now)))
     }
 
     /// A record that is recent, as it was when the entry was found.

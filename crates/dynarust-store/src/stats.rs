@@ -20,6 +20,8 @@ pub struct StoreStats {
     pub tombstones: u64,
     /// Expired records in the base.
     pub expired: u64,
+    /// Writes with an idempotency key that are remembered.
+    pub answers: u64,
     /// The newest seq.
     pub head_seq: Seq,
     /// The seq up to which everything is in the base.

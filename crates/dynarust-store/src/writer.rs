@@ -19,15 +19,15 @@ use dynarust_core::limits::{
     APPLY_BYTES, CLOCK_CEILING_MILLIS, JOURNAL_BYTES_MAX, RECENT_RECORDS_MAX,
 };
 use dynarust_core::version::COUNTER_BITS;
-use dynarust_core::{HybridClock, NodeId, RecordName, Seq};
+use dynarust_core::{HybridClock, NodeId, RecordName, RequestKey, Seq, UnixMillis};
 use tokio::sync::watch;
 
 use crate::base::ReadBase;
 use crate::clock::WallClock;
 use crate::expirer::Due;
-use crate::group::{Decided, Present, Standing};
+use crate::group::{Decided, Present, Published, Standing};
 use crate::journal::{AppendError, JournalWriter, Place};
-use crate::port::{ReadError, WriteError, Written};
+use crate::port::{Answered, ReadError, WriteError, Written};
 use crate::shared::Shared;
 use crate::submission::{Submission, Work};
 
@@ -45,6 +45,27 @@ pub(crate) struct Writer {
     pub(crate) relaxed_flush: Duration,
     /// The clock ceiling that is on stable storage.
     pub(crate) ceiling_synced: u64,
+}
+
+/// What is published, as the writer thread sees it.
+struct View<'a> {
+    shared: &'a Shared,
+    base: &'a ReadBase,
+    now: UnixMillis,
+}
+
+impl Published for View<'_> {
+    fn standing(&mut self, name: &RecordName) -> Result<Option<Standing>, ReadError> {
+        self.shared.standing(self.base, name)
+    }
+
+    fn answered(&mut self, request: &RequestKey) -> Result<Option<Answered>, ReadError> {
+        self.shared.answered(self.base, request, self.now)
+    }
+
+    fn has_room_for_answers(&mut self) -> bool {
+        self.shared.answers.lock().have_room()
+    }
 }
 
 impl Writer {
@@ -148,22 +169,29 @@ impl Writer {
         if !decided.records.is_empty() {
             let places = self.persist(decided)?;
             self.count_journaled(&places);
+            self.publish_answers(decided);
             self.shared.publish(&decided.records, &places, &self.published);
             self.press();
         }
         Ok(())
     }
 
-    fn present(
-        &mut self,
-    ) -> Present<'_, impl FnMut(&RecordName) -> Result<Option<Standing>, ReadError>> {
-        let (shared, base) = (&self.shared, &self.base);
+    /// With the lock only where there is one: few writes come with a key.
+    fn publish_answers(&self, decided: &Decided) {
+        if !decided.carried.is_empty() {
+            let mut answers = self.shared.answers.lock();
+            decided.carried.iter().cloned().for_each(|carried| answers.publish(carried));
+        }
+    }
+
+    fn present(&mut self) -> Present<'_, View<'_>> {
+        let now = self.wall_clock.now();
         Present {
             node: self.node,
             clock: &mut self.clock,
-            now: self.wall_clock.now(),
+            now,
             last_seq: self.last_seq,
-            lookup: |name: &RecordName| shared.standing(base, name),
+            published: View { shared: &self.shared, base: &self.base, now },
         }
     }
 
@@ -172,7 +200,7 @@ impl Writer {
         // Also ahead of a clock that counts on because the wall clock was set back.
         let now = clock::at(self.wall_clock.now()).max(self.clock.last());
         let ceiling = now.saturating_add(clock::at(CLOCK_CEILING_MILLIS));
-        let places = match self.journal.append(&decided.records, ceiling) {
+        let places = match self.journal.append(&decided.records, &decided.carried, ceiling) {
             Ok(places) => places,
             Err(AppendError::Full) => return Err(WriteError::Full),
             Err(AppendError::Refused(error)) => {

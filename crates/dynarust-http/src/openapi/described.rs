@@ -70,6 +70,13 @@ impl Described {
                 "If-Match" => {
                     self.problems.extend([Code::InvalidCondition, Code::VersionMismatch]);
                 }
+                "Idempotency-Key" => {
+                    self.problems.extend([
+                        Code::InvalidIdempotencyKey,
+                        Code::RequestInProgress,
+                        Code::IdempotencyKeyReused,
+                    ]);
+                }
                 _ => {}
             }
         }
@@ -130,7 +137,7 @@ pub(super) fn described(operation: Operation) -> Option<Described> {
 fn record(operation: Operation) -> Described {
     let written = |described: Described, text| {
         described
-            .takes(&["consistency", "durability", "If-Match", "If-None-Match"])
+            .takes(&["consistency", "durability", "If-Match", "If-None-Match", "Idempotency-Key"])
             .answers(
                 StatusCode::OK,
                 text,
@@ -222,7 +229,7 @@ fn table(operation: Operation) -> Described {
             "Each item by itself, in order, and each with its own answer; all of it is no transaction. What \
              `list_records` gives as lines can be written as it is.",
         )
-        .takes(&["table", "consistency", "durability"])
+        .takes(&["table", "consistency", "durability", "Idempotency-Key"])
         .reads_body(JSON, schema("BatchItems"))
         .reads_body(NDJSON, schema("Lines"))
         .answers(

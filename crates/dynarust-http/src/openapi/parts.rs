@@ -133,6 +133,15 @@ pub(super) fn parameters() -> Map<String, Value> {
             ),
         ),
         (
+            "Idempotency-Key",
+            header(
+                "Idempotency-Key",
+                "A repeat of the request under the same key within 10 minutes is answered as the first was, \
+                 and changes nothing.",
+                json!({ "type": "string", "pattern": IDEMPOTENCY_KEY }),
+            ),
+        ),
+        (
             "Last-Event-ID",
             header(
                 "Last-Event-ID",
@@ -143,6 +152,9 @@ pub(super) fn parameters() -> Map<String, Value> {
     ];
     list.map(|(name, parameter)| (name.to_owned(), parameter)).into_iter().collect()
 }
+
+/// Visible ASCII, bare or as a string of RFC 8941.
+const IDEMPOTENCY_KEY: &str = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#;
 
 /// All headers of answers, by name.
 pub(super) fn headers() -> Map<String, Value> {

@@ -11,6 +11,7 @@ use crate::answer::{self, Answer};
 use crate::backend::Backend;
 use crate::conditions;
 use crate::guarantees;
+use crate::idempotency::{self, Fingerprint};
 use crate::problem::Problem;
 use crate::query::Query;
 
@@ -36,8 +37,15 @@ fn read_head<B>(
     request: &Request<B>,
 ) -> Result<Delete, Problem> {
     let mut query = Query::parse(request.uri().query())?;
-    guarantees::consistency(&mut query)?;
+    let consistency = guarantees::consistency(&mut query)?;
     let durability = guarantees::durability(&mut query, backend.config.durability)?;
     query.finish()?;
-    Ok(Delete { name: name?, condition: conditions::condition(request.headers())?, durability })
+    let (name, condition) = (name?, conditions::condition(request.headers())?);
+    let request = idempotency::key(request.headers())?.map(|key| {
+        Fingerprint::of("DELETE", &name)
+            .with_guarantees(durability, consistency)
+            .with_condition(&condition)
+            .under(&key)
+    });
+    Ok(Delete { name, condition, durability, request })
 }

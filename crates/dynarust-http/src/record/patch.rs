@@ -15,6 +15,7 @@ use crate::budget::Share;
 use crate::conditions;
 use crate::content_type;
 use crate::guarantees;
+use crate::idempotency::{self, Fingerprint};
 use crate::json;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
@@ -53,14 +54,27 @@ where
 {
     let name = name?;
     let mut query = Query::parse(head.uri.query())?;
-    guarantees::consistency(&mut query)?;
+    let consistency = guarantees::consistency(&mut query)?;
     let durability = guarantees::durability(&mut query, backend.config.durability)?;
     let ttl = Ttl::take(&mut query)?;
     query.finish()?;
     let form = content_type::patch_form(&head.headers)?;
     let condition = conditions::condition(&head.headers)?;
+    let key = idempotency::key(&head.headers)?;
     // The share is kept: many patches may wait for their turn at one key.
     let (patch, _share) = read_patch(backend, form, body).await?;
+    let request = key.map(|key| {
+        Fingerprint::of("PATCH", &name)
+            .with_guarantees(durability, consistency)
+            .with_condition(&condition)
+            .with_ttl(ttl)
+            .with(match form {
+                PatchForm::Merge => b"merge",
+                PatchForm::Json => b"json",
+            })
+            .with(patch.text().as_bytes())
+            .under(&key)
+    });
     let expiry = ttl.map(|ttl| ttl.expiry(backend.node.now()));
     let value_bytes_max = backend.config.value_bytes_max;
     let patch = PatchRecord {
@@ -70,6 +84,7 @@ where
         expiry,
         condition,
         durability,
+        request,
     };
     Ok(written(backend.node.patch(patch).await?))
 }

@@ -14,6 +14,7 @@ use crate::backend::Backend;
 use crate::conditions;
 use crate::content_type;
 use crate::guarantees;
+use crate::idempotency::{self, Fingerprint};
 use crate::json;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
@@ -52,15 +53,24 @@ where
 {
     let name = name?;
     let mut query = Query::parse(head.uri.query())?;
-    guarantees::consistency(&mut query)?;
+    let consistency = guarantees::consistency(&mut query)?;
     let durability = guarantees::durability(&mut query, backend.config.durability)?;
     let ttl = Ttl::take(&mut query)?;
     query.finish()?;
     content_type::require_json(&head.headers)?;
     let condition = conditions::condition(&head.headers)?;
+    let key = idempotency::key(&head.headers)?;
     let value = read_value(backend, body).await?;
     let expiry = ttl.map(|ttl| ttl.expiry(backend.node.now()));
-    let put = Put { name, value, expiry, condition, durability };
+    let request = key.map(|key| {
+        Fingerprint::of("PUT", &name)
+            .with_guarantees(durability, consistency)
+            .with_condition(&condition)
+            .with_ttl(ttl)
+            .with(&value)
+            .under(&key)
+    });
+    let put = Put { name, value, expiry, condition, durability, request };
     Ok(written(backend.node.put(put).await?))
 }
 

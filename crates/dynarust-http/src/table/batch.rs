@@ -24,7 +24,8 @@ use super::batch_item::BatchItem;
 use crate::answer::{self, JSON, NDJSON};
 use crate::backend::Backend;
 use crate::content_type::{self, BatchForm};
-use crate::guarantees;
+use crate::guarantees::{self, Consistency};
+use crate::idempotency;
 use crate::json;
 use crate::path;
 use crate::problem::{Code, Problem};
@@ -40,6 +41,9 @@ pub(super) struct Batch<'a> {
     pub(super) backend: &'a Backend,
     pub(super) table: TableName,
     pub(super) durability: Durability,
+    pub(super) consistency: Consistency,
+    /// Each item has a part of it: by that and its place a repeat is known.
+    pub(super) idempotency_key: Option<String>,
 }
 
 pub(crate) async fn batch<B>(
@@ -68,17 +72,19 @@ where
 {
     let table = path::table(path::first_segment(head.uri.path()))?;
     let mut query = Query::parse(head.uri.query())?;
-    guarantees::consistency(&mut query)?;
+    let consistency = guarantees::consistency(&mut query)?;
     let durability = guarantees::durability(&mut query, backend.config.durability)?;
     query.finish()?;
     let form = content_type::batch_form(&head.headers)?;
+    let idempotency_key = idempotency::key(&head.headers)?;
     let body = body.read(LIMIT, &backend.key_lists).await?;
     let items = match form {
         BatchForm::Array => json::batch_array(&body)?,
         BatchForm::Lines => json::batch_lines(&body)?,
     };
     let mut answer = BatchAnswer::new(form, &items, &backend.pages).await?;
-    Batch { backend, table, durability }.write(&items, &mut answer).await;
+    let batch = Batch { backend, table, durability, consistency, idempotency_key };
+    batch.write(&items, &mut answer).await;
     let content_type = match form {
         BatchForm::Array => JSON,
         BatchForm::Lines => NDJSON,
@@ -90,10 +96,11 @@ impl Batch<'_> {
     async fn write(&self, items: &[&[u8]], answer: &mut BatchAnswer) {
         let mut rest = items;
         while !rest.is_empty() {
+            let first = items.len() - rest.len();
             let (part, behind) = rest.split_at(part_len(rest));
             rest = behind;
             match self.backend.node.batch_part().await {
-                Ok(turn) => self.write_part(part, &turn, answer).await,
+                Ok(turn) => self.write_part(first, part, &turn, answer).await,
                 Err(error) => {
                     let problem = Problem::from(error);
                     part.iter()
@@ -104,10 +111,16 @@ impl Batch<'_> {
     }
 
     /// All are submitted before the first is waited for.
-    async fn write_part(&self, part: &[&[u8]], turn: &BatchPart<'_>, answer: &mut BatchAnswer) {
+    async fn write_part(
+        &self,
+        first: usize,
+        part: &[&[u8]],
+        turn: &BatchPart<'_>,
+        answer: &mut BatchAnswer,
+    ) {
         let mut submitted = Vec::with_capacity(part.len());
-        for text in part {
-            submitted.push(match BatchItem::read(self, text) {
+        for (nth, text) in (first..).zip(part) {
+            submitted.push(match BatchItem::read(self, nth, text) {
                 Ok(item) => (Some(item.key), Ok(item.submit(turn))),
                 Err(problem) => (BatchItem::key_of(text), Err(problem)),
             });

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use dynarust_core::{Condition, EntityTags, Key, NameError, RecordName};
+use dynarust_core::{Condition, EntityTags, Key, NameError, RecordName, RequestKey};
 use dynarust_node::{BatchPart, Delete, Put};
 use futures_util::FutureExt;
 use serde::de::IgnoredAny;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::batch::{Batch, Submitted};
+use crate::idempotency::Fingerprint;
 use crate::json;
 use crate::problem::{Code, Problem};
 use crate::ttl::Ttl;
@@ -62,10 +63,19 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     T::deserialize(deserializer).map(Some)
 }
 
+impl Batch<'_> {
+    /// By what a repeat of the item is known.
+    fn request(&self, nth: usize, asked: impl FnOnce() -> Fingerprint) -> Option<RequestKey> {
+        let key = self.idempotency_key.as_ref()?;
+        let fingerprint = asked().with_guarantees(self.durability, self.consistency);
+        Some(fingerprint.under_item(key, nth))
+    }
+}
+
 impl<'a> BatchItem<'a> {
     /// # Errors
     /// `invalid_json`, `invalid_body`, `invalid_key`, `value_too_large`.
-    pub(super) fn read(batch: &Batch<'_>, text: &'a [u8]) -> Result<Self, Problem> {
+    pub(super) fn read(batch: &Batch<'_>, nth: usize, text: &'a [u8]) -> Result<Self, Problem> {
         let item: ItemText<'a> = json::object(text, SHAPE)?;
         let name = RecordName::new(&batch.table, &key(item.key.get())?);
         let condition = condition(item.if_match.as_deref());
@@ -76,10 +86,21 @@ impl<'a> BatchItem<'a> {
                 let value = json::within_limits(value.get(), bytes_max)?;
                 // A copy: a slice would keep the whole body in memory.
                 let value = Bytes::copy_from_slice(value.as_bytes());
-                let expiry = expiry(batch, ttl.as_deref())?;
-                Write::Put(Put { name, value, expiry, condition, durability })
+                let ttl = ttl.as_deref().map(read_ttl).transpose()?;
+                let expiry = ttl.map(|ttl| ttl.expiry(batch.backend.node.now()));
+                let request = batch.request(nth, || {
+                    Fingerprint::of("PUT", &name)
+                        .with_condition(&condition)
+                        .with_ttl(ttl)
+                        .with(&value)
+                });
+                Write::Put(Put { name, value, expiry, condition, durability, request })
             }
-            (None, Some(true), None) => Write::Delete(Delete { name, condition, durability }),
+            (None, Some(true), None) => {
+                let request = batch
+                    .request(nth, || Fingerprint::of("DELETE", &name).with_condition(&condition));
+                Write::Delete(Delete { name, condition, durability, request })
+            }
             _ => return Err(Problem::new(Code::InvalidBody, SHAPE)),
         };
         Ok(Self { key: item.key.get(), write })
@@ -120,10 +141,7 @@ fn condition(if_match: Option<&str>) -> Condition {
     Condition { if_match: if_match.map(tags), if_none_match: None }
 }
 
-fn expiry(batch: &Batch<'_>, ttl: Option<&str>) -> Result<Option<u64>, Problem> {
-    let Some(text) = ttl else { return Ok(None) };
-    let ttl: Ttl = text
-        .parse()
-        .map_err(|()| Problem::new(Code::InvalidBody, format!("`ttl` takes {}", Ttl::EXPECTED)))?;
-    Ok(Some(ttl.expiry(batch.backend.node.now())))
+fn read_ttl(text: &str) -> Result<Ttl, Problem> {
+    text.parse()
+        .map_err(|()| Problem::new(Code::InvalidBody, format!("`ttl` takes {}", Ttl::EXPECTED)))
 }

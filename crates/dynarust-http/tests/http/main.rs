@@ -18,6 +18,7 @@ mod overload;
 mod patches;
 mod records;
 mod requests;
+mod retries;
 mod rfc9112;
 mod tables;
 

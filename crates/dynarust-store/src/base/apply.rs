@@ -9,6 +9,7 @@ use dynarust_core::merge::{Merge, merge};
 use dynarust_core::{Epoch, Partition, Seq, Stored, UnixMillis, Version};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::answers;
 use super::audit::{Audit, audit};
 use super::counts::{self, Counting};
 use super::error::BaseError;
@@ -16,6 +17,7 @@ use super::feed_times::FeedTimes;
 use super::meta::Meta;
 use super::row::{COLUMNS, Head, Kind, RowRead, from_signed, read_stored, row_checksum, to_signed};
 use super::schema::{BaseFormat, OpenBase};
+use crate::answers::Carried;
 
 /// The connection that writes; owned by the applier.
 pub(crate) struct ApplyBase {
@@ -25,12 +27,14 @@ pub(crate) struct ApplyBase {
 }
 
 /// How far a round of the applier came.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Reached {
     /// The base holds everything up to here.
     pub(crate) applied_seq: Seq,
     /// No version that has been handed out is above it.
     pub(crate) clock_ceiling: u64,
+    /// The answers up to there that the base does not have.
+    pub(crate) answers: Vec<Carried>,
     pub(crate) now: UnixMillis,
 }
 
@@ -121,12 +125,13 @@ impl ApplyBase {
             apply_one(&transaction, stored, &mut meta.digests, &mut counting)?;
         }
         meta.counts = counting.save(&transaction)?;
-        if let Some(reached) = reached {
+        if let Some(reached) = &reached {
+            answers::keep(&transaction, &reached.answers)?;
             meta.applied_seq = meta.applied_seq.max(reached.applied_seq);
             meta.clock_ceiling = reached.clock_ceiling;
         }
         meta.save(&transaction)?;
-        let note = reached.map(|it| it.now).filter(|now| self.feed_times.are_due(*now));
+        let note = reached.as_ref().map(|it| it.now).filter(|now| self.feed_times.are_due(*now));
         if let Some(now) = note {
             self.feed_times.note(&transaction, meta.applied_seq, now)?;
         }

@@ -4,6 +4,7 @@ use dynarust_core::digest::Digests;
 use dynarust_core::{Partition, Seq};
 use rusqlite::Connection;
 
+use super::answers;
 use super::counts;
 use super::error::BaseError;
 use super::meta::Meta;
@@ -38,6 +39,9 @@ pub(crate) fn audit(
     audit.structure(connection)?;
     audit.records(connection, newest)?;
     audit.feed(connection)?;
+    if format == BaseFormat::Two {
+        audit.answers(connection)?;
+    }
     // A record that is damaged tells its part of the sums no more.
     if audit.problems.is_empty() {
         if audit.digests != meta.digests {
@@ -96,6 +100,15 @@ impl Audit {
                     self.problem(Part::Record, format!("{name} (row {id}): its checksum fails"));
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn answers(&mut self, connection: &Connection) -> Result<(), BaseError> {
+        let damaged = answers::damaged(connection)?;
+        if damaged > 0 {
+            let what = format!("{damaged} answers to idempotency keys are damaged");
+            self.problem(Part::Base, what);
         }
         Ok(())
     }

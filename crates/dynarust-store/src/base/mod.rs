@@ -5,6 +5,7 @@
 //! - `records` and `feed` are one to one; `tables` and the counts in `meta` are the sums of `records`;
 //! - whatever is read is checked against its checksum before it leaves this module.
 
+mod answers;
 mod apply;
 mod audit;
 mod counts;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use crc32c::{crc32c, crc32c_append};
-use dynarust_core::{Record, RecordName, Seq, Stored, Version};
+use dynarust_core::{Record, RecordName, RequestKey, Seq, Stored, Version};
+
+use crate::answers::Carried;
 
 /// Bytes before a frame's payload.
 pub(crate) const HEADER_BYTES: usize = 56;
@@ -12,6 +14,8 @@ pub(crate) const HEADER_BYTES: usize = 56;
 pub(crate) const ALIGNMENT: usize = 8;
 /// Bytes before a record's name.
 const RECORD_HEAD_BYTES: usize = 56;
+/// Bytes before an idempotency key.
+const REQUEST_HEAD_BYTES: usize = 22;
 
 const MAGIC: [u8; 4] = *b"FRM1";
 
@@ -86,9 +90,14 @@ impl FrameHeader {
                 stored: Stored { name, seq: self.first_seq + nth, record },
                 offset: HEADER_BYTES + payload.len() - before,
                 bytes: before - rest.len(),
+                request: None,
             });
         }
-        if rest.is_empty() { Ok(records) } else { Err(Nonsense) }
+        while !rest.is_empty() {
+            let (nth, request) = take_request(&mut rest).ok_or(Nonsense)?;
+            records.get_mut(nth).ok_or(Nonsense)?.request = Some(request);
+        }
+        Ok(records)
     }
 }
 
@@ -99,6 +108,8 @@ pub(crate) struct Framed {
     /// Where it begins, from the beginning of the frame.
     pub(crate) offset: usize,
     pub(crate) bytes: usize,
+    /// The idempotency key that it came with.
+    pub(crate) request: Option<RequestKey>,
 }
 
 /// The record that takes all of these bytes, if its checksum holds.
@@ -114,12 +125,16 @@ pub(crate) struct Contents<'a> {
     pub(crate) first_seq: Seq,
     pub(crate) clock_ceiling: u64,
     pub(crate) records: &'a [Arc<Stored>],
+    /// Those of the records that came with an idempotency key, by seq.
+    pub(crate) carried: &'a [Carried],
 }
 
-/// Bytes that a frame of these records takes.
-pub(crate) fn frame_bytes(records: &[Arc<Stored>]) -> usize {
-    let payload: usize = records.iter().map(|stored| record_bytes(stored)).sum();
-    (HEADER_BYTES + payload).next_multiple_of(ALIGNMENT)
+/// Bytes that a frame of these takes.
+pub(crate) fn frame_bytes(records: &[Arc<Stored>], carried: &[Carried]) -> usize {
+    let records: usize = records.iter().map(|stored| record_bytes(stored)).sum();
+    let requests: usize =
+        carried.iter().map(|carried| REQUEST_HEAD_BYTES + carried.request.key.len()).sum();
+    (HEADER_BYTES + records + requests).next_multiple_of(ALIGNMENT)
 }
 
 pub(crate) fn record_bytes(stored: &Stored) -> usize {
@@ -132,6 +147,9 @@ pub(crate) fn encode(buffer: &mut Vec<u8>, contents: &Contents<'_>, binding: Bin
     buffer.resize(HEADER_BYTES, 0);
     for stored in contents.records {
         put_record(buffer, stored);
+    }
+    for carried in contents.carried {
+        put_request(buffer, carried, contents.first_seq);
     }
     let (head, payload) = buffer.split_at_mut(HEADER_BYTES);
     put(head, 0, &MAGIC);
@@ -181,6 +199,26 @@ fn take_record(rest: &mut &[u8]) -> Option<(RecordName, Record)> {
     (record.checksum(&name) == u64_at(head, 40)?).then_some((name, record))
 }
 
+fn put_request(buffer: &mut Vec<u8>, carried: &Carried, first_seq: Seq) {
+    let RequestKey { key, fingerprint } = &carried.request;
+    let nth = carried.seq.saturating_sub(first_seq);
+    buffer.extend(u32::try_from(nth).unwrap_or(u32::MAX).to_le_bytes());
+    // A key has at most 255 bytes and an item's number (limits.rs).
+    buffer.extend(u16::try_from(key.len()).unwrap_or(u16::MAX).to_le_bytes());
+    buffer.extend(fingerprint.to_be_bytes());
+    buffer.extend(key.as_bytes());
+}
+
+fn take_request(rest: &mut &[u8]) -> Option<(usize, RequestKey)> {
+    let (head, behind) = rest.split_at_checked(REQUEST_HEAD_BYTES)?;
+    let key_bytes = u16::from_le_bytes(*head.get(4..)?.first_chunk()?);
+    let fingerprint = u128::from_be_bytes(*head.get(6..)?.first_chunk()?);
+    let (key, behind) = behind.split_at_checked(usize::from(key_bytes))?;
+    *rest = behind;
+    let key = std::str::from_utf8(key).ok()?.into();
+    Some((u32_at(head, 0)? as usize, RequestKey { key, fingerprint }))
+}
+
 fn header_crc(head: &[u8], binding: Binding) -> u32 {
     let bound =
         crc32c_append(crc32c(&binding.segment.to_le_bytes()), &binding.secret.to_le_bytes());
@@ -225,11 +263,27 @@ mod tests {
         Arc::new(Stored { name: RecordName::parse("default", key).unwrap(), seq, record })
     }
 
+    /// Two of the three came with a key.
+    fn carried() -> [Carried; 2] {
+        let carried = |seq, key: &str| Carried {
+            request: RequestKey { key: key.into(), fingerprint: 0x0123 },
+            version: Version { hlc: 1, node: NodeId(9) },
+            seq,
+        };
+        [carried(1, "a key"), carried(3, &"k".repeat(261))]
+    }
+
     fn frame() -> (Vec<Arc<Stored>>, Vec<u8>) {
         let records = vec![stored("a", 1, "1"), stored("b", 2, ""), stored("c\0d", 3, "\"x\"")];
         let mut bytes = Vec::new();
-        let contents =
-            Contents { ordinal: 4, synced: 3, first_seq: 1, clock_ceiling: 99, records: &records };
+        let contents = Contents {
+            ordinal: 4,
+            synced: 3,
+            first_seq: 1,
+            clock_ceiling: 99,
+            records: &records,
+            carried: &carried(),
+        };
         encode(&mut bytes, &contents, BINDING);
         (records, bytes)
     }
@@ -240,8 +294,11 @@ mod tests {
         let header = FrameHeader::read(&bytes, BINDING).unwrap();
         assert_eq!((header.ordinal, header.synced, header.clock_ceiling), (4, 3, 99));
         assert_eq!(bytes.len(), header.frame_bytes());
-        assert_eq!(bytes.len(), frame_bytes(&records));
+        assert_eq!(bytes.len(), frame_bytes(&records, &carried()));
         let read = header.records(header.payload(&bytes).unwrap()).unwrap();
+        let requests: Vec<_> = read.iter().map(|it| it.request.clone()).collect();
+        let [first, third] = carried().map(|it| Some(it.request));
+        assert_eq!(requests, [first, None, third]);
         assert_eq!(read.into_iter().map(|it| Arc::new(it.stored)).collect::<Vec<_>>(), records);
     }
 

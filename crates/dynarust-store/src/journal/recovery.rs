@@ -7,7 +7,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use dynarust_core::{Seq, Stored};
+use dynarust_core::{RequestKey, Seq, Stored};
+
+use crate::answers::Carried;
 
 use super::disk::Disk;
 use super::frame::{ALIGNMENT, Binding, FrameHeader, Framed, Nonsense};
@@ -77,6 +79,16 @@ pub(crate) struct Found<'a> {
     /// Bytes from its beginning.
     pub(crate) offset: u64,
     pub(crate) bytes: usize,
+    /// The idempotency key that it came with.
+    pub(crate) request: Option<RequestKey>,
+}
+
+impl Found<'_> {
+    /// What its request is to be answered with again.
+    pub(crate) fn carried(&self) -> Option<Carried> {
+        let (version, seq) = (self.stored.record.version, self.stored.seq);
+        self.request.clone().map(|request| Carried { request, version, seq })
+    }
 }
 
 /// What a journal held.
@@ -190,11 +202,12 @@ impl<T: FnMut(Found<'_>)> Recovery<T> {
         recovered.last_ordinal = header.ordinal;
         recovered.clock_ceiling = recovered.clock_ceiling.max(header.clock_ceiling);
         self.expected = Some(header.ordinal + 1);
-        for Framed { stored, offset, bytes } in records {
+        for Framed { stored, offset, bytes, request } in records {
             recovered.first_seq = recovered.first_seq.or(Some(stored.seq));
             recovered.last_seq = recovered.last_seq.max(stored.seq);
             recovered.clock_ceiling = recovered.clock_ceiling.max(stored.record.version.hlc);
-            (self.take)(Found { stored, path, offset: (frame + offset) as u64, bytes });
+            let offset = (frame + offset) as u64;
+            (self.take)(Found { stored, path, offset, bytes, request });
         }
     }
 

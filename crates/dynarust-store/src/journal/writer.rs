@@ -11,6 +11,8 @@ use dynarust_core::limits::DISK_RESERVE_BYTES;
 use dynarust_core::{Seq, Stored};
 use parking_lot::Mutex;
 
+use crate::answers::Carried;
+
 use super::disk::{Disk, SegmentReader, is_full};
 use super::frame::{self, Binding, Contents};
 use super::place::Place;
@@ -103,9 +105,10 @@ impl JournalWriter {
     pub(crate) fn append(
         &mut self,
         records: &[Arc<Stored>],
+        carried: &[Carried],
         clock_ceiling: u64,
     ) -> Result<Vec<Place>, AppendError> {
-        let bytes = frame::frame_bytes(records) as u64;
+        let bytes = frame::frame_bytes(records, carried) as u64;
         if self.offset + bytes > self.segment.bytes {
             self.next_segment(bytes)?;
         }
@@ -115,6 +118,7 @@ impl JournalWriter {
             first_seq: self.last_seq + 1,
             clock_ceiling,
             records,
+            carried,
         };
         frame::encode(&mut self.buffer, &contents, self.segment.binding);
         self.segment.file.write_at(&self.buffer, self.offset).map_err(full_or_io)?;

@@ -108,6 +108,7 @@ async fn put(store: &LocalStore, key: u32) -> Result<Written, WriteError> {
         change: Change::Put { value: Bytes::from(key.to_string()), expiry: None },
         condition: Condition::default(),
         durability: Durability::Sync,
+        request: None,
     };
     store.write(write).await
 }

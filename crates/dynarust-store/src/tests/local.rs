@@ -25,6 +25,7 @@ fn put(key: &str, value: &str, durability: Durability) -> Write {
         change: Change::Put { value: Bytes::copy_from_slice(value.as_bytes()), expiry: None },
         condition: Condition::default(),
         durability,
+        request: None,
     }
 }
 

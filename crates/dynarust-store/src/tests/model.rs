@@ -10,9 +10,12 @@
 //! looked they are gone for good, also where the clock steps back. What was not synced of that, a power
 //! cut may undo.
 //!
+//! Some writes come with an idempotency key, and come again: a repeat is known as long as the write that
+//! it repeats is there, and for ten minutes.
+//!
 //! Followers hold a copy and a position; resumed from there, the feed must make their copy equal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,8 +25,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dynarust_core::{
-    Condition, EntityTags, FeedPosition, KeyRange, RecordName, Stored, TableName, UnixMillis,
-    Version,
+    Condition, EntityTags, FeedPosition, KeyRange, RecordName, RequestKey, Stored, TableName,
+    UnixMillis, Version,
 };
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -34,12 +37,14 @@ use super::crash_disk::CrashDisk;
 use crate::applier::Applier;
 use crate::expirer::Expirer;
 use crate::local::Threads;
-use crate::port::{Change, Durability, Scan, Store, Write, Written};
+use crate::port::{Answered, Change, Durability, Scan, Store, Write, Written};
 use crate::submission::Marked;
 use crate::{LocalStore, StoreConfig, WallClock};
 
 const HOUR: UnixMillis = 3_600_000;
+const MINUTE: UnixMillis = 60_000;
 const KEYS: u8 = 5;
+const REQUEST_KEYS: u8 = 4;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -49,11 +54,17 @@ enum Step {
         durability: Durability,
         bytes: u16,
         ttl: Option<u8>,
+        request: Option<u8>,
     },
     Delete {
         key: u8,
         condition: Asked,
         durability: Durability,
+        request: Option<u8>,
+    },
+    /// An earlier write with an idempotency key comes again.
+    Repeat {
+        nth: usize,
     },
     Apply,
     /// A round of the applier that does not come to its end.
@@ -66,6 +77,7 @@ enum Step {
     Sweep,
     Expire,
     Hours(u8),
+    Minutes(u8),
     ClockBack {
         millis: u16,
     },
@@ -98,14 +110,19 @@ fn step() -> impl Strategy<Value = Step> {
             1 => Just(Asked::Stale),
         ]
     };
+    let request = || prop::option::weighted(0.4, 0..REQUEST_KEYS);
     prop_oneof![
-        12 => (0..KEYS, condition(), durability(), 0..2000u16, prop::option::of(1..4u8)).prop_map(
-            |(key, condition, durability, bytes, ttl)| {
-                Step::Put { key, condition, durability, bytes, ttl }
+        12 => (
+            0..KEYS, condition(), durability(), 0..2000u16, prop::option::of(1..4u8), request()
+        ).prop_map(|(key, condition, durability, bytes, ttl, request)| {
+            Step::Put { key, condition, durability, bytes, ttl, request }
+        }),
+        5 => (0..KEYS, condition(), durability(), request()).prop_map(
+            |(key, condition, durability, request)| {
+                Step::Delete { key, condition, durability, request }
             }
         ),
-        5 => (0..KEYS, condition(), durability())
-            .prop_map(|(key, condition, durability)| Step::Delete { key, condition, durability }),
+        5 => (0..4usize).prop_map(|nth| Step::Repeat { nth }),
         3 => Just(Step::Apply),
         2 => (1..4u8).prop_map(|records| Step::ApplyAPart { records }),
         2 => any::<bool>().prop_map(|truncate| Step::Checkpoint { truncate }),
@@ -113,6 +130,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Expire),
         3 => (1..3u8).prop_map(Step::Hours),
         1 => (1..30u8).prop_map(Step::Hours),
+        2 => (1..8u8).prop_map(Step::Minutes),
         1 => (0..1000u16).prop_map(|millis| Step::ClockBack { millis }),
         4 => Just(Step::Follow),
         1 => Just(Step::Kill),
@@ -152,18 +170,28 @@ struct Held {
     expiry: Option<UnixMillis>,
 }
 
+/// All that the store remembers.
+#[derive(Debug, Clone, Default)]
+struct State {
+    values: Values,
+    /// What the newest request with a key became: its fingerprint, and the version.
+    answers: BTreeMap<Arc<str>, (u128, Version)>,
+}
+
 struct Run {
     runtime: Runtime,
     folder: tempfile::TempDir,
     disk: Arc<CrashDisk>,
     clock: Arc<SetClock>,
     open: Option<Open>,
-    /// The map after each write since `history` was cut, the present one last.
-    history: Vec<Values>,
+    /// The state after each write since `history` was cut, the present one last.
+    history: Vec<State>,
     /// The first of `history` that a power cut may go back to.
     synced: usize,
     followers: Vec<(FeedPosition, Values)>,
     writes: u64,
+    /// The newest writes with an idempotency key, oldest first.
+    requests: VecDeque<Write>,
     /// Every version that was ever handed out.
     versions: BTreeSet<Version>,
     /// The base as it was after the last complete checkpoint.
@@ -187,10 +215,11 @@ impl Run {
             disk: Arc::default(),
             clock: Arc::new(SetClock(AtomicU64::new(1_000_000 * HOUR), AtomicU64::new(0))),
             open: None,
-            history: vec![Values::new()],
+            history: vec![State::default()],
             synced: 0,
             followers: Vec::new(),
             writes: 0,
+            requests: VecDeque::new(),
             versions: BTreeSet::new(),
         };
         run.open();
@@ -213,6 +242,9 @@ impl Run {
             LocalStore::assemble(&config, self.disk.clone()).expect("the folder opens");
         let writer = std::thread::spawn(move || writer.run());
         self.open = Some(Open { store, writer, applier, expirer });
+        // The writer moves the clock before it takes the first write.
+        let stale = Asked::Stale.condition(None);
+        self.runtime.block_on(self.store().write(delete("0", stale, Durability::Relaxed))).unwrap();
         // An opening ends with a checkpoint.
         fs::copy(self.node().join("base.sqlite"), &self.durable_base).unwrap();
     }
@@ -235,7 +267,7 @@ impl Run {
         let marked = self.open.as_mut().unwrap().expirer.look().unwrap();
         assert_eq!(marked, Marked::All);
         if live != *self.present() {
-            self.history.push(live);
+            self.history.push(State { values: live, ..self.state().clone() });
         }
     }
 
@@ -243,22 +275,30 @@ impl Run {
         &mut self.open.as_mut().unwrap().applier
     }
 
-    fn present(&self) -> &Values {
+    fn state(&self) -> &State {
         self.history.last().unwrap()
+    }
+
+    fn present(&self) -> &Values {
+        &self.state().values
     }
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Put { key, condition, durability, bytes, ttl } => {
-                self.writes += 1;
-                let text = format!("[{},\"{}\"]", self.writes, "x".repeat(usize::from(bytes)));
-                let value = Bytes::from(text);
+            Step::Put { key, condition, durability, bytes, ttl, request } => {
                 let expiry = ttl.map(|hours| self.clock.now() + u64::from(hours) * HOUR);
-                let change = Change::Put { value: value.clone(), expiry };
-                self.write(key, change, condition, durability, Some((value, expiry)));
+                let text = format!("[{},\"{}\"]", self.writes, "x".repeat(usize::from(bytes)));
+                let change = Change::Put { value: Bytes::from(text), expiry };
+                self.write(key, change, condition, durability, request);
             }
-            Step::Delete { key, condition, durability } => {
-                self.write(key, Change::Delete, condition, durability, None);
+            Step::Delete { key, condition, durability, request } => {
+                self.write(key, Change::Delete, condition, durability, request);
+            }
+            Step::Repeat { nth } => {
+                let behind = self.requests.len().checked_sub(nth + 1);
+                if let Some(write) = behind.and_then(|at| self.requests.get(at).cloned()) {
+                    self.carry_out(write);
+                }
             }
             Step::Apply => {
                 self.applier().apply().unwrap();
@@ -281,10 +321,14 @@ impl Run {
             }
             Step::Sweep => {
                 self.applier().sweep().unwrap();
+                self.applier().forget_answers().unwrap();
             }
             Step::Expire => self.expire(),
             Step::Hours(hours) => {
                 self.clock.0.fetch_add(u64::from(hours) * HOUR, Ordering::Relaxed);
+            }
+            Step::Minutes(minutes) => {
+                self.clock.0.fetch_add(u64::from(minutes) * MINUTE, Ordering::Relaxed);
             }
             Step::ClockBack { millis } => {
                 self.clock.latest();
@@ -314,34 +358,83 @@ impl Run {
         change: Change,
         asked: Asked,
         durability: Durability,
-        value: Option<(Bytes, Option<UnixMillis>)>,
+        request: Option<u8>,
     ) {
+        self.writes += 1;
         let key = key.to_string();
-        let present = self.live().get(&key).map(|held| held.version);
-        // What expired unnoticed stays in the map until it is written over.
-        let below = self.present().get(&key).map(|held| held.version);
-        let (condition, holds) = asked.condition(present);
-        let name = RecordName::parse("t", &key).unwrap();
-        let write = Write { name, change, condition, durability };
-        let written = self.runtime.block_on(self.store().write(write)).unwrap();
-        let mut after = self.present().clone();
-        match (holds, value, present) {
-            (false, ..) => return assert_eq!(written, Written::Refused(present)),
-            (true, None, None) => return assert_eq!(written, Written::Absent),
-            (true, value, _) => {
-                let Written::Done(version) = written else { panic!("{written:?}") };
-                assert!(below.is_none_or(|below| version > below));
-                assert!(self.versions.insert(version), "{version} was handed out twice");
-                match value {
-                    Some((value, expiry)) => after.insert(key, Held { version, value, expiry }),
-                    None => after.remove(&key),
-                };
+        let condition = asked.condition(self.live().get(&key).map(|held| held.version));
+        let request = request.map(|request| RequestKey {
+            key: request.to_string().into(),
+            // Each is another request: only a repeat of it is the same.
+            fingerprint: u128::from(self.writes),
+        });
+        let write = Write { change, request, ..delete(&key, condition, durability) };
+        if write.request.is_some() {
+            self.requests.push_back(write.clone());
+        }
+        self.carry_out(write);
+    }
+
+    fn carry_out(&mut self, write: Write) {
+        let written = self.runtime.block_on(self.store().write(write.clone())).unwrap();
+        if let Some(request) = &write.request {
+            match self.answered(self.state(), &request.key) {
+                Some((fingerprint, version)) if fingerprint == request.fingerprint => {
+                    return assert_eq!(written, Written::Repeated(version));
+                }
+                Some(_) => return assert_eq!(written, Written::KeyReused),
+                None => {}
             }
         }
+        let key = write.name.key().to_owned();
+        let present = self.live().get(&key).map(|held| held.version);
+        if !write.condition.holds(present) {
+            return assert_eq!(written, Written::Refused(present));
+        }
+        if write.change == Change::Delete && present.is_none() {
+            return assert_eq!(written, Written::Absent);
+        }
+        let Written::Done(version) = written else { panic!("{written:?}") };
+        // What expired unnoticed stays in the map until it is written over.
+        let below = self.present().get(&key).map(|held| held.version);
+        assert!(below.is_none_or(|below| version > below));
+        assert!(self.versions.insert(version), "{version} was handed out twice");
+        let mut after = self.state().clone();
+        match write.change {
+            Change::Put { value, expiry } => {
+                after.values.insert(key, Held { version, value, expiry });
+            }
+            Change::Delete => {
+                after.values.remove(&key);
+            }
+        }
+        if let Some(request) = write.request {
+            after.answers.insert(request.key, (request.fingerprint, version));
+        }
         self.history.push(after);
-        if durability == Durability::Sync {
+        if write.durability == Durability::Sync {
             self.synced = self.history.len() - 1;
         }
+    }
+
+    /// What the model knows of a request with this key: nothing after ten minutes.
+    fn answered(&self, state: &State, key: &str) -> Option<(u128, Version)> {
+        let kept = state.answers.get(key).copied();
+        kept.filter(|(_, version)| {
+            self.clock.now().saturating_sub(version.unix_millis()) <= 10 * MINUTE
+        })
+    }
+
+    /// Whether the store knows of requests what this state does.
+    fn answers_as(&self, state: &State) -> bool {
+        (0..REQUEST_KEYS).all(|key| {
+            let key: Arc<str> = key.to_string().into();
+            let known = self.answered(state, &key);
+            let fingerprint = known.map_or(0, |(fingerprint, _)| fingerprint);
+            let request = RequestKey { key, fingerprint };
+            let answered = self.runtime.block_on(self.store().answered(request)).unwrap();
+            answered == known.map(|(_, version)| Answered::Done(version))
+        })
     }
 
     /// As kill -9 does: nothing more is written, what is in memory is gone.
@@ -386,15 +479,17 @@ impl Run {
         let now = self.clock.latest();
         // Of what was marked as expired at a time some marks may be lost, and some not.
         let marked = |held: &Held| held.expiry.is_some_and(|expiry| expiry <= now);
-        (self.synced..self.history.len())
+        let at = (self.synced..self.history.len())
             .rev()
             .find(|at| {
-                let values = &self.history[*at];
-                found.iter().all(|(key, held)| values.get(key) == Some(held))
+                let State { values, .. } = &self.history[*at];
+                self.answers_as(&self.history[*at])
+                    && found.iter().all(|(key, held)| values.get(key) == Some(held))
                     && values.iter().all(|(key, held)| found.contains_key(key) || marked(held))
             })
             .unwrap_or_else(|| panic!("acknowledged as synced and lost: {found:?}"));
-        self.history = vec![found];
+        let answers = std::mem::take(&mut self.history[at].answers);
+        self.history = vec![State { values: found, answers }];
         self.synced = 0;
     }
 
@@ -411,6 +506,7 @@ impl Run {
             let found = found.filter(|stored| stored.record.holds_value());
             assert_eq!(found.map(|it| contents(&it)).as_ref(), self.present().get(&key), "{key}");
         }
+        assert!(self.answers_as(self.state()), "{:?}", self.state().answers);
         let now = self.clock.now();
         let tables = self.runtime.block_on(self.store().tables(None, 1, now)).unwrap().tables;
         assert_eq!(tables.len(), usize::from(!self.live().is_empty()), "{tables:?}");
@@ -470,19 +566,24 @@ impl Drop for Run {
 }
 
 impl Asked {
-    /// The condition, and whether it holds where `present` is the live version.
-    fn condition(self, present: Option<Version>) -> (Condition, bool) {
+    /// The condition, where `present` is the live version.
+    fn condition(self, present: Option<Version>) -> Condition {
         let stale = Version { hlc: 1, node: dynarust_core::NodeId(1) };
         let only = |version| Some(EntityTags::Versions(vec![version]));
-        let (if_match, if_none_match, holds) = match self {
-            Self::Nothing => (None, None, true),
-            Self::Absent => (None, Some(EntityTags::Any), present.is_none()),
-            Self::Present => (Some(EntityTags::Any), None, present.is_some()),
-            Self::Current => (only(present.unwrap_or(stale)), None, present.is_some()),
-            Self::Stale => (only(stale), None, false),
+        let (if_match, if_none_match) = match self {
+            Self::Nothing => (None, None),
+            Self::Absent => (None, Some(EntityTags::Any)),
+            Self::Present => (Some(EntityTags::Any), None),
+            Self::Current => (only(present.unwrap_or(stale)), None),
+            Self::Stale => (only(stale), None),
         };
-        (Condition { if_match, if_none_match }, holds)
+        Condition { if_match, if_none_match }
     }
+}
+
+fn delete(key: &str, condition: Condition, durability: Durability) -> Write {
+    let name = RecordName::parse("t", key).unwrap();
+    Write { name, change: Change::Delete, condition, durability, request: None }
 }
 
 fn contents(stored: &Stored) -> Held {

@@ -48,8 +48,8 @@ fn journal(synced: &[bool]) -> Written {
     for (nth, sync) in synced.iter().enumerate() {
         let records = [record(nth as u64 + 1)];
         frames.push(offset);
-        offset += frame_bytes(&records) as u64;
-        writer.append(&records, 5).unwrap();
+        offset += frame_bytes(&records, &[]) as u64;
+        writer.append(&records, &[], 5).unwrap();
         if *sync {
             writer.sync().unwrap();
         }
@@ -149,7 +149,7 @@ fn salvage_takes_sound_frames_that_nothing_proves_synced() {
     let (seqs, recovered) = journal.read(Mode::Salvage).unwrap();
     assert_eq!((seqs, recovered.damages.len()), (vec![1, 3, 4], 0));
     let mut writer = begin(journal.folder.path(), 2, 5);
-    writer.append(&[record(5)], 0).unwrap();
+    writer.append(&[record(5)], &[], 0).unwrap();
     drop(writer);
     let (seqs, recovered) = journal.read(Mode::Salvage).unwrap();
     assert_eq!((seqs, recovered.damages.len()), (vec![1, 3, 4, 5], 1));
@@ -192,7 +192,7 @@ fn a_restart_goes_on_in_a_segment_of_its_own() {
     let (_, recovered) = journal.read(Mode::Strict).unwrap();
     recovered.settle(&RealDisk).unwrap();
     let mut writer = begin(journal.folder.path(), recovered.next_segment(), 2);
-    writer.append(&[record(2)], 0).unwrap();
+    writer.append(&[record(2)], &[], 0).unwrap();
     writer.sync().unwrap();
     drop(writer);
     assert_eq!(journal.read(Mode::Strict).unwrap().0, [1, 2]);
@@ -202,7 +202,7 @@ fn a_restart_goes_on_in_a_segment_of_its_own() {
 fn a_segment_that_is_missing_or_ends_early_is_noticed() {
     let journal = journal(&[true, true]);
     let mut writer = begin(journal.folder.path(), 2, 3);
-    writer.append(&[record(3)], 0).unwrap();
+    writer.append(&[record(3)], &[], 0).unwrap();
     drop(writer);
     assert_eq!(journal.read(Mode::Strict).unwrap().0, [1, 2, 3]);
     let end = usize::try_from(journal.frames[1]).unwrap();
@@ -217,7 +217,7 @@ fn frames_larger_than_a_segment_get_their_own() {
     for seq in 1..=3 {
         let mut large = (*record(seq)).clone();
         large.record.value = Bytes::from(vec![b'y'; 9 << 20]);
-        writer.append(&[Arc::new(large)], 0).unwrap();
+        writer.append(&[Arc::new(large)], &[], 0).unwrap();
     }
     writer.sync().unwrap();
     let mut seqs = Vec::new();

@@ -51,6 +51,7 @@ async fn write(store: &LocalStore, keys: std::ops::Range<u32>) {
             change: Change::Put { value: value(key), expiry: None },
             condition: Condition::default(),
             durability: Durability::Sync,
+            request: None,
         };
         store.write(write).await.unwrap();
     }

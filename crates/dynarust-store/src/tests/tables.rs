@@ -34,6 +34,7 @@ fn write(table: &str, key: &str, change: Change) -> Write {
         change,
         condition: Condition::default(),
         durability: Durability::Relaxed,
+        request: None,
     }
 }
 

@@ -32,6 +32,7 @@ async fn storm(store: Arc<LocalStore>, writer: usize) {
             change,
             condition: Condition::default(),
             durability: Durability::Relaxed,
+            request: None,
         };
         store.write(write).await.unwrap();
     }

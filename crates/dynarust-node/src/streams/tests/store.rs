@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use dynarust_core::{
-    Epoch, FeedPosition, Key, NodeId, Record, RecordName, Selection, Selector, Seq, Stored,
-    TableName, UnixMillis, Version,
+    Epoch, FeedPosition, Key, NodeId, Record, RecordName, RequestKey, Selection, Selector, Seq,
+    Stored, TableName, UnixMillis, Version,
 };
 use dynarust_store::{
-    FeedPage, ReadError, Scan, ScanPage, Store, StoreStats, TableCount, TablesPage, WallClock,
-    Write, WriteError, Written,
+    Answered, FeedPage, ReadError, Scan, ScanPage, Store, StoreStats, TableCount, TablesPage,
+    WallClock, Write, WriteError, Written,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -268,6 +268,10 @@ impl Store for TestStore {
     }
 
     fn write(&self, _: Write) -> BoxFuture<'_, Result<Written, WriteError>> {
+        unreachable!("streams do not write")
+    }
+
+    fn answered(&self, _: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {
         unreachable!("streams do not write")
     }
 
