@@ -122,7 +122,7 @@ pub const PAGES_BYTES_MAX: usize = 128 << 20;
 /// Milliseconds between two looks at the memory that the process has.
 pub const MEMORY_CHECK_MILLIS: u64 = 5_000;
 /// Bytes of memory that was freed and did not go back to the system yet.
-pub const FREED_BYTES_MAX: u64 = 16 << 20;
+pub const FREED_BYTES_MAX: u64 = 8 << 20;
 /// Reads of records that may wait for the base.
 pub const READS_WAITING_MAX: usize = 4096;
 /// Keys of one request for many keys that are read at a time.
@@ -140,7 +140,7 @@ pub const CHUNK_RECORDS_MAX: usize = 1024;
 /// Operations that one sync of the journal may cover.
 pub const GROUP_OPERATIONS_MAX: usize = 1024;
 /// Bytes that one sync of the journal may cover, one operation more at most.
-pub const GROUP_BYTES_MAX: usize = 2 << 20;
+pub const GROUP_BYTES_MAX: usize = 512 << 10;
 /// Bytes in an idempotency key.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// Milliseconds for which a repeat of a request with an idempotency key is known.
@@ -158,10 +158,10 @@ pub const WRITES_WAITING_MAX: usize = 8 * GROUP_OPERATIONS_MAX;
 /// Bytes of writes that may wait for the journal.
 pub const WRITES_WAITING_BYTES_MAX: usize = 64 << 20;
 /// Bytes of a preallocated journal segment; one that must hold a larger frame is larger.
-pub const SEGMENT_BYTES: u64 = 8 << 20;
+pub const SEGMENT_BYTES: u64 = 2 << 20;
 /// Bytes that stay free on a disk that fills: for bringing what is recent into the base, and for the
 /// next start.
-pub const DISK_RESERVE_BYTES: u64 = 3 * SEGMENT_BYTES;
+pub const DISK_RESERVE_BYTES: u64 = 24 << 20;
 /// Bytes that are in the journal and not yet in the base; more, and writes wait, or are refused where
 /// the base has no space.
 pub const JOURNAL_BYTES_MAX: usize = 192 << 20;
@@ -210,6 +210,7 @@ const _: () = {
     assert!(TOMBSTONE_AGE_SECONDS_DEFAULT <= TOMBSTONE_AGE_SECONDS_CEILING);
     // Larger ones get a segment of their own, which nobody has prepared.
     assert!(4 * GROUP_BYTES_MAX as u64 <= SEGMENT_BYTES);
+    assert!(3 * SEGMENT_BYTES <= DISK_RESERVE_BYTES);
     assert!(VALUE_BYTES_CEILING + PUT_ENVELOPE_BYTES_MAX < BODIES_BYTES_MAX);
     assert!(MANY_KEYS_BODY_BYTES_MAX <= KEY_LISTS_BYTES_MAX);
     // Batches leave room for the writes of other requests.

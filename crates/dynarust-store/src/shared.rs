@@ -18,8 +18,10 @@ use crate::recent::{Entry, Recent};
 use crate::stats::Tally;
 use crate::submission::Submissions;
 
+/// A small cache: with no more, only the least is kept of what is recent.
+const CACHE_BYTES_ALONE: u64 = 5 << 20;
 /// What a recent record costs in memory.
-const RECENT_RECORD_BYTES_ASSUMED: u64 = 160;
+const RECENT_RECORD_BYTES_ASSUMED: u64 = 110;
 
 /// See the module.
 pub(crate) struct Shared {
@@ -222,9 +224,10 @@ impl Shared {
     }
 }
 
-/// What is recent may take about as much memory as the cache.
+/// What is recent may take as much memory as the cache has beyond [`CACHE_BYTES_ALONE`].
 fn apply_records(cache_bytes: u64) -> usize {
-    let records = usize::try_from(cache_bytes / RECENT_RECORD_BYTES_ASSUMED).unwrap_or(usize::MAX);
+    let bytes = cache_bytes.saturating_sub(CACHE_BYTES_ALONE);
+    let records = usize::try_from(bytes / RECENT_RECORD_BYTES_ASSUMED).unwrap_or(usize::MAX);
     records.clamp(APPLY_RECORDS_MIN, RECENT_RECORDS_MAX / 2)
 }
 

@@ -27,6 +27,9 @@ use crate::memory;
 const FILES_RESERVED: u64 = 128 + TURNED_AWAY_MAX as u64;
 /// The limit of open files where the system does not tell it.
 const FILES_ASSUMED: u64 = 1024;
+/// Threads for reads of the base, patches and the like. Each keeps some memory of the allocator's for
+/// itself; the base is read by four at a time.
+const BLOCKING_THREADS_MAX: usize = 8;
 /// How long running requests have once the node closes.
 const DRAIN: Duration = Duration::from_millis(2500);
 /// How long the store has behind them.
@@ -62,8 +65,11 @@ enum Stop {
 /// # Errors
 /// [`ServeError`].
 pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
-    let runtime =
-        runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Runtime)?;
+    let runtime = runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()
+        .map_err(ServeError::Runtime)?;
     let outcome = runtime.block_on(run(config));
     // Nothing that still runs there is worth waiting for.
     runtime.shutdown_background();

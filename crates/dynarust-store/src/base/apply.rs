@@ -50,7 +50,7 @@ pub(crate) struct Checkpoint {
 impl ApplyBase {
     /// Takes over an opened base.
     pub(crate) fn new(open: OpenBase, tombstone_age: Duration) -> Result<Self, BaseError> {
-        open.connection.execute_batch("PRAGMA cache_size = -4096")?;
+        open.connection.execute_batch("PRAGMA cache_size = -2048")?;
         open.connection.set_prepared_statement_cache_capacity(32);
         let feed_times = FeedTimes::keeping(tombstone_age);
         Ok(Self { connection: open.connection, meta: open.meta, feed_times })

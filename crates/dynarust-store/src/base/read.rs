@@ -50,7 +50,7 @@ impl ReadBase {
     /// Opens one more connection to the base.
     pub(crate) fn open(path: &Path) -> Result<Self, BaseError> {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1024")?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -512")?;
         Ok(Self { connection })
     }
 
