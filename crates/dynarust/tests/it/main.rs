@@ -18,6 +18,8 @@ mod damage;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod expiry;
+#[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod health;
@@ -39,6 +41,8 @@ mod power_cut;
 mod process;
 #[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod retries;
 #[cfg(test)]
 mod scans;
 #[cfg(test)]
