@@ -7,7 +7,7 @@
 //! | `/{table}/store` | GET |
 //! | `/{table}/keys` | GET POST |
 //! | `/{table}/batch` | POST |
-//! | `/membership`, `/stats`, `/metrics`, `/openapi.json`, `/livez`, `/readyz` | GET |
+//! | `/tables`, `/membership`, `/stats`, `/metrics`, `/openapi.json`, `/livez`, `/readyz` | GET |
 //!
 //! HEAD is wherever GET is, OPTIONS is everywhere.
 
@@ -32,6 +32,8 @@ pub(crate) enum Address<'a> {
     Keys { table: &'a str },
     /// `/{table}/batch`
     Batch { table: &'a str },
+    /// `/tables`
+    Tables,
     /// `/membership`
     Membership,
     /// `/stats`
@@ -75,6 +77,7 @@ impl<'a> Address<'a> {
     fn of_system(name: &str) -> Option<Self> {
         match name {
             "subscribe" => Some(Self::SubscribeMany),
+            "tables" => Some(Self::Tables),
             "membership" => Some(Self::Membership),
             "stats" => Some(Self::Stats),
             "metrics" => Some(Self::Metrics),
@@ -96,6 +99,7 @@ impl<'a> Address<'a> {
                 Self::Store { .. } => Operation::ListRecords,
                 Self::Keys { .. } => Operation::ListKeys,
                 Self::Batch { .. } => return None,
+                Self::Tables => Operation::ListTables,
                 Self::Membership => Operation::Membership,
                 Self::Stats => Operation::Stats,
                 Self::Metrics => Operation::Metrics,

@@ -6,7 +6,8 @@ use http::header::{CONTENT_TYPE, HeaderName};
 
 use crate::problem::{Code, Problem};
 
-const JSON: &str = "application/json";
+/// One JSON text.
+pub(crate) const JSON: &str = "application/json";
 /// A JSON text a line.
 pub(crate) const NDJSON: &str = "application/x-ndjson";
 const MERGE_PATCH: &str = "application/merge-patch+json";

@@ -116,6 +116,18 @@ pub(crate) fn push_string(text: &mut Vec<u8>, string: &str) {
     let _ = serde_json::to_writer(text, string);
 }
 
+/// Appends a value's text without line ends: they can only stand between its tokens, where a space means
+/// the same.
+pub(crate) fn push_on_one_line(text: &mut Vec<u8>, value: &[u8]) {
+    let begun = text.len();
+    text.extend_from_slice(value);
+    for byte in text.iter_mut().skip(begun) {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+}
+
 fn utf8(body: &[u8]) -> Result<&str, Problem> {
     std::str::from_utf8(body)
         .map_err(|error| Problem::new(Code::InvalidJson, format!("JSON is UTF-8: {error}")))

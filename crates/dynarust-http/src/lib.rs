@@ -17,7 +17,7 @@
 //! | `address`, `operation` | **every route of the API**, and its name |
 //! | `surface` | from a request to who answers it |
 //! | `measured`, `counts`, `latencies` | what was asked for, how it was answered, and how soon |
-//! | `path`, `query`, `conditions`, `guarantees`, `ttl`, `content_type` | what a request's head says |
+//! | `path`, `query`, `conditions`, `guarantees`, `ttl`, `accept`, `content_type` | what a request's head says |
 //! | `request_body`, `budget`, `json` | what a request's body says, within bounds |
 //! | `record`, `table`, `live`, `node_state`, `figures` | the answers |
 //! | `problem` | **every error of the API**, and what becomes one |
@@ -26,6 +26,7 @@
 //! Nothing here decides what a record is or who owns it: that is `dynarust-node`'s and
 //! `dynarust-core`'s.
 
+mod accept;
 mod address;
 mod answer;
 mod backend;

@@ -58,6 +58,7 @@ operations! {
     ListKeys = GET "/{table}/keys" "list_keys",
     GetRecords = POST "/{table}/keys" "get_records",
     WriteRecords = POST "/{table}/batch" "write_records",
+    ListTables = GET "/tables" "list_tables",
     SubscribeKey = GET "/{table}/subscribe/{key}" "subscribe_key",
     SubscribeTable = GET "/{table}/subscribe" "subscribe_table",
     SubscribeMany = GET "/subscribe" "subscribe_many",

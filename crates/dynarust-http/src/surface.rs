@@ -84,7 +84,7 @@ impl Surface {
             Address::SubscribeTable { table } => self.subscribe(Follow::Table { table }, &request),
             Address::SubscribeMany => self.subscribe(Follow::Many, &request),
             Address::Store { .. } => {
-                Answer::later(table::store(Arc::clone(backend), request.into_parts().0.uri))
+                Answer::later(table::store(Arc::clone(backend), request.into_parts().0))
             }
             Address::Keys { .. } if operation == Operation::GetRecords => {
                 Answer::later(table::multi_get(Arc::clone(backend), request))
@@ -93,6 +93,9 @@ impl Surface {
                 Answer::later(table::keys(Arc::clone(backend), request.into_parts().0.uri))
             }
             Address::Batch { .. } => Answer::later(table::batch(Arc::clone(backend), request)),
+            Address::Tables => {
+                Answer::later(table::tables(Arc::clone(backend), request.into_parts().0.uri))
+            }
             Address::Membership => Answer::now(node_state::membership(backend, request.uri())),
             Address::Stats => {
                 Answer::later(figures::stats(Arc::clone(backend), request.into_parts().0.uri))

@@ -20,6 +20,7 @@
 //! | [`batch`] | many writes of one request, with few group commits |
 //! | [`get`], [`multi_get`] | reads one record, or many by name |
 //! | [`scan`] | reads a range in key order, whole or by pages |
+//! | [`tables`] | lists the tables |
 //! | [`streams`] | follows changes |
 //! | [`membership`], [`readiness`], [`stats`] | tells who is there, whether this node answers, and what it did |
 //! | [`lifecycle`] | starts, notices a store that stopped, closes |
@@ -37,6 +38,7 @@ mod requests;
 pub mod scan;
 pub mod stats;
 pub mod streams;
+pub mod tables;
 mod turns;
 pub mod write;
 
@@ -53,4 +55,5 @@ pub use put::Put;
 pub use readiness::Health;
 pub use scan::{Page, Scanner};
 pub use stats::NodeStats;
+pub use tables::TableLister;
 pub use write::RefusedWrite;

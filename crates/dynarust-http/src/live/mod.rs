@@ -1,10 +1,13 @@
-//! Live streams as server-sent events (API.md section 4).
+//! Live streams (API.md section 4).
 //!
 //! ```text
-//! subscribe: what to follow, from where ──► Node::subscribe ──► sse: events as text ──► body
+//! subscribe: what to follow, from where ──► Node::subscribe ──► form (sse, ndjson): events as text ──► body
 //! ```
 
+mod change;
 mod follow;
+mod form;
+mod ndjson;
 mod sse;
 mod subscribe;
 

@@ -1,4 +1,4 @@
-//! Events as text (WHATWG HTML, section 9.2 "Server-sent events").
+//! A stream as server-sent events (WHATWG HTML, section 9.2 "Server-sent events").
 //!
 //! Invariant: a value arrives as equal JSON. Its text may hold line ends between its tokens, each of
 //! which would end a `data:` line; so it goes out as several, and the reader joins them with `\n`,
@@ -7,7 +7,7 @@
 use dynarust_core::{Stored, UnixMillis};
 use dynarust_node::streams::{Event, Item};
 
-use crate::json;
+use super::change;
 
 /// The first words of every stream: how long a reader waits before it comes back.
 pub(super) const RETRY: &[u8] = b"retry: 2000\n\n";
@@ -48,20 +48,9 @@ fn push_named(text: &mut Vec<u8>, event: &str, id: &str) {
 }
 
 fn push_change(text: &mut Vec<u8>, id: &str, stored: &Stored, now: UnixMillis) {
-    push(text, &["id: ", id, "\ndata: {\"table\":"]);
-    json::push_string(text, stored.name.table());
-    push(text, &[",\"key\":"]);
-    json::push_string(text, stored.name.key());
-    let record = &stored.record;
-    if record.is_live(now) {
-        push(text, &[",\"value\":"]);
-        push_lines(text, &record.value);
-    } else if record.tombstone {
-        push(text, &[",\"deleted\":true"]);
-    } else {
-        push(text, &[",\"deleted\":true,\"expired\":true"]);
-    }
-    push(text, &[",\"version\":\"", &record.version.to_string(), "\"}\n\n"]);
+    push(text, &["id: ", id, "\ndata: {"]);
+    change::push_members(text, stored, now, push_lines);
+    push(text, &["}\n\n"]);
 }
 
 /// Each line end of `value` begins another `data:` line.

@@ -8,19 +8,18 @@ use dynarust_core::Selection;
 use dynarust_node::Node;
 use dynarust_node::streams::{Begin, LiveStream};
 use futures_util::stream::{self, StreamExt};
-use http::header::{HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue, VARY};
 use http::{Method, Request, Response, StatusCode};
 use tokio::time::timeout;
 
 use super::follow::Follow;
-use super::sse;
+use super::form::StreamForm;
 use crate::answer;
 use crate::backend::Backend;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::response_body::{Body, CutShort};
 
-const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -37,15 +36,17 @@ pub(crate) fn subscribe<B>(
     request: &Request<B>,
 ) -> Result<Response<Body>, Problem> {
     let (selection, begin) = read_head(follow, request)?;
+    let form = StreamForm::preferred(request.headers());
     let body = if request.method() == Method::HEAD {
         Body::empty()
     } else {
         let live = backend.node.subscribe(selection, begin)?;
-        follow_on(Arc::clone(&backend.node), live)
+        follow_on(Arc::clone(&backend.node), live, form)
     };
-    let mut response = answer::with_body(StatusCode::OK, EVENT_STREAM, body);
+    let mut response = answer::with_body(StatusCode::OK, form.content_type(), body);
     let headers = response.headers_mut();
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    headers.append(VARY, HeaderValue::from_static("Accept"));
     Ok(response)
 }
 
@@ -71,17 +72,19 @@ fn read_head<B>(follow: Follow<'_>, request: &Request<B>) -> Result<(Selection, 
 struct Following {
     node: Arc<Node>,
     live: LiveStream,
+    form: StreamForm,
     /// Heartbeats since the last event.
     silence: u32,
 }
 
-fn follow_on(node: Arc<Node>, live: LiveStream) -> Body {
-    let following = Following { node, live, silence: 0 };
+fn follow_on(node: Arc<Node>, live: LiveStream, form: StreamForm) -> Body {
+    let following = Following { node, live, form, silence: 0 };
     let events = stream::unfold(following, async |mut following| {
         let text = following.next().await?;
         Some((text.map(Bytes::from), following))
     });
-    let first = stream::iter([Ok(Bytes::from_static(sse::RETRY))]);
+    let opening = Some(form.opening()).filter(|text| !text.is_empty());
+    let first = stream::iter(opening.map(|text| Ok(Bytes::from_static(text))));
     Body::Chunks(first.chain(events).boxed())
 }
 
@@ -92,7 +95,7 @@ impl Following {
             Err(_) => Some(Ok(self.break_silence())),
             Ok(Ok(items)) => {
                 self.silence = 0;
-                Some(Ok(sse::print(&items?, self.node.now())))
+                Some(Ok(self.form.print(&items?, self.node.now())))
             }
             Ok(Err(error)) => {
                 tracing::error!(%error, "a live stream was cut short");
@@ -104,9 +107,9 @@ impl Following {
     fn break_silence(&mut self) -> Vec<u8> {
         self.silence += 1;
         if self.silence.is_multiple_of(HEARTBEATS_A_CURSOR) {
-            sse::id_alone(&self.live.cursor())
+            self.form.id_alone(&self.live.cursor())
         } else {
-            sse::HEARTBEAT.to_vec()
+            self.form.heartbeat().to_vec()
         }
     }
 }
@@ -152,5 +155,22 @@ mod tests {
             }
             assert_eq!(part(&mut body).await, format!("id: {id}\n\n"));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_lines_is_broken_by_blank_ones() {
+        let backend = backend();
+        let request = Request::get("/t/subscribe").header("Accept", "application/x-ndjson");
+        let follow = Follow::Table { table: "t" };
+        let response = subscribe(&backend, follow, &request.body(()).unwrap()).unwrap();
+        let mut body = response.into_body();
+        let ready = part(&mut body).await;
+        let id = ready.strip_prefix("{\"event\":\"ready\",\"id\":\"").unwrap();
+        let id = id.strip_suffix("\"}\n").unwrap();
+        for _ in 1..HEARTBEATS_A_CURSOR {
+            assert_eq!(part(&mut body).await, "\n");
+        }
+        let cursor = format!("{{\"event\":\"cursor\",\"id\":\"{id}\"}}\n");
+        assert_eq!(part(&mut body).await, cursor);
     }
 }

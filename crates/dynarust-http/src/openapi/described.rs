@@ -119,6 +119,7 @@ pub(super) fn described(operation: Operation) -> Option<Described> {
         | Operation::DeleteRecord => record(operation),
         Operation::ListRecords
         | Operation::ListKeys
+        | Operation::ListTables
         | Operation::GetRecords
         | Operation::WriteRecords => table(operation),
         Operation::SubscribeKey | Operation::SubscribeTable | Operation::SubscribeMany => {
@@ -200,10 +201,10 @@ fn record(operation: Operation) -> Described {
 fn table(operation: Operation) -> Described {
     const LISTED: [&str; 8] =
         ["table", "prefix", "start", "end", "limit", "reverse", "cursor", "consistency"];
-    let listed = |described: Described, text, holds| {
+    let listed = |described: Described, text, headers: &[_], holds| {
         described
             .takes(&LISTED)
-            .answers(StatusCode::OK, text, &["Cache-Control", "Link"], vec![(JSON, holds)])
+            .answers(StatusCode::OK, text, headers, holds)
             .may_tell(&READS)
             .may_tell(&[Code::Overloaded])
     };
@@ -211,8 +212,15 @@ fn table(operation: Operation) -> Described {
         Operation::ListKeys => listed(
             Described::new("tables", "List keys", "In byte order. Without `limit` all of them, streamed."),
             "The keys. With `limit`, a page of them, and a link to the next where there is one.",
-            schema("Keys"),
+            &["Cache-Control", "Link"],
+            vec![(JSON, schema("Keys"))],
         ),
+        Operation::ListTables => {
+            let text = "Those that hold a record, in byte order, streamed.";
+            Described::new("tables", "List the tables", text)
+                .well("The tables.", JSON, schema("Tables"))
+                .may_tell(&READS)
+        }
         Operation::GetRecords => Described::new(
             "tables",
             "Read many records",
@@ -243,10 +251,12 @@ fn table(operation: Operation) -> Described {
             Described::new(
                 "tables",
                 "List records",
-                "In the byte order of their keys. Without `limit` all of them, streamed.",
+                "In the byte order of their keys. Without `limit` all of them, streamed. As one object or, where \
+                 `Accept` prefers it, as lines of key, value and version, which `write_records` takes.",
             ),
             "The records. With `limit`, a page of them, and a link to the next where there is one.",
-            schema("Records"),
+            &["Cache-Control", "Link", "Vary"],
+            vec![(JSON, schema("Records")), (NDJSON, schema("Lines"))],
         ),
     }
 }
@@ -266,8 +276,8 @@ fn stream(operation: Operation) -> Described {
         .answers(
             StatusCode::OK,
             "The stream.",
-            &["Cache-Control", "X-Accel-Buffering"],
-            vec![(EVENTS, schema("EventStream"))],
+            &["Cache-Control", "Vary", "X-Accel-Buffering"],
+            vec![(EVENTS, schema("EventStream")), (NDJSON, schema("EventLines"))],
         )
         .may_tell(&[Code::Overloaded]);
     match operation {

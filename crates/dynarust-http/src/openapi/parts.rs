@@ -164,6 +164,7 @@ pub(super) fn headers() -> Map<String, Value> {
         ("Cache-Control", "`no-cache` for a record, else `no-store`.", "^no-(cache|store)$"),
         ("Link", "`rel=\"next\"`: the next page, where more follows.", "^<.*>; rel=\"next\"$"),
         ("Accept-Patch", "The media types of patches.", "^application/"),
+        ("Vary", "What the answer's form depends on.", "^Accept$"),
         ("Retry-After", "Seconds to wait before another try.", "^[0-9]+$"),
         ("X-Accel-Buffering", "`no`: a proxy in between hands on each event at once.", "^no$"),
     ];

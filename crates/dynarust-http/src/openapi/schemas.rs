@@ -69,6 +69,7 @@ fn printed() -> Map<String, Value> {
         ),
         ("Records", records),
         ("Keys", json!({ "type": "array", "items": parts::key(), "uniqueItems": true })),
+        ("Tables", json!({ "type": "array", "items": parts::table(), "uniqueItems": true })),
         ("KeyList", json!({ "type": "array", "items": parts::key(), "maxItems": MANY_KEYS_MAX })),
         (
             "Change",
@@ -92,6 +93,14 @@ fn printed() -> Map<String, Value> {
                 "type": "string",
                 "description": "Server-sent events (WHATWG HTML, section 9.2). An event without a name holds a \
                                 `Change`; `ready`, `reset`, `lagged` and `closing` hold `{}`. Each has an `id`.",
+            }),
+        ),
+        (
+            "EventLines",
+            json!({
+                "type": "string",
+                "description": "The same events, a JSON object a line: `event` (`change`, `ready`, `reset`, `lagged`, \
+                                `closing`, or `cursor` for an id alone), `id`, and the members of a `Change`.",
             }),
         ),
         ("BatchItems", batch_items()),

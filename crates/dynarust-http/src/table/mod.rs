@@ -1,4 +1,4 @@
-//! `/{table}/store`, `/{table}/keys` and `/{table}/batch`: many records (API.md section 3).
+//! `/{table}/store`, `/{table}/keys`, `/{table}/batch` and `/tables`: many records (API.md section 3).
 //!
 //! ```text
 //! store, keys ──► listing (what of the table) ─┬─► page: read first, since its head has the link
@@ -16,8 +16,10 @@ mod multi_get;
 mod page;
 mod records;
 mod store;
+mod tables;
 
 pub(crate) use batch::batch;
 pub(crate) use keys::keys;
 pub(crate) use multi_get::multi_get;
 pub(crate) use store::store;
+pub(crate) use tables::tables;

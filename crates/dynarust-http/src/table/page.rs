@@ -9,7 +9,7 @@ use http::{HeaderValue, Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::records::{Form, Printer};
-use crate::answer::{self, JSON};
+use crate::answer;
 use crate::backend::Backend;
 use crate::path::decode;
 use crate::problem::Problem;
@@ -31,7 +31,7 @@ pub(crate) async fn answer(
     let text = print(page, form);
     share.shrink_to(text.len());
     let body = Body::Page { bytes: text.into(), _share: share };
-    let mut response = answer::with_body(StatusCode::OK, JSON, body);
+    let mut response = answer::with_body(StatusCode::OK, form.content_type(), body);
     if let Some(link) = next {
         response.headers_mut().insert(LINK, link);
     }

@@ -1,4 +1,4 @@
-//! Printing records: an object of values by key, or an array of keys.
+//! Printing records: an object of values by key, an array of keys, or a line a record.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use bytes::Bytes;
 use dynarust_core::Stored;
 use dynarust_store::ReadError;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 
-use crate::answer::{self, JSON};
+use crate::answer::{self, JSON, NDJSON};
 use crate::json;
 use crate::problem::Problem;
 use crate::response_body::{Body, CutShort};
@@ -20,6 +20,8 @@ pub(crate) enum Form {
     Object,
     /// `["key"]`
     Array,
+    /// `{"key": …, "value": …, "version": …}`, each on its line.
+    Lines,
 }
 
 /// Prints records one after the other, with commas between them.
@@ -33,6 +35,7 @@ impl Form {
         match self {
             Self::Object => b"{",
             Self::Array => b"[",
+            Self::Lines => b"",
         }
     }
 
@@ -40,6 +43,14 @@ impl Form {
         match self {
             Self::Object => b"}",
             Self::Array => b"]",
+            Self::Lines => b"",
+        }
+    }
+
+    pub(crate) fn content_type(self) -> HeaderValue {
+        match self {
+            Self::Object | Self::Array => JSON,
+            Self::Lines => NDJSON,
         }
     }
 }
@@ -50,6 +61,9 @@ impl Printer {
     }
 
     pub(crate) fn push(&mut self, text: &mut Vec<u8>, stored: &Stored) {
+        if self.form == Form::Lines {
+            return push_line(text, stored);
+        }
         if self.begun {
             text.push(b',');
         }
@@ -70,6 +84,16 @@ impl Printer {
     }
 }
 
+fn push_line(text: &mut Vec<u8>, stored: &Stored) {
+    text.extend_from_slice(b"{\"key\":");
+    json::push_string(text, stored.name.key());
+    text.extend_from_slice(b",\"value\":");
+    json::push_on_one_line(text, &stored.record.value);
+    text.extend_from_slice(b",\"version\":\"");
+    text.extend_from_slice(stored.record.version.to_string().as_bytes());
+    text.extend_from_slice(b"\"}\n");
+}
+
 /// An answer that is printed as the records are read, no faster than the client takes it.
 ///
 /// # Errors
@@ -88,7 +112,9 @@ pub(crate) async fn streamed(
             Err(CutShort)
         }
     });
-    let text = |part: &'static [u8]| stream::iter([Ok(Bytes::from_static(part))]);
+    let text = |part: &'static [u8]| {
+        stream::iter((!part.is_empty()).then(|| Ok(Bytes::from_static(part))))
+    };
     let whole = text(form.opening()).chain(printed).chain(text(form.closing()));
-    Ok(answer::with_body(StatusCode::OK, JSON, Body::Chunks(whole.boxed())))
+    Ok(answer::with_body(StatusCode::OK, form.content_type(), Body::Chunks(whole.boxed())))
 }

@@ -22,6 +22,7 @@ async fn the_head_of_a_stream() {
             assert_eq!(head.header("content-type"), Some("text/event-stream"));
             assert_eq!(head.header("cache-control"), Some("no-store"));
             assert_eq!(head.header("x-accel-buffering"), Some("no"));
+            assert_eq!(head.header("vary"), Some("Accept"));
         }
     }
 }
@@ -146,5 +147,65 @@ async fn a_stream_is_told_that_the_node_closes() {
     assert!(block.contains("event: closing\n") && block.contains("retry: "), "{block}");
     assert_eq!(events.block().await, None);
     assert!(events.client.is_closed().await);
+    door.closed().await;
+}
+
+/// The lines of a stream, read one by one.
+struct Lines {
+    client: Client,
+    text: String,
+}
+
+impl Lines {
+    /// The next line; none at the end.
+    async fn next(&mut self) -> Option<serde_json::Value> {
+        loop {
+            if let Some((line, rest)) = self.text.split_once('\n') {
+                let line = serde_json::from_str(line).unwrap();
+                self.text = rest.to_owned();
+                return Some(line);
+            }
+            let part = self.client.chunk().await.expect("a whole stream");
+            if part.is_empty() {
+                assert_eq!(self.text, "");
+                return None;
+            }
+            self.text.push_str(std::str::from_utf8(&part).unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn lines_tell_the_same_events() {
+    let mut door = Door::open().await;
+    let version = door.put("/t/key/a", "[1,\r\n2]").await;
+    let mut client = door.client().await;
+    let request = "GET /t/subscribe HTTP/1.1\r\nHost: a\r\nAccept: application/x-ndjson\r\n\r\n";
+    client.send(request).await;
+    let head = client.head().await;
+    assert_eq!(head.header("content-type"), Some("application/x-ndjson"));
+    let mut lines = Lines { client, text: String::new() };
+    let state = lines.next().await.unwrap();
+    let expected = serde_json::json!({
+        "event": "change", "id": state["id"], "table": "t", "key": "a", "value": [1, 2], "version": version,
+    });
+    assert_eq!(state, expected);
+    let ready = lines.next().await.unwrap();
+    assert_eq!(ready["event"], "ready");
+    let deleted = door.ask("DELETE", "/t/key/a").await.json();
+    let change = lines.next().await.unwrap();
+    assert_eq!((&change["deleted"], &change["version"]), (&true.into(), &deleted["version"]));
+
+    // An id of one form resumes in the other.
+    let header = format!("Last-Event-ID: {}\r\n", ready["id"].as_str().unwrap());
+    let mut resumed = Events::open(&door, "/t/subscribe", &header).await;
+    assert_eq!(resumed.next().await.2["deleted"], true);
+    drop(resumed);
+
+    door.begin_close();
+    let closing = lines.next().await.unwrap();
+    assert_eq!((&closing["event"], &closing["id"]), (&"closing".into(), &change["id"]));
+    assert!(closing["retry"].is_u64());
+    assert_eq!(lines.next().await, None);
     door.closed().await;
 }

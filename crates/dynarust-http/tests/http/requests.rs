@@ -93,6 +93,7 @@ async fn other_methods_are_told_the_right_ones() {
         ("/t/subscribe", read),
         ("/t/subscribe/k", read),
         ("/subscribe", read),
+        ("/tables", read),
         ("/membership", read),
         ("/stats", read),
         ("/metrics", read),

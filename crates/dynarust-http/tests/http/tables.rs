@@ -172,3 +172,83 @@ async fn many_keys_come_in_the_order_asked_for() {
     assert_eq!(many.status, 200);
     assert_eq!(many.text(), r#"{"c":{"of":"c"},"a":{"of":"a"}}"#);
 }
+
+const LINES: (&str, &str) = ("Accept", "application/x-ndjson");
+
+#[tokio::test]
+async fn store_gives_lines_to_those_who_prefer_them() {
+    let door = Door::open().await;
+    let version = door.put("/t/key/a", "[1,\r\n\n \"x\\ny\" ]").await;
+    door.put("/t/key/%22q%22", "null").await;
+    let mut client = door.client().await;
+    let lines = client.ask("GET", "/t/store", &[LINES], "").await;
+    assert_eq!(lines.status, 200);
+    assert_eq!(lines.header("content-type"), Some("application/x-ndjson"));
+    assert_eq!(lines.header("cache-control"), Some("no-store"));
+    assert_eq!(lines.header("vary"), Some("Accept"));
+    let (first, second) = lines.text().split_once('\n').unwrap();
+    assert!(first.starts_with(r#"{"key":"\"q\"","value":null,"version":""#), "{first}");
+    let expected =
+        format!("{{\"key\":\"a\",\"value\":[1,    \"x\\ny\" ],\"version\":\"{version}\"}}\n");
+    assert_eq!(second, expected);
+    let default = client.ask("GET", "/t/store", &[("Accept", "text/csv")], "").await;
+    assert_eq!(default.header("content-type"), Some("application/json"));
+    assert_eq!(default.header("vary"), Some("Accept"));
+    let nothing = client.ask("GET", "/u/store", &[LINES], "").await;
+    assert_eq!((nothing.status, nothing.text()), (200, ""));
+    let keys = client.ask("GET", "/t/keys", &[LINES], "").await;
+    assert_eq!(keys.header("content-type"), Some("application/json"));
+    assert_eq!(keys.header("vary"), None);
+}
+
+#[tokio::test]
+async fn lines_come_in_pages_too_and_can_be_written_as_they_are() {
+    let names: Vec<String> = (0..10).map(|nth| format!("k{nth} é/\u{7f}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let door = door_with(&names).await;
+    let mut client = door.client().await;
+    let mut target = "/t/store?limit=3&reverse=true".to_owned();
+    let mut lines = Vec::new();
+    loop {
+        let page = client.ask("GET", &target, &[LINES], "").await;
+        assert_eq!(page.header("content-type"), Some("application/x-ndjson"));
+        lines.extend(page.text().lines().map(str::to_owned));
+        let Some(link) = page.header("link") else { break };
+        target = link.split_once('>').unwrap().0.trim_start_matches('<').to_owned();
+    }
+    assert_eq!(lines.len(), names.len());
+    let copy = ("Content-Type", "application/x-ndjson");
+    let written = client.ask("POST", "/copy/batch", &[copy], &lines.join("\n")).await;
+    assert_eq!(written.text().matches("\"status\":200").count(), names.len());
+    let (one, other) = (door.ask("GET", "/t/store").await, door.ask("GET", "/copy/store").await);
+    assert_eq!(one.body, other.body);
+}
+
+#[tokio::test]
+async fn tables_that_hold_a_record_are_listed() {
+    let door = Door::open().await;
+    assert_eq!(door.ask("GET", "/tables").await.text(), "[]");
+    for target in ["/b/key/x", "/B/key/x", "/a/key/x", "/a/key/y", "/gone/key/x"] {
+        door.put(target, "1").await;
+    }
+    assert_eq!(door.ask("DELETE", "/gone/key/x").await.status, 200);
+    door.store.insert(RecordName::parse("expired", "x").unwrap(), "1", Some(1));
+    let tables = door.ask("GET", "/tables").await;
+    assert_eq!((tables.status, tables.text()), (200, r#"["B","a","b"]"#));
+    assert_eq!(tables.header("content-type"), Some("application/json"));
+    assert_eq!(tables.header("cache-control"), Some("no-store"));
+    assert_eq!(door.ask("HEAD", "/tables").await.status, 200);
+    door.ask("GET", "/tables?limit=1").await.assert_problem(400, "invalid_parameter");
+}
+
+#[tokio::test]
+async fn many_tables_are_streamed() {
+    let door = Door::open().await;
+    let names: Vec<String> = (0..3 * CHUNK_RECORDS_MAX).map(|nth| format!("t{nth:06}")).collect();
+    for name in &names {
+        door.store.insert(RecordName::parse(name, "k").unwrap(), "1", None);
+    }
+    let tables = door.ask("GET", "/tables").await;
+    assert!(tables.whole);
+    assert_eq!(serde_json::from_slice::<Vec<String>>(&tables.body).unwrap(), names);
+}

@@ -169,9 +169,14 @@ fn an_ellipsis_stands_for_anything() {
     assert!(!like("a", "ab") && !like("a…c", "abcd") && !like("a…c", "ba") && !like("…b…d", "ad"));
 }
 
+/// Whether such a block shows what an open stream prints.
+fn shows_a_stream(kind: &str) -> bool {
+    matches!(kind, "sse" | "ndjson")
+}
+
 /// Whether one of these blocks is more of a stream that is already open.
 fn goes_on(rest: &[Block<'_>]) -> bool {
-    let next = rest.iter().position(|block| block.kind == "sse");
+    let next = rest.iter().position(|block| shows_a_stream(block.kind));
     next.is_some_and(|at| at == 0 || rest[at - 1].kind != "sh")
 }
 
@@ -188,12 +193,14 @@ fn every_example_prints_what_the_readme_says() {
         rest = behind;
         let output = behind.first().filter(|block| block.kind != "sh");
         match (block.kind, output.map(|output| output.kind)) {
-            ("sh", Some("sse")) => stream = Some(Stream::open(block, &address, folder.path())),
+            ("sh", Some(kind)) if shows_a_stream(kind) => {
+                stream = Some(Stream::open(block, &address, folder.path()))
+            }
             ("sh", _) => {
                 run(block, output, &address, folder.path());
                 rest = rest.get(usize::from(output.is_some())..).unwrap_or_default();
             }
-            ("sse", _) => {
+            (kind, _) if shows_a_stream(kind) => {
                 stream.as_ref().expect("a stream is open").expect(block);
                 stream = stream.filter(|_| goes_on(rest));
             }

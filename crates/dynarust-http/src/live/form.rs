@@ -1,0 +1,66 @@
+//! The forms in which a stream is sent. Each tells the same events.
+
+use dynarust_core::UnixMillis;
+use dynarust_node::streams::Item;
+use http::{HeaderMap, HeaderValue};
+
+use super::{ndjson, sse};
+use crate::accept;
+use crate::answer::NDJSON;
+use crate::content_type;
+
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// How the events of a stream look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StreamForm {
+    /// Server-sent events.
+    Events,
+    /// A JSON object a line.
+    Lines,
+}
+
+impl StreamForm {
+    /// What the client prefers.
+    pub(super) fn preferred(headers: &HeaderMap) -> Self {
+        let events = (EVENT_STREAM, Self::Events);
+        accept::preferred(headers, events, (content_type::NDJSON, Self::Lines))
+    }
+
+    pub(super) fn content_type(self) -> HeaderValue {
+        match self {
+            Self::Events => HeaderValue::from_static(EVENT_STREAM),
+            Self::Lines => NDJSON,
+        }
+    }
+
+    /// What stands before the first event.
+    pub(super) fn opening(self) -> &'static [u8] {
+        match self {
+            Self::Events => sse::RETRY,
+            Self::Lines => b"",
+        }
+    }
+
+    pub(super) fn print(self, items: &[Item], now: UnixMillis) -> Vec<u8> {
+        match self {
+            Self::Events => sse::print(items, now),
+            Self::Lines => ndjson::print(items, now),
+        }
+    }
+
+    pub(super) fn heartbeat(self) -> &'static [u8] {
+        match self {
+            Self::Events => sse::HEARTBEAT,
+            Self::Lines => ndjson::HEARTBEAT,
+        }
+    }
+
+    /// Moves the reader's last id.
+    pub(super) fn id_alone(self, id: &str) -> Vec<u8> {
+        match self {
+            Self::Events => sse::id_alone(id),
+            Self::Lines => ndjson::id_alone(id),
+        }
+    }
+}

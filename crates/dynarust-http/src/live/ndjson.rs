@@ -1,0 +1,110 @@
+//! A stream as lines of JSON: the same events as [`super::sse`], an object a line, and a blank line as
+//! the heartbeat.
+//!
+//! Invariant: an event is one line. Line ends between the tokens of a value become spaces.
+
+use dynarust_core::UnixMillis;
+use dynarust_node::streams::{Event, Item};
+
+use super::change;
+use crate::json;
+
+/// Keeps the way open.
+pub(super) const HEARTBEAT: &[u8] = b"\n";
+
+/// The lines of some events; what has expired is told from what was deleted by `now`.
+pub(super) fn print(items: &[Item], now: UnixMillis) -> Vec<u8> {
+    let mut text = Vec::new();
+    for item in items {
+        match &item.event {
+            Event::Change(stored) => {
+                push_opening(&mut text, "change", &item.id);
+                text.push(b',');
+                change::push_members(&mut text, stored, now, json::push_on_one_line);
+            }
+            Event::Ready => push_opening(&mut text, "ready", &item.id),
+            Event::Reset => push_opening(&mut text, "reset", &item.id),
+            Event::Lagged => push_opening(&mut text, "lagged", &item.id),
+            Event::Closing { retry } => {
+                push_opening(&mut text, "closing", &item.id);
+                text.extend_from_slice(format!(",\"retry\":{}", retry.as_millis()).as_bytes());
+            }
+        }
+        text.extend_from_slice(b"}\n");
+    }
+    text
+}
+
+/// Moves the reader's last id, and tells nothing else.
+pub(super) fn id_alone(id: &str) -> Vec<u8> {
+    let mut text = Vec::new();
+    push_opening(&mut text, "cursor", id);
+    text.extend_from_slice(b"}\n");
+    text
+}
+
+/// Ids are URL-safe: nothing in them needs an escape.
+fn push_opening(text: &mut Vec<u8>, event: &str, id: &str) {
+    for part in ["{\"event\":\"", event, "\",\"id\":\"", id, "\""] {
+        text.extend_from_slice(part.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use dynarust_core::{NodeId, Record, RecordName, Stored, Version};
+
+    use super::*;
+
+    const VERSION: &str = "00000000000000010000000000000002";
+
+    fn change(value: &'static str, tombstone: bool, expiry: Option<u64>) -> Item {
+        let record = Record {
+            version: Version { hlc: 1, node: NodeId(2) },
+            previous: None,
+            expiry,
+            tombstone,
+            expired: false,
+            value: Bytes::from_static(value.as_bytes()),
+        };
+        let name = RecordName::parse("t", "a\n\"b").unwrap();
+        Item {
+            event: Event::Change(Arc::new(Stored { name, seq: 1, record })),
+            id: "c1".to_owned(),
+        }
+    }
+
+    fn line(item: Item, now: UnixMillis) -> String {
+        let text = String::from_utf8(print(&[item], now)).unwrap();
+        assert_eq!(text.matches('\n').count(), 1, "{text}");
+        let _: serde_json::Value = serde_json::from_str(&text).unwrap();
+        text.trim_end().to_owned()
+    }
+
+    #[test]
+    fn a_change_is_one_line_whatever_its_value() {
+        let live = line(change("[1,\r\n\"x\\n\",\n\n2]", false, None), 0);
+        let members = r#""event":"change","id":"c1","table":"t","key":"a\n\"b""#;
+        let expected = format!(r#"{{{members},"value":[1,  "x\n",  2],"version":"{VERSION}"}}"#);
+        assert_eq!(live, expected);
+        let deleted = line(change("", true, None), 0);
+        assert_eq!(deleted, format!(r#"{{{members},"deleted":true,"version":"{VERSION}"}}"#));
+        let expired = line(change("1", false, Some(5)), 5);
+        assert!(expired.contains(r#""deleted":true,"expired":true,"version""#));
+    }
+
+    #[test]
+    fn named_events_have_their_id() {
+        let line = |event| line(Item { event, id: "c2".to_owned() }, 0);
+        assert_eq!(line(Event::Ready), r#"{"event":"ready","id":"c2"}"#);
+        assert_eq!(line(Event::Reset), r#"{"event":"reset","id":"c2"}"#);
+        assert_eq!(line(Event::Lagged), r#"{"event":"lagged","id":"c2"}"#);
+        let closing = line(Event::Closing { retry: Duration::from_millis(1500) });
+        assert_eq!(closing, r#"{"event":"closing","id":"c2","retry":1500}"#);
+        assert_eq!(id_alone("c3"), b"{\"event\":\"cursor\",\"id\":\"c3\"}\n");
+    }
+}
