@@ -8,6 +8,7 @@ use dynarust_node::Node;
 use dynarust_store::Durability;
 
 use crate::budget::Budget;
+use crate::cors::CorsOrigins;
 use crate::counts::Counts;
 use crate::door_counts::DoorCounts;
 
@@ -20,6 +21,8 @@ pub struct HttpConfig {
     pub durability: Durability,
     /// Connections at a time; more are answered 503. Must leave file handles for the store.
     pub connections_max: usize,
+    /// The origins whose web pages may read answers.
+    pub cors: CorsOrigins,
 }
 
 #[derive(Debug)]

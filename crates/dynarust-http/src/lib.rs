@@ -21,6 +21,7 @@
 //! | `request_body`, `budget`, `json` | what a request's body says, within bounds |
 //! | `record`, `table`, `live`, `node_state`, `figures` | the answers |
 //! | `problem` | **every error of the API**, and what becomes one |
+//! | `cors` | which web pages may read the answers |
 //! | `answer`, `response_body` | how answers are made and sent |
 //!
 //! Nothing here decides what a record is or who owns it: that is `dynarust-node`'s and
@@ -34,6 +35,7 @@ mod budget;
 mod conditions;
 mod connection;
 mod content_type;
+mod cors;
 mod counts;
 mod door_counts;
 mod figures;
@@ -69,4 +71,5 @@ mod fuzzing;
 mod store_in_memory;
 
 pub use backend::HttpConfig;
+pub use cors::{CorsOrigins, NotAnOrigin};
 pub use front_door::{BindError, FrontDoor};

@@ -14,6 +14,7 @@ use std::time::Instant;
 use http::Response;
 
 use crate::answer::{Answer, LaterAnswer, Outcome};
+use crate::cors::Grant;
 use crate::counts::Counts;
 use crate::operation::Operation;
 use crate::problem::Problem;
@@ -32,6 +33,8 @@ pub(crate) struct Measure {
     counts: Arc<Counts>,
     operation: Operation,
     began: Instant,
+    /// What the answer tells a browser.
+    grant: Option<Grant>,
     answered: bool,
 }
 
@@ -41,14 +44,17 @@ impl Measured {
         counts: &Arc<Counts>,
         operation: Operation,
         began: Instant,
+        grant: Option<Grant>,
         answer: Answer,
     ) -> Self {
         match answer {
-            Answer::Now(outcome) => Self::Now(Some(count(counts, operation, began, outcome))),
+            Answer::Now(outcome) => {
+                Self::Now(Some(tell(grant, count(counts, operation, began, outcome))))
+            }
             Answer::Later(answer) => {
                 counts.began();
                 let counts = Arc::clone(counts);
-                let measure = Measure { counts, operation, began, answered: false };
+                let measure = Measure { counts, operation, began, grant, answered: false };
                 Self::Later { answer, measure }
             }
         }
@@ -71,7 +77,8 @@ impl Future for Measured {
 impl Measure {
     fn count(&mut self, outcome: Outcome) -> Response<Body> {
         self.answered = true;
-        count(&self.counts, self.operation, self.began, outcome)
+        let response = count(&self.counts, self.operation, self.began, outcome);
+        tell(self.grant.take(), response)
     }
 }
 
@@ -98,6 +105,13 @@ fn count(
     response
 }
 
+fn tell(grant: Option<Grant>, mut response: Response<Body>) -> Response<Body> {
+    if let Some(grant) = grant {
+        grant.tell(response.headers_mut());
+    }
+    response
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::{pending, poll_fn};
@@ -106,7 +120,7 @@ mod tests {
     use crate::problem::Code;
 
     fn measured(counts: &Arc<Counts>, answer: Answer) -> Measured {
-        Measured::new(counts, Operation::PutRecord, Instant::now(), answer)
+        Measured::new(counts, Operation::PutRecord, Instant::now(), None, answer)
     }
 
     fn figures(counts: &Counts) -> (u64, u64, u64) {

@@ -1,13 +1,16 @@
 //! Queries: `name=value` pairs, `+` for a space, each parameter known or refused.
 //!
 //! A handler takes the parameters that it knows; [`Query::finish`] refuses what is left, so that a
-//! mistyped name is never silently dropped. Names that begin with `_` are nobody's, and ignored.
+//! mistyped name is never silently dropped. Names that begin with `_` are nobody's, and ignored; so is
+//! `access_token`, which is reserved for access control.
 
 use std::borrow::Cow;
 use std::str::FromStr;
 
 use crate::path::decode;
 use crate::problem::{Code, Problem};
+
+const ACCESS_TOKEN: &str = "access_token";
 
 /// The parameters that were not taken yet.
 #[derive(Debug)]
@@ -66,7 +69,8 @@ impl<'a> Query<'a> {
     /// # Errors
     /// `invalid_parameter` where one is left that nobody took.
     pub(crate) fn finish(self) -> Result<(), Problem> {
-        match self.0.iter().find(|(name, _)| !name.starts_with('_')) {
+        let unknown = |name: &str| !name.starts_with('_') && name != ACCESS_TOKEN;
+        match self.0.iter().find(|(name, _)| unknown(name)) {
             None => Ok(()),
             Some((name, _)) => Err(invalid(format!(
                 "`{}` is no parameter of this address: look at its spelling",

@@ -9,13 +9,14 @@ use std::time::Instant;
 use dynarust_core::limits::URI_BYTES_MAX;
 use dynarust_core::{NameError, RecordName};
 use http::header::{ALLOW, CACHE_CONTROL, HOST};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 
 use crate::address::Address;
 use crate::answer::{Answer, NO_STORE};
 use crate::backend::Backend;
 use crate::content_type;
+use crate::cors::Grant;
 use crate::door_counts::DoorCounts;
 use crate::figures;
 use crate::live::{self, Follow};
@@ -43,14 +44,15 @@ impl Surface {
     /// The way of every request.
     pub(crate) fn answer(&self, request: Request<Incoming>) -> Measured {
         let began = Instant::now();
-        let (operation, answer) = self.route(request);
-        Measured::new(&self.backend.counts, operation, began, answer)
+        let grant = self.backend.config.cors.grant(request.headers());
+        let (operation, answer) = self.route(request, grant.as_ref());
+        Measured::new(&self.backend.counts, operation, began, grant, answer)
     }
 
     /// The answer to what is no request.
     pub(crate) fn refuse(&self, problem: Problem) -> Measured {
         let answer = Answer::now(Err(problem));
-        Measured::new(&self.backend.counts, Operation::None, Instant::now(), answer)
+        Measured::new(&self.backend.counts, Operation::None, Instant::now(), None, answer)
     }
 
     /// What the front door did.
@@ -59,7 +61,7 @@ impl Surface {
     }
 
     /// Who answers, and what was asked for.
-    fn route(&self, request: Request<Incoming>) -> (Operation, Answer) {
+    fn route(&self, request: Request<Incoming>, grant: Option<&Grant>) -> (Operation, Answer) {
         let refused = |problem| (Operation::None, Answer::now(Err(problem)));
         if let Err(problem) = check(&request) {
             return refused(problem);
@@ -69,7 +71,10 @@ impl Surface {
         };
         let Some(operation) = address.operation(request.method()) else {
             return match *request.method() {
-                Method::OPTIONS => (Operation::Options, Answer::now(Ok(options(address)))),
+                Method::OPTIONS => {
+                    let told = options(address, request.headers(), grant);
+                    (Operation::Options, Answer::now(Ok(told)))
+                }
                 _ => refused(Problem::method_not_allowed(address.allow())),
             };
         };
@@ -129,7 +134,7 @@ impl Surface {
     }
 }
 
-fn options(address: Address<'_>) -> Response<Body> {
+fn options(address: Address<'_>, asked: &HeaderMap, grant: Option<&Grant>) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
@@ -141,6 +146,9 @@ fn options(address: Address<'_>) -> Response<Body> {
         );
     }
     headers.insert(CACHE_CONTROL, NO_STORE);
+    if let Some(grant) = grant {
+        grant.tell_beforehand(asked, address.allow(), headers);
+    }
     response
 }
 

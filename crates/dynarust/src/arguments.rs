@@ -102,6 +102,13 @@ pub(crate) struct Arguments {
     #[arg(long, env = "DYNARUST_TOMBSTONE_AGE", value_name = "TIME", default_value = "24h")]
     pub(crate) tombstone_age: String,
 
+    /// Web pages of these origins may read answers, such as https://app.example; * is every page
+    ///
+    /// May be given more than once, or as a list with commas. Without it browsers show answers to no
+    /// page of another origin.
+    #[arg(long, env = "DYNARUST_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub(crate) cors_origin: Vec<String>,
+
     /// The address under which others reach this node, where it is not the one it listens on
     #[arg(long, env = "DYNARUST_ADVERTISE", value_name = "ADDRESS")]
     pub(crate) advertise: Option<String>,

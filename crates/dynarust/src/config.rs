@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dynarust_core::limits::{TOMBSTONE_AGE_SECONDS_CEILING, VALUE_BYTES_CEILING};
 use dynarust_core::time_span;
+use dynarust_http::CorsOrigins;
 use dynarust_store::Durability;
 use tracing_subscriber::EnvFilter;
 
@@ -26,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) cache_bytes: u64,
     pub(crate) value_bytes_max: usize,
     pub(crate) durability: Durability,
+    /// The origins whose web pages may read answers.
+    pub(crate) cors: CorsOrigins,
     pub(crate) relaxed_flush: Duration,
     pub(crate) apply_interval: Duration,
     pub(crate) tombstone_age: Duration,
@@ -59,6 +62,7 @@ impl TryFrom<Arguments> for Config {
                 DurabilityArgument::Sync => Durability::Sync,
                 DurabilityArgument::Relaxed => Durability::Relaxed,
             },
+            cors: cors(&arguments.cors_origin)?,
             relaxed_flush: Duration::from_millis(arguments.relaxed_flush_ms),
             apply_interval: Duration::from_millis(arguments.apply_interval),
             tombstone_age: tombstone_age(&arguments.tombstone_age)?,
@@ -124,6 +128,11 @@ fn tombstone_age(given: &str) -> Result<Duration, UsageError> {
     })
 }
 
+fn cors(given: &[String]) -> Result<CorsOrigins, UsageError> {
+    CorsOrigins::parse(given.iter().map(String::as_str))
+        .map_err(|error| UsageError(format!("--cors-origin: {error}")))
+}
+
 fn log_filter(given: &str) -> Result<EnvFilter, UsageError> {
     let filter = if given.is_empty() { "info" } else { given };
     EnvFilter::try_new(filter).map_err(|error| {
@@ -163,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let cases: [&[&str]; 13] = [
+        let cases: [&[&str]; 14] = [
             &["127.0.0.1"],
             &["127.0.0.1:99999"],
             &[":6660"],
@@ -173,6 +182,7 @@ mod tests {
             &["127.0.0.1:1", "127.0.0.1:2"],
             &["127.0.0.1:1", "--max-value-bytes=17M"],
             &["127.0.0.1:1", "--advertise=here"],
+            &["127.0.0.1:1", "--cors-origin=app.example"],
             &["127.0.0.1:1", "--tombstone-age=31d"],
             &["127.0.0.1:1", "--tombstone-age=0s"],
             &["127.0.0.1:1", "--tombstone-age=24"],

@@ -86,6 +86,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
         value_bytes_max: config.value_bytes_max,
         durability: config.durability,
         connections_max,
+        cors: config.cors.clone(),
     };
     let mut reason = Stop::Signal;
     let stop = async {

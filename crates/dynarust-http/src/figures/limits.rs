@@ -27,8 +27,12 @@ mod tests {
 
     #[test]
     fn every_limit_is_there_once_as_it_was_set() {
-        let config =
-            HttpConfig { value_bytes_max: 1, durability: Durability::Sync, connections_max: 2 };
+        let config = HttpConfig {
+            value_bytes_max: 1,
+            durability: Durability::Sync,
+            connections_max: 2,
+            cors: crate::CorsOrigins::None,
+        };
         let all = limits(&config);
         let by_name: BTreeMap<_, _> = all.iter().cloned().collect();
         assert_eq!(by_name.len(), all.len());

@@ -129,8 +129,12 @@ mod tests {
         let config =
             NodeConfig { address: "127.0.0.1:6660".to_owned(), streams: StreamsConfig::default() };
         let node = Node::start(StoreInMemory::new(), Arc::new(SystemClock), config);
-        let http =
-            HttpConfig { value_bytes_max: 1, durability: Durability::Sync, connections_max: 1000 };
+        let http = HttpConfig {
+            value_bytes_max: 1,
+            durability: Durability::Sync,
+            connections_max: 1000,
+            cors: crate::CorsOrigins::None,
+        };
         Backend::new(node, http)
     }
 

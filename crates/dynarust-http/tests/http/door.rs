@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_http::{FrontDoor, HttpConfig};
+use dynarust_http::{CorsOrigins, FrontDoor, HttpConfig};
 use dynarust_node::streams::StreamsConfig;
 use dynarust_node::{Node, NodeConfig};
 use dynarust_store::{Durability, SystemClock};
@@ -25,31 +25,40 @@ pub(crate) struct Door {
     serving: JoinHandle<()>,
 }
 
+fn http_config() -> HttpConfig {
+    HttpConfig {
+        value_bytes_max: VALUE_BYTES_MAX,
+        durability: Durability::Sync,
+        connections_max: 1000,
+        cors: CorsOrigins::None,
+    }
+}
+
 impl Door {
     pub(crate) async fn open() -> Self {
         Self::with_streams(StreamsConfig::default()).await
     }
 
     pub(crate) async fn with_streams(streams: StreamsConfig) -> Self {
-        Self::with(streams, 1000).await
+        Self::with(streams, http_config()).await
     }
 
     pub(crate) async fn with_connections_max(connections_max: usize) -> Self {
-        Self::with(StreamsConfig::default(), connections_max).await
+        let http = HttpConfig { connections_max, ..http_config() };
+        Self::with(StreamsConfig::default(), http).await
     }
 
-    async fn with(streams: StreamsConfig, connections_max: usize) -> Self {
+    pub(crate) async fn with_origins(cors: CorsOrigins) -> Self {
+        Self::with(StreamsConfig::default(), HttpConfig { cors, ..http_config() }).await
+    }
+
+    async fn with(streams: StreamsConfig, http: HttpConfig) -> Self {
         let store = StoreInMemory::new();
         let config = NodeConfig { address: "node.example:6660".to_owned(), streams };
         let node = Node::start(store.clone(), Arc::new(SystemClock), config);
         let door = FrontDoor::bind("127.0.0.1:0").await.unwrap();
         let address = door.address();
         let (stop, stopped) = oneshot::channel();
-        let http = HttpConfig {
-            value_bytes_max: VALUE_BYTES_MAX,
-            durability: Durability::Sync,
-            connections_max,
-        };
         let closing = Arc::clone(&node);
         let serving = tokio::spawn(door.serve(
             Arc::clone(&node),

@@ -8,6 +8,7 @@ mod batches;
 mod bodies;
 mod client;
 mod closing;
+mod cors;
 mod door;
 mod figures;
 mod http2;
