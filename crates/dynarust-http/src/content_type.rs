@@ -2,7 +2,7 @@
 
 use dynarust_core::PatchForm;
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 
 use crate::problem::{Code, Problem};
 
@@ -50,6 +50,11 @@ pub(crate) fn patch_form(headers: &HeaderMap) -> Result<PatchForm, Problem> {
 }
 
 fn one_of<T: Copy>(headers: &HeaderMap, known: &[(&str, T)]) -> Result<T, Problem> {
+    let plain = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !headers.get_all(CONTENT_ENCODING).iter().all(plain) {
+        let detail = "a body comes as it is, without `Content-Encoding`";
+        return Err(Problem::new(Code::UnsupportedMediaType, detail));
+    }
     let mut given = headers.get_all(CONTENT_TYPE).iter();
     if let (Some(only), None) = (given.next(), given.next()) {
         let essence = only.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
@@ -66,8 +71,6 @@ fn one_of<T: Copy>(headers: &HeaderMap, known: &[(&str, T)]) -> Result<T, Proble
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn headers(types: &[&'static str]) -> HeaderMap {

@@ -14,6 +14,7 @@ mod figures;
 mod http2;
 mod json_vectors;
 mod live;
+mod naughty;
 mod node_state;
 mod overload;
 mod patches;
@@ -21,6 +22,7 @@ mod records;
 mod requests;
 mod retries;
 mod rfc9112;
+mod routes;
 mod tables;
 
 #[path = "../../../dynarust-node/src/store_in_memory.rs"]
