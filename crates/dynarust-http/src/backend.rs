@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use dynarust_core::UnixMillis;
-use dynarust_core::limits::{BODIES_BYTES_MAX, KEY_LISTS_BYTES_MAX, PAGES_BYTES_MAX};
+use dynarust_core::limits::{
+    BODIES_BYTES_MAX, CONNECTIONS_MAX, KEY_LISTS_BYTES_MAX, PAGES_BYTES_MAX, VALUE_BYTES_DEFAULT,
+};
 use dynarust_node::Node;
 use dynarust_store::Durability;
 
@@ -23,6 +25,17 @@ pub struct HttpConfig {
     pub connections_max: usize,
     /// The origins whose web pages may read answers.
     pub cors: CorsOrigins,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            value_bytes_max: VALUE_BYTES_DEFAULT,
+            durability: Durability::Sync,
+            connections_max: CONNECTIONS_MAX,
+            cors: CorsOrigins::None,
+        }
+    }
 }
 
 #[derive(Debug)]

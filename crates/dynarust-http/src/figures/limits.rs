@@ -21,18 +21,11 @@ pub(super) fn limits(config: &HttpConfig) -> Vec<(String, u64)> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use dynarust_store::Durability;
-
     use super::*;
 
     #[test]
     fn every_limit_is_there_once_as_it_was_set() {
-        let config = HttpConfig {
-            value_bytes_max: 1,
-            durability: Durability::Sync,
-            connections_max: 2,
-            cors: crate::CorsOrigins::None,
-        };
+        let config = HttpConfig { value_bytes_max: 1, connections_max: 2, ..HttpConfig::default() };
         let all = limits(&config);
         let by_name: BTreeMap<_, _> = all.iter().cloned().collect();
         assert_eq!(by_name.len(), all.len());

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use dynarust_node::streams::StreamsConfig;
 use dynarust_node::{Node, NodeConfig};
-use dynarust_store::{Durability, SystemClock};
+use dynarust_store::SystemClock;
 use http::{Method, Request};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -82,8 +82,7 @@ async fn converse(bytes: &[u8], cuts: u64) -> Result<(), String> {
 fn backend() -> Backend {
     let config = NodeConfig { address: "a:1".to_owned(), streams: StreamsConfig::default() };
     let node = Node::start(StoreInMemory::new(), Arc::new(SystemClock), config);
-    let http =
-        HttpConfig { value_bytes_max: 1000, durability: Durability::Sync, connections_max: 1 };
+    let http = HttpConfig { value_bytes_max: 1000, connections_max: 1, ..HttpConfig::default() };
     Backend::new(node, http)
 }
 

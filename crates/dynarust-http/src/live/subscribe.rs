@@ -118,7 +118,7 @@ impl Following {
 mod tests {
     use dynarust_node::NodeConfig;
     use dynarust_node::streams::StreamsConfig;
-    use dynarust_store::{Durability, SystemClock};
+    use dynarust_store::SystemClock;
     use http_body_util::BodyExt as _;
 
     use super::*;
@@ -129,13 +129,7 @@ mod tests {
         let config =
             NodeConfig { address: "127.0.0.1:6660".to_owned(), streams: StreamsConfig::default() };
         let node = Node::start(StoreInMemory::new(), Arc::new(SystemClock), config);
-        let http = HttpConfig {
-            value_bytes_max: 1,
-            durability: Durability::Sync,
-            connections_max: 1000,
-            cors: crate::CorsOrigins::None,
-        };
-        Backend::new(node, http)
+        Backend::new(node, HttpConfig::default())
     }
 
     async fn part(body: &mut Body) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dynarust_http::{CorsOrigins, FrontDoor, HttpConfig};
 use dynarust_node::streams::StreamsConfig;
 use dynarust_node::{Node, NodeConfig};
-use dynarust_store::{Durability, SystemClock};
+use dynarust_store::SystemClock;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -26,12 +26,7 @@ pub(crate) struct Door {
 }
 
 fn http_config() -> HttpConfig {
-    HttpConfig {
-        value_bytes_max: VALUE_BYTES_MAX,
-        durability: Durability::Sync,
-        connections_max: 1000,
-        cors: CorsOrigins::None,
-    }
+    HttpConfig { value_bytes_max: VALUE_BYTES_MAX, connections_max: 1000, ..HttpConfig::default() }
 }
 
 impl Door {
