@@ -48,6 +48,8 @@ pub const BATCH_PARTS_AT_A_TIME_MAX: usize = 2;
 pub const PATCH_PASSES_MAX: usize = 64;
 /// How often a patch begins anew where others write the key between its read and its write.
 pub const PATCH_TRIES_MAX: usize = 64;
+/// Tries of a patch after which other writes of the key wait behind it.
+pub const PATCH_TRIES_BEFORE_PRESSING: usize = 2;
 /// Bytes of a value and its patch up to which the patch is applied at once; larger ones are applied a
 /// few at a time, apart from other requests.
 pub const PATCH_AT_ONCE_BYTES_MAX: usize = 64 << 10;
@@ -213,6 +215,7 @@ const _: () = {
     assert!(3 * SEGMENT_BYTES <= DISK_RESERVE_BYTES);
     assert!(VALUE_BYTES_CEILING + PUT_ENVELOPE_BYTES_MAX < BODIES_BYTES_MAX);
     assert!(MANY_KEYS_BODY_BYTES_MAX <= KEY_LISTS_BYTES_MAX);
+    assert!(PATCH_TRIES_BEFORE_PRESSING < PATCH_TRIES_MAX);
     // Batches leave room for the writes of other requests.
     assert!(BATCH_PARTS_AT_A_TIME_MAX * BATCH_PART_OPERATIONS_MAX <= WRITES_WAITING_MAX / 2);
     assert!(

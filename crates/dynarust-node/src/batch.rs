@@ -36,19 +36,19 @@ impl Node {
 }
 
 impl<'a> BatchPart<'a> {
-    /// As [`Node::put`].
+    /// As [`Node::put`]; the call submits it.
     pub fn put(
         &self,
         put: Put,
     ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'a> {
-        self.node.put(put)
+        self.node.write_at_once(put.into())
     }
 
-    /// As [`Node::delete`].
+    /// As [`Node::delete`]; the call submits it.
     pub fn delete(
         &self,
         delete: Delete,
     ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'a> {
-        self.node.delete(delete)
+        self.node.write_at_once(delete.into())
     }
 }

@@ -20,8 +20,8 @@ pub struct Delete {
 
 impl Node {
     /// Deletes the record; answers with the tombstone's version once it is as durable as was asked.
-    /// The condition is looked at before the existence. The call submits it: dropping the
-    /// future does not undo it.
+    /// The condition is looked at before the existence. Dropping the future
+    /// undoes nothing.
     ///
     /// # Errors
     /// [`RefusedWrite`].
@@ -29,12 +29,18 @@ impl Node {
         &self,
         delete: Delete,
     ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
-        self.write(Write {
+        self.write(delete.into())
+    }
+}
+
+impl From<Delete> for Write {
+    fn from(delete: Delete) -> Self {
+        Self {
             name: delete.name,
             change: Change::Delete,
             condition: delete.condition,
             durability: delete.durability,
             request: delete.request,
-        })
+        }
     }
 }

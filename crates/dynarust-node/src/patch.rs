@@ -7,14 +7,17 @@
 //! ```
 //!
 //! Patches of one key take turns ([`Turns`]), so they don't come between each other; only other
-//! writes do, and so many times that a patch gives up only where a key changes without a pause.
+//! writes do. A patch that was passed several times presses for the key: puts and deletes that come from
+//! then on wait behind it. Batches don't; so tries are counted too.
 //!
 //! [`Turns`]: crate::turns::Turns
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dynarust_core::limits::{PATCH_AT_ONCE_BYTES_MAX, PATCH_TRIES_MAX};
+use dynarust_core::limits::{
+    PATCH_AT_ONCE_BYTES_MAX, PATCH_TRIES_BEFORE_PRESSING, PATCH_TRIES_MAX,
+};
 use dynarust_core::{
     Condition, EntityTags, Patch, PatchError, RecordName, RequestKey, Stored, UnixMillis, Version,
 };
@@ -104,8 +107,11 @@ impl Node {
                 None => {}
             }
         }
-        let _turn = self.turns.take(&patch.name).await;
-        for _ in 0..PATCH_TRIES_MAX {
+        let turn = self.turns.take(&patch.name).await;
+        for tries in 0..PATCH_TRIES_MAX {
+            if tries == PATCH_TRIES_BEFORE_PRESSING {
+                turn.press();
+            }
             let stored = self.get(patch.name.clone()).await?;
             let current = stored.as_ref().map(|stored| stored.record.version);
             if !patch.condition.holds(current) {
@@ -168,12 +174,14 @@ fn apply(patch: &Patch, stored: &Stored, bytes_max: usize) -> Result<Bytes, Refu
 #[cfg(test)]
 mod tests {
     use dynarust_core::PatchForm;
-    use dynarust_store::SystemClock;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use dynarust_store::{LocalStore, StoreConfig, SystemClock};
 
     use super::*;
-    use crate::NodeConfig;
     use crate::store_in_memory::StoreInMemory;
     use crate::streams::StreamsConfig;
+    use crate::{NodeConfig, Put};
 
     const NAME: (&str, &str) = ("t", "k");
 
@@ -264,6 +272,42 @@ mod tests {
         assert_eq!(versions.len(), 64);
         let value = value(&node).await;
         assert!((0..64).all(|nth| value.contains(&format!("\"{nth}\":"))));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_patch_gets_through_where_others_write_the_key_without_a_pause() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(&StoreConfig::new(folder.path().join("node"))).unwrap();
+        let config =
+            NodeConfig { address: "127.0.0.1:6660".to_owned(), streams: StreamsConfig::default() };
+        let node = Node::start(Arc::new(store), Arc::new(SystemClock), config);
+        let put = || Put {
+            name: name(),
+            value: Bytes::from_static(b"{}"),
+            expiry: None,
+            condition: Condition::default(),
+            durability: Durability::Sync,
+            request: None,
+        };
+        node.put(put()).await.unwrap();
+        let done = Arc::new(AtomicBool::new(false));
+        let writers = (0..16).map(|_| {
+            let (node, done) = (Arc::clone(&node), Arc::clone(&done));
+            tokio::spawn(async move {
+                while !done.load(Ordering::Relaxed) {
+                    node.put(put()).await.unwrap();
+                }
+            })
+        });
+        let writers: Vec<_> = writers.collect();
+        for _ in 0..100 {
+            node.patch(merge(r#"{"mine":1}"#)).await.unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        node.close_store().await;
     }
 
     #[tokio::test]

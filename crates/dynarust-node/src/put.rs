@@ -26,7 +26,7 @@ pub struct Put {
 
 impl Node {
     /// Stores the value; answers with the record's version once it is as durable as was asked.
-    /// The call submits it: dropping the future does not undo it.
+    /// Dropping the future undoes nothing.
     ///
     /// # Errors
     /// [`RefusedWrite`], but never as absent.
@@ -34,12 +34,18 @@ impl Node {
         &self,
         put: Put,
     ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
-        self.write(Write {
+        self.write(put.into())
+    }
+}
+
+impl From<Put> for Write {
+    fn from(put: Put) -> Self {
+        Self {
             name: put.name,
             change: Change::Put { value: put.value, expiry: put.expiry },
             condition: put.condition,
             durability: put.durability,
             request: put.request,
-        })
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use dynarust_core::Version;
 use dynarust_store::{Write, WriteError, Written};
+use futures_util::FutureExt;
+use futures_util::future::Either;
 
 use crate::{Node, RefusedPatch};
 
@@ -30,9 +32,30 @@ pub enum RefusedWrite {
 }
 
 impl Node {
+    /// As [`Node::write_at_once`], unless a patch presses for the key: then the write waits for its turn
+    /// behind it.
+    pub(crate) fn write(
+        &self,
+        write: Write,
+    ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
+        if self.turns.is_pressed(&write.name) {
+            Either::Left(self.write_in_turn(write).boxed())
+        } else {
+            Either::Right(self.write_at_once(write))
+        }
+    }
+
+    async fn write_in_turn(&self, write: Write) -> Result<Version, RefusedWrite> {
+        let name = write.name.clone();
+        let turn = self.turns.take(&name).await;
+        let written = self.write_at_once(write);
+        drop(turn);
+        written.await
+    }
+
     /// The call submits the write; the future waits for what became of it. A repeat of a request that is
     /// known by its key hears what the first one did.
-    pub(crate) fn write(
+    pub(crate) fn write_at_once(
         &self,
         write: Write,
     ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
