@@ -218,7 +218,7 @@ fn table(operation: Operation) -> Described {
         Operation::ListTables => {
             let text = "Those that hold a record, in byte order, streamed.";
             Described::new("tables", "List the tables", text)
-                .well("The tables.", JSON, schema("Tables"))
+                .well("The tables.", JSON, schema("TableNames"))
                 .may_tell(&READS)
         }
         Operation::GetRecords => Described::new(

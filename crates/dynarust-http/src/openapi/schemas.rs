@@ -69,7 +69,7 @@ fn printed() -> Map<String, Value> {
         ),
         ("Records", records),
         ("Keys", json!({ "type": "array", "items": parts::key(), "uniqueItems": true })),
-        ("Tables", json!({ "type": "array", "items": parts::table(), "uniqueItems": true })),
+        ("TableNames", json!({ "type": "array", "items": parts::table(), "uniqueItems": true })),
         ("KeyList", json!({ "type": "array", "items": parts::key(), "maxItems": MANY_KEYS_MAX })),
         (
             "Change",
