@@ -127,6 +127,10 @@ pub const MEMORY_CHECK_MILLIS: u64 = 5_000;
 pub const FREED_BYTES_MAX: u64 = 8 << 20;
 /// Reads of records that may wait for the base.
 pub const READS_WAITING_MAX: usize = 4096;
+/// Bytes of a value above which an answer with it is counted: what is smaller, the kernel takes at once.
+pub const COUNTED_VALUE_BYTES: usize = 64 << 10;
+/// Bytes of answers with such values that all connections together may hold in memory.
+pub const VALUES_SENT_BYTES_MAX: usize = 128 << 20;
 /// Keys of one request for many keys that are read at a time.
 pub const READS_AT_A_TIME_MAX: usize = 16;
 
@@ -228,6 +232,8 @@ const _: () = {
     assert!((KEY_BYTES_MAX + TABLE_BYTES_MAX + 80) * 4 / 3 + 4 <= CURSOR_BYTES_MAX);
     assert!(KEY_BYTES_MAX * 3 + TABLE_BYTES_MAX < URI_BYTES_MAX);
     assert!(PAGE_BYTES_MAX <= PAGES_BYTES_MAX);
+    assert!(COUNTED_VALUE_BYTES < UNSENT_BYTES_MAX);
+    assert!(VALUE_BYTES_CEILING + PUT_ENVELOPE_BYTES_MAX < VALUES_SENT_BYTES_MAX);
     assert!(METHOD_BYTES_MAX + URI_BYTES_MAX + HEADER_NAME_BYTES_MAX < HEAD_BYTES_MAX);
     assert!(HEAD_BYTES_MAX < HELD_HEADS_BYTES_MAX);
     assert!(HEAD_MILLIS_MAX < IDLE_MILLIS_MAX);

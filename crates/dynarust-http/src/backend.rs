@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dynarust_core::UnixMillis;
 use dynarust_core::limits::{
     BODIES_BYTES_MAX, CONNECTIONS_MAX, KEY_LISTS_BYTES_MAX, PAGES_BYTES_MAX, VALUE_BYTES_DEFAULT,
+    VALUES_SENT_BYTES_MAX,
 };
 use dynarust_node::Node;
 use dynarust_store::Durability;
@@ -52,6 +53,8 @@ pub(crate) struct Backend {
     pub(crate) bodies: Budget,
     /// Bytes of lists of keys in memory: apart, so that they never keep a write waiting.
     pub(crate) key_lists: Budget,
+    /// Bytes of answers with large values in memory.
+    pub(crate) values: Budget,
     /// Bytes of listed pages in memory.
     pub(crate) pages: Budget,
 }
@@ -66,6 +69,7 @@ impl Backend {
             door: Arc::default(),
             bodies: Budget::new(BODIES_BYTES_MAX),
             key_lists: Budget::new(KEY_LISTS_BYTES_MAX),
+            values: Budget::new(VALUES_SENT_BYTES_MAX),
             pages: Budget::new(PAGES_BYTES_MAX),
         }
     }

@@ -24,13 +24,21 @@ impl Budget {
         Self(Arc::new(Semaphore::new(bytes)))
     }
 
+    /// Takes `bytes`, if they are there at once.
+    ///
+    /// # Errors
+    /// `overloaded` where others hold too much.
+    pub(crate) fn take_now(&self, bytes: usize) -> Result<Share, Problem> {
+        let permits = u32::try_from(bytes).map_err(|_| overloaded())?;
+        let acquired = Arc::clone(&self.0).try_acquire_many_owned(permits);
+        acquired.map(Share).map_err(|_| overloaded())
+    }
+
     /// Takes `bytes`, which must not be more than there ever are.
     ///
     /// # Errors
     /// `overloaded` where others held too much for too long.
     pub(crate) async fn take(&self, bytes: usize) -> Result<Share, Problem> {
-        let overloaded =
-            || Problem::new(Code::Overloaded, "too many large requests at a time: try again later");
         let permits = u32::try_from(bytes).map_err(|_| overloaded())?;
         let acquired = Arc::clone(&self.0).acquire_many_owned(permits);
         match timeout(PATIENCE, acquired).await {
@@ -38,6 +46,10 @@ impl Budget {
             _ => Err(overloaded()),
         }
     }
+}
+
+fn overloaded() -> Problem {
+    Problem::new(Code::Overloaded, "too many large requests at a time: try again later")
 }
 
 impl Share {
@@ -70,7 +82,8 @@ mod tests {
         let mut share = budget.take(8).await.unwrap();
         assert!(budget.take(3).await.is_err());
         share.shrink_to(7);
-        let rest = budget.take(3).await.unwrap();
+        assert!(budget.take_now(4).is_err());
+        let rest = budget.take_now(3).unwrap();
         drop((share, rest));
         assert!(budget.take(10).await.is_ok());
     }

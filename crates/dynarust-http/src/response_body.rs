@@ -13,13 +13,13 @@ use http_body::{Frame, SizeHint};
 
 use crate::budget::Share;
 
-/// Bytes of a page that are handed over at a time, so that its memory is counted until it is sent.
+/// Bytes of a counted body that are handed over at a time, so that its memory is counted until it is sent.
 const PAGE_PART_BYTES: usize = 64 << 10;
 
 pub(crate) enum Body {
     /// All of it.
     Whole(Bytes),
-    /// All of a page.
+    /// All of it, where it may be large: a page, or a large value.
     Page {
         bytes: Bytes,
         /// The memory that it was given; given back when it is sent, or the client has gone.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use dynarust_core::limits::COUNTED_VALUE_BYTES;
 use dynarust_core::{Condition, NameError, RecordName, Stored, UnixMillis};
 use dynarust_node::AtHand;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::answer::{Answer, JSON};
 use crate::backend::Backend;
@@ -32,15 +33,17 @@ pub(crate) fn get<B>(
         Ok(asked) => asked,
         Err(problem) => return Answer::now(Err(problem)),
     };
-    let node = &backend.node;
-    match node.get_at_hand(&name) {
-        AtHand::Live(stored) => Answer::now(answer(Some(&stored), &condition, node.now())),
-        AtHand::Absent => Answer::now(answer(None, &condition, node.now())),
+    let without_body = request.method() == Method::HEAD;
+    match backend.node.get_at_hand(&name) {
+        AtHand::Live(stored) => {
+            Answer::now(answer(backend, Some(&stored), &condition, without_body))
+        }
+        AtHand::Absent => Answer::now(answer(backend, None, &condition, without_body)),
         AtHand::Unknown => {
-            let node = Arc::clone(node);
+            let backend = Arc::clone(backend);
             Answer::later(async move {
-                let stored = node.get(name).await?;
-                answer(stored.as_deref(), &condition, node.now())
+                let stored = backend.node.get(name).await?;
+                answer(&backend, stored.as_deref(), &condition, without_body)
             })
         }
     }
@@ -54,10 +57,12 @@ fn read_head<B>(request: &Request<B>) -> Result<Condition, Problem> {
 }
 
 fn answer(
+    backend: &Backend,
     stored: Option<&Stored>,
     condition: &Condition,
-    now: UnixMillis,
+    without_body: bool,
 ) -> Result<Response<Body>, Problem> {
+    let now = backend.node.now();
     let version = stored.map(|stored| stored.record.version);
     let wanted = |tags: &dynarust_core::EntityTags| tags.matches(version);
     if !condition.if_match.as_ref().is_none_or(wanted) {
@@ -67,7 +72,14 @@ fn answer(
     if condition.if_none_match.as_ref().is_some_and(wanted) {
         return Ok(with_validators(StatusCode::NOT_MODIFIED, stored, now, Body::empty()));
     }
-    let body = Body::Whole(envelope(&stored.record.value).into());
+    let value = &stored.record.value;
+    let body = if without_body || value.len() <= COUNTED_VALUE_BYTES {
+        Body::Whole(envelope(value).into())
+    } else {
+        // Until it is sent: its reader may be slow, or take nothing at all.
+        let share = backend.values.take_now(value.len())?;
+        Body::Page { bytes: envelope(value).into(), _share: share }
+    };
     let mut response = with_validators(StatusCode::OK, stored, now, body);
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     Ok(response)

@@ -1,8 +1,8 @@
 //! More connections than the door takes on.
 
-use dynarust_core::limits::TURNED_AWAY_MAX;
+use dynarust_core::limits::{TURNED_AWAY_MAX, VALUES_SENT_BYTES_MAX};
 
-use crate::door::Door;
+use crate::door::{Door, VALUE_BYTES_MAX};
 
 #[tokio::test]
 async fn who_is_one_too_many_is_told_at_once() {
@@ -44,4 +44,24 @@ async fn who_is_turned_away_and_says_nothing_keeps_no_place() {
     for mut client in silent {
         assert!(client.is_closed().await);
     }
+}
+
+#[tokio::test]
+async fn large_values_for_readers_that_take_nothing_are_bounded() {
+    let door = Door::open().await;
+    door.put("/t/key/large", &format!("\"{}\"", "x".repeat(VALUE_BYTES_MAX - 2))).await;
+    door.put("/t/key/small", "1").await;
+    let mut silent = Vec::new();
+    for _ in 0..VALUES_SENT_BYTES_MAX / VALUE_BYTES_MAX {
+        let mut client = door.client().await;
+        client.send("GET /t/key/large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        // The head tells that the answer has begun, and holds its memory.
+        assert_eq!(client.head().await.status, 200);
+        silent.push(client);
+    }
+    door.ask("GET", "/t/key/large").await.assert_problem(503, "overloaded");
+    assert_eq!(door.ask("HEAD", "/t/key/large").await.status, 200);
+    assert_eq!(door.ask("GET", "/t/key/small").await.status, 200);
+    drop(silent);
+    while door.ask("GET", "/t/key/large").await.status != 200 {}
 }
