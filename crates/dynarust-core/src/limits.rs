@@ -124,7 +124,7 @@ pub const PAGES_BYTES_MAX: usize = 128 << 20;
 /// Milliseconds between two looks at the memory that the process has.
 pub const MEMORY_CHECK_MILLIS: u64 = 5_000;
 /// Bytes of memory that was freed and did not go back to the system yet.
-pub const FREED_BYTES_MAX: u64 = 8 << 20;
+pub const FREED_BYTES_MAX: u64 = 4 << 20;
 /// Reads of records that may wait for the base.
 pub const READS_WAITING_MAX: usize = 4096;
 /// Bytes of a value above which an answer with it is counted: what is smaller, the kernel takes at once.
@@ -184,7 +184,7 @@ pub const APPLY_RECORDS_MIN: usize = 16 << 10;
 /// otherwise; sooner where nothing is written, or much.
 pub const APPLY_INTERVAL_MILLIS_DEFAULT: u64 = 10_000;
 /// Bytes of the newest publications that followers can still see one by one.
-pub const TAIL_BYTES_MAX: usize = 4 << 20;
+pub const TAIL_BYTES_MAX: usize = 2 << 20;
 /// Start-ups that a folder remembers; a cursor of an older one is unknown.
 pub const EPOCHS_MAX: usize = 1024;
 /// Milliseconds that the persisted clock ceiling may run ahead of the clock.
