@@ -131,6 +131,19 @@ pub const READS_WAITING_MAX: usize = 4096;
 pub const COUNTED_VALUE_BYTES: usize = 64 << 10;
 /// Bytes of answers with such values that all connections together may hold in memory.
 pub const VALUES_SENT_BYTES_MAX: usize = 128 << 20;
+/// Bytes of answers without an end in sight, such as whole tables, that all connections together may
+/// hold in memory.
+pub const LISTINGS_BYTES_MAX: usize = 128 << 20;
+/// Bytes that one such answer is reckoned at: a chunk that is read, and one that waits for the client.
+pub const LISTING_BYTES: usize = 2 * CHUNK_BYTES_MAX;
+/// What of the memory of a small machine bodies, lists of keys, large values, pages and listings may
+/// have each: one in so many bytes. (In a large one their own limits are lower.)
+pub const MEMORY_PART: usize = 16;
+/// Bytes of a request that the kernel holds unread for a connection, in a small machine. (In a large
+/// one the kernel decides.)
+pub const UNREAD_BYTES_SMALL: usize = 32 << 10;
+/// Bytes of memory for which a node takes a connection.
+pub const CONNECTION_MEMORY_BYTES: usize = 64 << 10;
 /// Keys of one request for many keys that are read at a time.
 pub const READS_AT_A_TIME_MAX: usize = 16;
 
@@ -234,6 +247,7 @@ const _: () = {
     assert!(PAGE_BYTES_MAX <= PAGES_BYTES_MAX);
     assert!(COUNTED_VALUE_BYTES < UNSENT_BYTES_MAX);
     assert!(VALUE_BYTES_CEILING + PUT_ENVELOPE_BYTES_MAX < VALUES_SENT_BYTES_MAX);
+    assert!(LISTING_BYTES <= LISTINGS_BYTES_MAX);
     assert!(METHOD_BYTES_MAX + URI_BYTES_MAX + HEADER_NAME_BYTES_MAX < HEAD_BYTES_MAX);
     assert!(HEAD_BYTES_MAX < HELD_HEADS_BYTES_MAX);
     assert!(HEAD_MILLIS_MAX < IDLE_MILLIS_MAX);

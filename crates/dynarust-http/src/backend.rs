@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use dynarust_core::UnixMillis;
 use dynarust_core::limits::{
-    BODIES_BYTES_MAX, CONNECTIONS_MAX, KEY_LISTS_BYTES_MAX, PAGES_BYTES_MAX, VALUE_BYTES_DEFAULT,
-    VALUES_SENT_BYTES_MAX,
+    BODIES_BYTES_MAX, CONNECTIONS_MAX, KEY_LISTS_BYTES_MAX, LISTING_BYTES, LISTINGS_BYTES_MAX,
+    MANY_KEYS_BODY_BYTES_MAX, MEMORY_PART, PAGE_BYTES_MAX, PAGES_BYTES_MAX, PUT_ENVELOPE_BYTES_MAX,
+    VALUE_BYTES_DEFAULT, VALUES_SENT_BYTES_MAX,
 };
 use dynarust_node::Node;
 use dynarust_store::Durability;
@@ -24,6 +25,8 @@ pub struct HttpConfig {
     pub durability: Durability,
     /// Connections at a time; more are answered 503. Must leave file handles for the store.
     pub connections_max: usize,
+    /// Bytes of memory that the machine, or the container, has. Lower: fewer large requests at a time.
+    pub memory_bytes: usize,
     /// The origins whose web pages may read answers.
     pub cors: CorsOrigins,
 }
@@ -34,8 +37,52 @@ impl Default for HttpConfig {
             value_bytes_max: VALUE_BYTES_DEFAULT,
             durability: Durability::Sync,
             connections_max: CONNECTIONS_MAX,
+            memory_bytes: usize::MAX,
             cors: CorsOrigins::None,
         }
+    }
+}
+
+impl HttpConfig {
+    /// Bytes of records' bodies, of all connections.
+    pub(crate) fn bodies_bytes_max(&self) -> usize {
+        self.part_of_memory(BODIES_BYTES_MAX, self.value_bytes_max + PUT_ENVELOPE_BYTES_MAX)
+    }
+
+    /// Bytes of bodies of requests for many keys, of all connections.
+    pub(crate) fn key_lists_bytes_max(&self) -> usize {
+        self.part_of_memory(KEY_LISTS_BYTES_MAX, self.value_bytes_max + PUT_ENVELOPE_BYTES_MAX)
+    }
+
+    /// Bytes of the body of one request for many keys.
+    pub(crate) fn many_keys_body_bytes_max(&self) -> usize {
+        self.key_lists_bytes_max().min(MANY_KEYS_BODY_BYTES_MAX)
+    }
+
+    /// Bytes of answers with large values, of all connections.
+    pub(crate) fn values_sent_bytes_max(&self) -> usize {
+        self.part_of_memory(VALUES_SENT_BYTES_MAX, self.value_bytes_max + PUT_ENVELOPE_BYTES_MAX)
+    }
+
+    /// Bytes of pages, of all connections.
+    pub(crate) fn pages_bytes_max(&self) -> usize {
+        let one = PAGE_BYTES_MAX.max(self.value_bytes_max + PUT_ENVELOPE_BYTES_MAX);
+        self.part_of_memory(PAGES_BYTES_MAX, one)
+    }
+
+    /// Bytes of streamed answers, of all connections.
+    pub(crate) fn listings_bytes_max(&self) -> usize {
+        self.part_of_memory(LISTINGS_BYTES_MAX, LISTING_BYTES)
+    }
+
+    /// Whether it is so little that limits follow it.
+    pub(crate) fn memory_is_small(&self) -> bool {
+        self.memory_bytes / MEMORY_PART < BODIES_BYTES_MAX
+    }
+
+    /// A part of a small machine's memory, but enough for one request; in a large one `most`.
+    fn part_of_memory(&self, most: usize, one: usize) -> usize {
+        (self.memory_bytes / MEMORY_PART).max(one).min(most)
     }
 }
 
@@ -57,20 +104,23 @@ pub(crate) struct Backend {
     pub(crate) values: Budget,
     /// Bytes of listed pages in memory.
     pub(crate) pages: Budget,
+    /// Bytes of streamed answers in memory.
+    pub(crate) listings: Budget,
 }
 
 impl Backend {
     pub(crate) fn new(node: Arc<Node>, config: HttpConfig) -> Self {
         Self {
             started: node.now(),
-            node,
-            config,
             counts: Arc::new(Counts::new()),
             door: Arc::default(),
-            bodies: Budget::new(BODIES_BYTES_MAX),
-            key_lists: Budget::new(KEY_LISTS_BYTES_MAX),
-            values: Budget::new(VALUES_SENT_BYTES_MAX),
-            pages: Budget::new(PAGES_BYTES_MAX),
+            bodies: Budget::new(config.bodies_bytes_max()),
+            key_lists: Budget::new(config.key_lists_bytes_max()),
+            values: Budget::new(config.values_sent_bytes_max()),
+            pages: Budget::new(config.pages_bytes_max()),
+            listings: Budget::new(config.listings_bytes_max()),
+            node,
+            config,
         }
     }
 }

@@ -13,7 +13,11 @@ use crate::problem::{Code, Problem};
 const PATIENCE: Duration = Duration::from_millis(MEMORY_WAIT_MILLIS_MAX);
 
 #[derive(Debug)]
-pub(crate) struct Budget(Arc<Semaphore>);
+pub(crate) struct Budget {
+    /// All that there is.
+    bytes: usize,
+    left: Arc<Semaphore>,
+}
 
 /// Bytes taken from a [`Budget`], given back when dropped.
 #[derive(Debug)]
@@ -21,7 +25,8 @@ pub(crate) struct Share(OwnedSemaphorePermit);
 
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes)))
+        let bytes = bytes.min(Semaphore::MAX_PERMITS);
+        Self { bytes, left: Arc::new(Semaphore::new(bytes)) }
     }
 
     /// Takes `bytes`, if they are there at once.
@@ -30,17 +35,21 @@ impl Budget {
     /// `overloaded` where others hold too much.
     pub(crate) fn take_now(&self, bytes: usize) -> Result<Share, Problem> {
         let permits = u32::try_from(bytes).map_err(|_| overloaded())?;
-        let acquired = Arc::clone(&self.0).try_acquire_many_owned(permits);
+        let acquired = Arc::clone(&self.left).try_acquire_many_owned(permits);
         acquired.map(Share).map_err(|_| overloaded())
     }
 
-    /// Takes `bytes`, which must not be more than there ever are.
+    /// Takes `bytes`.
     ///
     /// # Errors
-    /// `overloaded` where others held too much for too long.
+    /// `overloaded` where others held too much for too long, or there are never so many.
     pub(crate) async fn take(&self, bytes: usize) -> Result<Share, Problem> {
+        if bytes > self.bytes {
+            let detail = "this node has too little memory for a request so large: split it";
+            return Err(Problem::new(Code::Overloaded, detail));
+        }
         let permits = u32::try_from(bytes).map_err(|_| overloaded())?;
-        let acquired = Arc::clone(&self.0).acquire_many_owned(permits);
+        let acquired = Arc::clone(&self.left).acquire_many_owned(permits);
         match timeout(PATIENCE, acquired).await {
             Ok(Ok(permit)) => Ok(Share(permit)),
             _ => Err(overloaded()),
@@ -86,5 +95,9 @@ mod tests {
         let rest = budget.take_now(3).unwrap();
         drop((share, rest));
         assert!(budget.take(10).await.is_ok());
+        // Nobody waits for what never comes.
+        let began = tokio::time::Instant::now();
+        assert!(budget.take(11).await.is_err());
+        assert_eq!(began.elapsed(), Duration::ZERO);
     }
 }

@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::backend::{Backend, HttpConfig};
 use crate::connection;
+use crate::socket;
 use crate::surface::Surface;
 
 /// How long no connection is taken after the system refused one (too many open files, mostly).
@@ -84,6 +85,7 @@ impl FrontDoor {
         drain: Duration,
     ) {
         let places = Places::new(config.connections_max);
+        socket::prepare_listener(&self.listener, config.memory_is_small());
         let surface = Arc::new(Surface::new(Arc::new(Backend::new(node, config))));
         let stopping = watch::Sender::new(false);
         let mut connections = JoinSet::new();

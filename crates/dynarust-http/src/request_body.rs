@@ -16,6 +16,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::backend::HttpConfig;
 use crate::budget::{Budget, Share};
 use crate::problem::{Code, Problem};
 
@@ -132,6 +133,11 @@ impl<B: Body<Data = Bytes> + Unpin> RequestBody<B> {
 }
 
 impl BodyLimit {
+    /// Of a request for many keys.
+    pub(crate) fn many_keys(config: &HttpConfig) -> Self {
+        Self { bytes_max: config.many_keys_body_bytes_max(), code: Code::BodyTooLarge }
+    }
+
     fn exceeded(self) -> Problem {
         let detail =
             format!("a body here has at most {} bytes: send less, or split it", self.bytes_max);

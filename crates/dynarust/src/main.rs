@@ -17,6 +17,7 @@ mod config;
 mod health;
 mod logging;
 mod memory;
+mod memory_limit;
 mod offline;
 mod serve;
 mod usage;

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::limits::{CONNECTIONS_MAX, TURNED_AWAY_MAX};
+use dynarust_core::limits::{CONNECTION_MEMORY_BYTES, CONNECTIONS_MAX, TURNED_AWAY_MAX};
 use dynarust_http::{BindError, FrontDoor, HttpConfig};
 use dynarust_node::streams::StreamsConfig;
 use dynarust_node::{Node, NodeConfig};
@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use crate::address_file::AddressFile;
 use crate::config::Config;
-use crate::memory;
+use crate::{memory, memory_limit};
 
 /// File handles that the store and the program itself may need, and connections that are turned away.
 const FILES_RESERVED: u64 = 128 + TURNED_AWAY_MAX as u64;
@@ -77,7 +77,8 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
 }
 
 async fn run(config: Config) -> Result<(), ServeError> {
-    let connections_max = connections_max();
+    let memory_bytes = memory_limit::bytes();
+    let connections_max = connections_max(memory_bytes);
     let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
     let door = FrontDoor::bind(&config.listen).await?;
     let node = start_node(&config, &door)?;
@@ -86,6 +87,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
         value_bytes_max: config.value_bytes_max,
         durability: config.durability,
         connections_max,
+        memory_bytes,
         cors: config.cors.clone(),
     };
     let mut reason = Stop::Signal;
@@ -150,14 +152,15 @@ fn say_where(config: &Config, door: &FrontDoor) -> Option<AddressFile> {
         .ok()
 }
 
-/// Raises the limit of open files as far as it goes, and returns how many connections that is good for.
-fn connections_max() -> usize {
+/// Raises the limit of open files as far as it goes, and returns how many connections that, and the
+/// memory, are good for.
+fn connections_max(memory_bytes: usize) -> usize {
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
         tracing::warn!(%error, "the limit of open files stays as it is");
         FILES_ASSUMED
     });
     let connections = usize::try_from(files.saturating_sub(FILES_RESERVED)).unwrap_or(usize::MAX);
-    connections.clamp(1, CONNECTIONS_MAX)
+    connections.min(memory_bytes / CONNECTION_MEMORY_BYTES).clamp(1, CONNECTIONS_MAX)
 }
 
 /// What asks the node to end.

@@ -6,8 +6,17 @@ use crate::backend::HttpConfig;
 
 /// Every limit, by its name in lower case. What was set stands in the place of what is built in.
 pub(super) fn limits(config: &HttpConfig) -> Vec<(String, u64)> {
-    let set =
-        [("value_bytes_max", config.value_bytes_max), ("connections_max", config.connections_max)];
+    let set = [
+        ("value_bytes_max", config.value_bytes_max),
+        ("connections_max", config.connections_max),
+        ("memory_bytes", config.memory_bytes),
+        ("bodies_bytes_max", config.bodies_bytes_max()),
+        ("key_lists_bytes_max", config.key_lists_bytes_max()),
+        ("many_keys_body_bytes_max", config.many_keys_body_bytes_max()),
+        ("values_sent_bytes_max", config.values_sent_bytes_max()),
+        ("pages_bytes_max", config.pages_bytes_max()),
+        ("listings_bytes_max", config.listings_bytes_max()),
+    ];
     let set = set.map(|(name, value)| (name.to_owned(), value as u64));
     let mut all: Vec<_> =
         limits::ALL.iter().map(|(name, value)| (name.to_ascii_lowercase(), *value)).collect();
@@ -25,11 +34,17 @@ mod tests {
 
     #[test]
     fn every_limit_is_there_once_as_it_was_set() {
-        let config = HttpConfig { value_bytes_max: 1, connections_max: 2, ..HttpConfig::default() };
+        let config = HttpConfig {
+            value_bytes_max: 1,
+            connections_max: 2,
+            memory_bytes: 128 << 20,
+            ..HttpConfig::default()
+        };
         let all = limits(&config);
         let by_name: BTreeMap<_, _> = all.iter().cloned().collect();
         assert_eq!(by_name.len(), all.len());
         assert_eq!((by_name["value_bytes_max"], by_name["connections_max"]), (1, 2));
+        assert_eq!(by_name["many_keys_body_bytes_max"], 8 << 20);
         let source = include_str!("../../../dynarust-core/src/limits.rs");
         let constants = source.lines().filter_map(|line| line.trim().strip_prefix("pub const "));
         for name in constants.filter_map(|rest| rest.split_once(':')).map(|(name, _)| name) {

@@ -11,9 +11,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dynarust_core::limits::{
-    BATCH_PART_BYTES_MAX, BATCH_PART_OPERATIONS_MAX, MANY_KEYS_BODY_BYTES_MAX,
-};
+use dynarust_core::limits::{BATCH_PART_BYTES_MAX, BATCH_PART_OPERATIONS_MAX};
 use dynarust_core::{TableName, Version};
 use dynarust_node::{BatchPart, RefusedWrite};
 use dynarust_store::Durability;
@@ -28,13 +26,10 @@ use crate::guarantees::{self, Consistency};
 use crate::idempotency;
 use crate::json;
 use crate::path;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::query::Query;
 use crate::request_body::{BodyLimit, RequestBody};
 use crate::response_body::Body;
-
-const LIMIT: BodyLimit =
-    BodyLimit { bytes_max: MANY_KEYS_BODY_BYTES_MAX, code: Code::BodyTooLarge };
 
 /// What holds for every item.
 pub(super) struct Batch<'a> {
@@ -77,7 +72,7 @@ where
     query.finish()?;
     let form = content_type::batch_form(&head.headers)?;
     let idempotency_key = idempotency::key(&head.headers)?;
-    let body = body.read(LIMIT, &backend.key_lists).await?;
+    let body = body.read(BodyLimit::many_keys(&backend.config), &backend.key_lists).await?;
     let items = match form {
         BatchForm::Array => json::batch_array(&body)?,
         BatchForm::Lines => json::batch_lines(&body)?,

@@ -38,7 +38,10 @@ pub(crate) async fn answer(
     let scanner = Arc::clone(&backend.node).scan(listing.range, listing.reverse);
     match listing.page_records_max {
         Some(records_max) => page::answer(backend, scanner, records_max, form, uri).await,
-        None => records::streamed(stream::try_unfold(scanner, next_chunk), form).await,
+        None => {
+            records::streamed(&backend.listings, stream::try_unfold(scanner, next_chunk), form)
+                .await
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dynarust_core::limits::MANY_KEYS_BODY_BYTES_MAX;
 use dynarust_core::{Key, RecordName};
 use futures_util::TryStreamExt;
 use http::{Request, Response, request};
@@ -15,13 +14,10 @@ use crate::content_type;
 use crate::guarantees;
 use crate::json;
 use crate::path;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::query::Query;
 use crate::request_body::{BodyLimit, RequestBody};
 use crate::response_body::Body;
-
-const LIMIT: BodyLimit =
-    BodyLimit { bytes_max: MANY_KEYS_BODY_BYTES_MAX, code: Code::BodyTooLarge };
 
 pub(crate) async fn multi_get<B>(
     backend: Arc<Backend>,
@@ -54,7 +50,9 @@ where
     guarantees::consistency(&mut query)?;
     query.finish()?;
     content_type::require_json(&head.headers)?;
-    let keys = json::many_keys(&body.read(LIMIT, &backend.key_lists).await?)?;
+    let keys = json::many_keys(
+        &body.read(BodyLimit::many_keys(&backend.config), &backend.key_lists).await?,
+    )?;
     let mut seen = HashSet::with_capacity(keys.len());
     let mut names = Vec::with_capacity(keys.len());
     for key in keys {
@@ -69,5 +67,5 @@ where
 async fn answer(backend: &Backend, names: Vec<RecordName>) -> Result<Response<Body>, Problem> {
     let found = Arc::clone(&backend.node).get_many(names);
     // One by one: values may be large, and several together would all be in memory.
-    records::streamed(found.map_ok(|stored| vec![stored]), Form::Object).await
+    records::streamed(&backend.listings, found.map_ok(|stored| vec![stored]), Form::Object).await
 }

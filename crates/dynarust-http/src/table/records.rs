@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dynarust_core::Stored;
+use dynarust_core::limits::LISTING_BYTES;
 use dynarust_store::ReadError;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::answer::{self, JSON, NDJSON};
+use crate::budget::Budget;
 use crate::json;
 use crate::problem::Problem;
 use crate::response_body::{Body, CutShort};
@@ -97,11 +99,13 @@ fn push_line(text: &mut Vec<u8>, stored: &Stored) {
 /// An answer that is printed as the records are read, no faster than the client takes it.
 ///
 /// # Errors
-/// A failure before the first byte; one behind it cuts the connection.
+/// `overloaded`, or a failure before the first byte; one behind it cuts the connection.
 pub(crate) async fn streamed(
+    budget: &Budget,
     records: impl Stream<Item = Result<Vec<Arc<Stored>>, ReadError>> + Send + 'static,
     form: Form,
 ) -> Result<Response<Body>, Problem> {
+    let share = budget.take(LISTING_BYTES).await?;
     let mut records = Box::pin(records);
     let first = records.try_next().await?;
     let mut printer = Printer::new(form);
@@ -116,5 +120,7 @@ pub(crate) async fn streamed(
         stream::iter((!part.is_empty()).then(|| Ok(Bytes::from_static(part))))
     };
     let whole = text(form.opening()).chain(printed).chain(text(form.closing()));
+    // The answer keeps its memory as long as it goes on.
+    let whole = whole.inspect(move |_| _ = &share);
     Ok(answer::with_body(StatusCode::OK, form.content_type(), Body::Chunks(whole.boxed())))
 }

@@ -47,6 +47,11 @@ impl Door {
         Self::with(StreamsConfig::default(), HttpConfig { cors, ..http_config() }).await
     }
 
+    /// A door of a machine that has no more memory.
+    pub(crate) async fn with_memory(memory_bytes: usize) -> Self {
+        Self::with(StreamsConfig::default(), HttpConfig { memory_bytes, ..http_config() }).await
+    }
+
     async fn with(streams: StreamsConfig, http: HttpConfig) -> Self {
         let store = StoreInMemory::new();
         let config = NodeConfig { address: "node.example:6660".to_owned(), streams };

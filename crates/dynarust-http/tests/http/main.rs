@@ -23,6 +23,7 @@ mod requests;
 mod retries;
 mod rfc9112;
 mod routes;
+mod small_memory;
 mod tables;
 
 #[path = "../../../dynarust-node/src/store_in_memory.rs"]
