@@ -189,6 +189,11 @@ fn push_store(to: &mut Exposition, store: &StoreStats) {
             "Expired records that are still in the base.",
             store.expired,
         ),
+        (
+            "dynarust_store_answers",
+            "Writes with an idempotency key that are remembered.",
+            store.answers,
+        ),
         ("dynarust_store_head_seq", "How many records the folder has taken in.", store.head_seq),
         (
             "dynarust_store_applied_seq",

@@ -149,6 +149,8 @@ pub(crate) struct StoreText {
     tombstones: u64,
     /// Records whose time is over, and that were not taken away yet.
     expired: u64,
+    /// Writes with an idempotency key that are remembered.
+    answers: u64,
     /// The newest seq: how many records the folder has taken in.
     head: u64,
     /// The seq up to which everything is in the base.
@@ -276,6 +278,7 @@ impl StoreText {
             live_bytes: stats.live_bytes,
             tombstones: stats.tombstones,
             expired: stats.expired,
+            answers: stats.answers,
             head: stats.head_seq,
             applied: stats.applied_seq,
             recent_bytes: stats.recent_bytes,
