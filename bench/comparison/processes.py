@@ -52,6 +52,14 @@ def answers_200(port, path):
         connection.close()
 
 
+def handles(pid):
+    """How many files and sockets a process has open; none, once it has ended."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except FileNotFoundError:
+        return 0
+
+
 class Server:
     """One process that listens on a port, with a folder of its own."""
 
@@ -91,7 +99,7 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def handles(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        return handles(self.pid)
 
     def disk_bytes(self):
         """As `du` counts, what is preallocated too."""

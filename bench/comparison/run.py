@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from comparison import loads, peers
-from comparison.processes import Bench, ComparisonError
+from comparison.processes import Bench, ComparisonError, handles
 
 #: Between two turns, so that what one left to do (applying, rewriting its log) is not the other's burden.
 PAUSE_SECONDS = 2
@@ -60,12 +60,12 @@ class Run:
 
     def held_streams(self, node, streams):
         """Live streams that are open and idle until the process that is given back is stopped."""
-        before = node.handles()
         words = [self.binary, "bench", "live", "--rate", 0, "--seconds", 1_000_000, "--json",
                  "--streams", streams, "--address", node.address]
         holder = self.bench.hold([str(word) for word in words])
         deadline = time.monotonic() + HOLD_PATIENCE_SECONDS
-        while node.handles() - before < streams:
+        # Both sides have them; what else they have open is little, and comes and goes.
+        while min(node.handles(), handles(holder.pid)) < streams:
             if holder.poll() is not None or time.monotonic() > deadline:
                 raise ComparisonError(f"{node.name} does not take {streams} streams")
             time.sleep(0.05)
