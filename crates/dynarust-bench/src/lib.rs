@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The load runs on the same cores as the node, mostly, and must cost as little as can be: requests
-//! are written and answers read by hand ([`connection`]), and nothing is shared between connections
+//! are written and answers read by hand (`connection`), and nothing is shared between connections
 //! but counters. An answer that is no success is counted as a failure, shown, and is in no latency.
 
 mod answer;

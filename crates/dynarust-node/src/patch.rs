@@ -6,11 +6,9 @@
 //!   └───────────────────── somebody wrote in between ◀───────────────────────────┘
 //! ```
 //!
-//! Patches of one key take turns ([`Turns`]), so they don't come between each other; only other
+//! Patches of one key take turns (`turns::Turns`), so they don't come between each other; only other
 //! writes do. A patch that was passed several times presses for the key: puts and deletes that come from
 //! then on wait behind it. Batches don't; so tries are counted too.
-//!
-//! [`Turns`]: crate::turns::Turns
 
 use std::sync::Arc;
 

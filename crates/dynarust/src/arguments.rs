@@ -102,7 +102,7 @@ pub(crate) struct Arguments {
     #[arg(long, env = "DYNARUST_TOMBSTONE_AGE", value_name = "TIME", default_value = "24h")]
     pub(crate) tombstone_age: String,
 
-    /// Web pages of these origins may read answers, such as https://app.example; * is every page
+    /// Web pages of these origins may read answers, such as `https://app.example`; `*` is every page
     ///
     /// May be given more than once, or as a list with commas. Without it browsers show answers to no
     /// page of another origin.
