@@ -4,24 +4,17 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::parts::{EVENTS, JSON, JSON_PATCH, MERGE_PATCH, METRICS, NDJSON, schema};
+use super::problems::DOOR;
 use crate::operation::Operation;
 use crate::problem::Code;
 
-/// What holds for every operation: see `surface` and `front_door`.
-const ALWAYS: [Code; 2] = [Code::InvalidRequest, Code::UriTooLong];
 /// What reading from the store may meet.
 const READS: [Code; 2] = [Code::CorruptRecord, Code::BaseDamaged];
 /// What writing into the store may meet.
-const WRITES: [Code; 5] = [
-    Code::CorruptRecord,
-    Code::BaseDamaged,
-    Code::Overloaded,
-    Code::StoreStopped,
-    Code::StorageFull,
-];
+const WRITES: [Code; 4] =
+    [Code::CorruptRecord, Code::BaseDamaged, Code::StoreStopped, Code::StorageFull];
 /// What reading a JSON body may meet.
-const BODIES: [Code; 4] =
-    [Code::InvalidJson, Code::InvalidBody, Code::RequestTimeout, Code::UnsupportedMediaType];
+const BODIES: [Code; 3] = [Code::InvalidJson, Code::InvalidBody, Code::UnsupportedMediaType];
 
 /// One operation, as the document tells it.
 #[derive(Debug)]
@@ -57,9 +50,9 @@ impl Described {
             parameters: Vec::new(),
             body: Vec::new(),
             answers: Vec::new(),
-            problems: ALWAYS.to_vec(),
+            problems: DOOR.to_vec(),
         }
-        .may_tell(&[Code::InvalidParameter])
+        .may_tell(&[Code::InvalidRequest, Code::InvalidParameter])
     }
 
     fn takes(mut self, parameters: &[&'static str]) -> Self {
@@ -202,11 +195,7 @@ fn table(operation: Operation) -> Described {
     const LISTED: [&str; 8] =
         ["table", "prefix", "start", "end", "limit", "reverse", "cursor", "consistency"];
     let listed = |described: Described, text, headers: &[_], holds| {
-        described
-            .takes(&LISTED)
-            .answers(StatusCode::OK, text, headers, holds)
-            .may_tell(&READS)
-            .may_tell(&[Code::Overloaded])
+        described.takes(&LISTED).answers(StatusCode::OK, text, headers, holds).may_tell(&READS)
     };
     match operation {
         Operation::ListKeys => listed(
@@ -230,7 +219,7 @@ fn table(operation: Operation) -> Described {
         .reads_body(JSON, schema("KeyList"))
         .well("The records that are there.", JSON, schema("Records"))
         .may_tell(&READS)
-        .may_tell(&[Code::InvalidKey, Code::TooManyKeys, Code::BodyTooLarge, Code::Overloaded]),
+        .may_tell(&[Code::InvalidKey, Code::TooManyKeys, Code::BodyTooLarge]),
         Operation::WriteRecords => Described::new(
             "tables",
             "Write many records",
@@ -246,7 +235,7 @@ fn table(operation: Operation) -> Described {
             &["Cache-Control"],
             vec![(JSON, schema("BatchAnswers")), (NDJSON, schema("Lines"))],
         )
-        .may_tell(&[Code::TooManyKeys, Code::BodyTooLarge, Code::Overloaded]),
+        .may_tell(&[Code::TooManyKeys, Code::BodyTooLarge]),
         _ => listed(
             Described::new(
                 "tables",
@@ -278,8 +267,7 @@ fn stream(operation: Operation) -> Described {
             "The stream.",
             &["Cache-Control", "Vary", "X-Accel-Buffering"],
             vec![(EVENTS, schema("EventStream")), (NDJSON, schema("EventLines"))],
-        )
-        .may_tell(&[Code::Overloaded]);
+        );
     match operation {
         Operation::SubscribeMany => described.may_tell(&[Code::InvalidTable, Code::InvalidKey]),
         _ => described,

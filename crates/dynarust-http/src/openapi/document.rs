@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::described::{Described, described};
-use super::parts::{self, PROBLEM, part, schema};
+use super::parts::{self, PROBLEM, part};
+use super::problems;
 use super::schemas::schemas;
 use crate::operation::Operation;
 use crate::problem::Code;
@@ -36,6 +36,7 @@ fn document() -> Value {
         "components": {
             "parameters": parts::parameters(),
             "headers": parts::headers(),
+            "responses": problems::shared(),
             "schemas": schemas(),
         },
     })
@@ -67,7 +68,8 @@ fn told(operation: Operation, described: &Described, head: bool) -> Value {
         "responses": responses(described, head),
     });
     if !described.body.is_empty() {
-        told["requestBody"] = json!({ "required": true, "content": content(&described.body) });
+        told["requestBody"] =
+            json!({ "required": true, "content": parts::content(&described.body) });
     }
     told
 }
@@ -82,60 +84,34 @@ fn responses(described: &Described, head: bool) -> Map<String, Value> {
             "headers": headers.collect::<Map<_, _>>(),
         });
         if !answered.content.is_empty() && !head {
-            response["content"] = content(&answered.content);
+            response["content"] = parts::content(&answered.content);
         }
         responses.insert(answered.status.as_str().to_owned(), response);
     }
-    let mut by_status = BTreeMap::<_, BTreeSet<&str>>::new();
-    for code in &described.problems {
-        let (status, name) = code.row();
-        by_status.entry(status).or_default().insert(name);
-    }
-    for (status, codes) in by_status {
-        let problem = problem(described, status, &codes, head);
+    for (status, codes) in problems::by_status(&described.problems) {
         match responses.get_mut(status.as_str()) {
-            None => drop(responses.insert(status.as_str().to_owned(), problem)),
-            Some(response) => {
-                // Such as `/readyz`: not well, or overloaded.
-                response["content"][PROBLEM] = problem["content"][PROBLEM].clone();
+            None => {
+                let mut problem = problems::response(status, &codes, head);
+                if codes.contains("unsupported_media_type")
+                    && described.problems.contains(&Code::InvalidPatch)
+                {
+                    problem["headers"]["Accept-Patch"] = part("headers", "Accept-Patch");
+                }
+                responses.insert(status.as_str().to_owned(), problem);
             }
+            // Such as `/readyz`: not well, or overloaded.
+            Some(response) if !head => {
+                response["content"][PROBLEM] =
+                    json!({ "schema": problems::schema(status, &codes) });
+            }
+            Some(_) => {}
         }
     }
     responses
 }
 
-fn problem(described: &Described, status: StatusCode, codes: &BTreeSet<&str>, head: bool) -> Value {
-    let mut headers = vec!["Cache-Control"];
-    match status {
-        StatusCode::SERVICE_UNAVAILABLE => headers.push("Retry-After"),
-        StatusCode::PRECONDITION_FAILED => headers.push("ETag"),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE if described.problems.contains(&Code::InvalidPatch) => {
-            headers.push("Accept-Patch");
-        }
-        _ => {}
-    }
-    let listed: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
-    let mut problem = json!({
-        "description": format!("{}: {}.", status.canonical_reason().unwrap_or_default(), listed.join(", ")),
-        "headers": headers.iter().map(|name| ((*name).to_owned(), part("headers", name))).collect::<Map<_, _>>(),
-    });
-    if !head {
-        let these = json!({ "properties": { "code": { "enum": codes }, "status": { "const": status.as_u16() } } });
-        let holds = json!({ "allOf": [schema("Problem"), these] });
-        problem["content"] = content(&[(PROBLEM, holds)]);
-    }
-    problem
-}
-
 fn references(kind: &str, names: &[&str]) -> Vec<Value> {
     names.iter().map(|name| part(kind, name)).collect()
-}
-
-fn content(media_types: &[(&str, Value)]) -> Value {
-    let each = media_types.iter();
-    each.map(|(name, holds)| ((*name).to_owned(), json!({ "schema": holds })))
-        .collect::<Map<_, _>>()
-        .into()
 }
 
 /// With members in the order of their names, whatever order a map keeps.

@@ -6,9 +6,9 @@
 //! what changes of the API is seen in the file.
 //!
 //! ```text
-//! operation, problem ──► described ─┐
-//! types (schemars) ─────► schemas ──┼──► document ══ openapi.json ──► served
-//! names of parts ───────► parts ────┘      (in tests)
+//! operation, problem ──► described, problems ─┐
+//! types (schemars) ─────► schemas ────────────┼──► document ══ openapi.json ──► served
+//! names of parts ───────► parts ──────────────┘      (in tests)
 //! ```
 
 #[cfg(test)]
@@ -17,6 +17,8 @@ mod described;
 mod document;
 #[cfg(test)]
 mod parts;
+#[cfg(test)]
+mod problems;
 #[cfg(test)]
 mod schemas;
 

@@ -25,6 +25,14 @@ pub(super) fn part(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
 
+/// Media types, and what each holds.
+pub(super) fn content(media_types: &[(&str, Value)]) -> Value {
+    let each = media_types.iter();
+    each.map(|(name, holds)| ((*name).to_owned(), json!({ "schema": holds })))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
 /// The name of a table.
 pub(super) fn table() -> Value {
     json!({

@@ -1,5 +1,7 @@
-//! An HTTP/1.1 client that sends what it is told, byte for byte.
+//! An HTTP/1.1 client that sends what it is told, byte for byte, and holds each answer against the
+//! OpenAPI document.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -7,12 +9,47 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+use crate::contract::Operation;
+
 /// How long a condition is waited for. Generous: other builds share this machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const JSON: (&str, &str) = ("Content-Type", "application/json");
 
-pub(crate) struct Client(BufReader<TcpStream>);
+pub(crate) struct Client {
+    stream: BufReader<TcpStream>,
+    asked: Asked,
+}
+
+/// What was asked for, and is not answered yet.
+#[derive(Default)]
+struct Asked {
+    operations: VecDeque<Option<Operation>>,
+    /// What was sent behind the last whole line.
+    line: Vec<u8>,
+}
+
+impl Asked {
+    /// Finds the first lines of requests. A body may stand before one on its line.
+    fn note(&mut self, sent: &[u8]) {
+        for part in sent.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if part.ends_with(b"\n") {
+                let line = String::from_utf8_lossy(&self.line);
+                let mut words = line.rsplit(' ');
+                if let (Some(version), Some(target), Some(method)) =
+                    (words.next(), words.next(), words.next())
+                    && version.starts_with("HTTP/1.")
+                {
+                    let lower = |letter: char| !letter.is_ascii_uppercase();
+                    let method = method.rsplit(lower).next().unwrap_or_default();
+                    self.operations.push_back(Operation::of(method, target));
+                }
+                self.line.clear();
+            }
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -56,16 +93,19 @@ impl Answer {
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
+        let stream = BufReader::new(TcpStream::connect(address).await.unwrap());
+        Self { stream, asked: Asked::default() }
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.0.get_mut().write_all(bytes.as_ref()).await.unwrap();
+        self.asked.note(bytes.as_ref());
+        self.stream.get_mut().write_all(bytes.as_ref()).await.unwrap();
     }
 
     /// As [`Client::send`], where the other side may have closed already.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.0.get_mut().write_all(bytes.as_ref()).await;
+        self.asked.note(bytes.as_ref());
+        let _ = self.stream.get_mut().write_all(bytes.as_ref()).await;
     }
 
     pub(crate) async fn ask(
@@ -91,7 +131,13 @@ impl Client {
         self.ask("PUT", target, &[JSON], &body).await
     }
 
+    /// Reads the head of an answer.
     pub(crate) async fn head(&mut self) -> Answer {
+        self.head_of_operation().await.0
+    }
+
+    /// As [`Client::head`], and what it answers.
+    async fn head_of_operation(&mut self) -> (Answer, Option<Operation>) {
         let line = self.line().await.expect("an answer");
         let status = line.split(' ').nth(1).unwrap().parse().unwrap();
         let mut headers = Vec::new();
@@ -99,12 +145,21 @@ impl Client {
             let (name, value) = line.split_once(": ").unwrap();
             headers.push((name.to_owned(), value.to_owned()));
         }
-        Answer { status, headers, body: Vec::new(), whole: true }
+        let answer = Answer { status, headers, body: Vec::new(), whole: true };
+        // Behind 100 the answer comes.
+        let operation = match status {
+            100 => None,
+            _ => self.asked.operations.pop_front().flatten(),
+        };
+        if let Some(operation) = &operation {
+            operation.assert_head(status, answer.header("content-type"));
+        }
+        (answer, operation)
     }
 
     /// Whether the answer to a GET or POST ends before its end, or does not even begin.
     pub(crate) async fn is_cut_short(&mut self) -> bool {
-        let begun = within(self.0.fill_buf()).await;
+        let begun = within(self.stream.fill_buf()).await;
         if begun.map_or(true, <[u8]>::is_empty) {
             return true;
         }
@@ -115,7 +170,7 @@ impl Client {
 
     /// Reads an answer to a request with this method.
     pub(crate) async fn answer(&mut self, method: &str) -> Answer {
-        let mut answer = self.head().await;
+        let (mut answer, operation) = self.head_of_operation().await;
         let without_body = method == "HEAD" || matches!(answer.status, 100 | 204 | 304);
         if without_body {
             return answer;
@@ -132,7 +187,10 @@ impl Client {
         } else {
             let length = answer.header("content-length").unwrap().parse().unwrap();
             answer.body.resize(length, 0);
-            self.0.read_exact(&mut answer.body).await.unwrap();
+            self.stream.read_exact(&mut answer.body).await.unwrap();
+        }
+        if let Some(operation) = operation {
+            operation.assert_answer(answer.status, answer.header("content-type"), &answer.body);
         }
         answer
     }
@@ -141,19 +199,19 @@ impl Client {
     pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
         let size = self.line().await.filter(|line| !line.is_empty())?;
         let mut part = vec![0; usize::from_str_radix(&size, 16).unwrap()];
-        self.0.read_exact(&mut part).await.ok()?;
+        self.stream.read_exact(&mut part).await.ok()?;
         assert_eq!(self.line().await?, "");
         Some(part)
     }
 
     /// Sends nothing more.
     pub(crate) async fn finish(&mut self) {
-        self.0.get_mut().shutdown().await.unwrap();
+        self.stream.get_mut().shutdown().await.unwrap();
     }
 
     /// As [`Client::answer`]; `None` where the other side closed without one.
     pub(crate) async fn answer_or_end(&mut self, method: &str) -> Option<Answer> {
-        let begun = within(self.0.fill_buf()).await;
+        let begun = within(self.stream.fill_buf()).await;
         if begun.map_or(true, <[u8]>::is_empty) {
             return None;
         }
@@ -163,12 +221,12 @@ impl Client {
     /// Whether the other side closed, and sent nothing before.
     pub(crate) async fn is_closed(&mut self) -> bool {
         let mut byte = [0];
-        matches!(within(self.0.read(&mut byte)).await, Ok(0) | Err(_))
+        matches!(within(self.stream.read(&mut byte)).await, Ok(0) | Err(_))
     }
 
     async fn line(&mut self) -> Option<String> {
         let mut line = Vec::new();
-        within(self.0.read_until(b'\n', &mut line)).await.ok()?;
+        within(self.stream.read_until(b'\n', &mut line)).await.ok()?;
         let line = line.strip_suffix(b"\r\n")?;
         Some(String::from_utf8(line.to_vec()).unwrap())
     }

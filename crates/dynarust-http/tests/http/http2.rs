@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::client::within;
+use crate::contract::Operation;
 use crate::door::{Door, VALUE_BYTES_MAX};
 
 struct Client {
@@ -45,13 +46,28 @@ impl Client {
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Response<Incoming> {
-        within(self.sender.send_request(request)).await.unwrap()
+        let operation = Operation::of(request.method().as_str(), &request.uri().to_string());
+        let response = within(self.sender.send_request(request)).await.unwrap();
+        if let Some(operation) = operation {
+            operation.assert_head(response.status().as_u16(), content_type(&response));
+        }
+        response
     }
 
     async fn ask(&mut self, method: &str, target: &str, body: &str) -> (StatusCode, String) {
         let response = self.send(self.request(method, target, body)).await;
-        text(response).await
+        let content_type = content_type(&response).map(str::to_owned);
+        let answer = text(response).await;
+        if let Some(operation) = Operation::of(method, target) {
+            let (status, body) = (answer.0.as_u16(), answer.1.as_bytes());
+            operation.assert_answer(status, content_type.as_deref(), body);
+        }
+        answer
     }
+}
+
+fn content_type(response: &Response<Incoming>) -> Option<&str> {
+    Some(response.headers().get("content-type")?.to_str().unwrap())
 }
 
 async fn text(response: Response<Incoming>) -> (StatusCode, String) {

@@ -1,5 +1,7 @@
 //! The HTTP contract (API.md), asked over a real socket of a front door on port 0.
 //!
+//! Whatever a test asks, the answer must be one that the OpenAPI document has ([`contract`]).
+//!
 //! The store is one in memory, with faults on request.
 
 #![cfg(test)]
@@ -8,6 +10,7 @@ mod batches;
 mod bodies;
 mod client;
 mod closing;
+mod contract;
 mod cors;
 mod door;
 mod figures;
@@ -23,6 +26,7 @@ mod requests;
 mod retries;
 mod rfc9112;
 mod routes;
+mod schema;
 mod small_memory;
 mod tables;
 
