@@ -20,29 +20,3 @@ pub(crate) fn prepare_listener(listener: &TcpListener, memory_is_small: bool) {
         let _ = SockRef::from(listener).set_recv_buffer_size(UNREAD_BYTES_SMALL);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::time::timeout;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_reader_that_takes_a_little_lets_the_writer_go_on() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (reader, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let (mut reader, (mut writer, _)) = (reader.unwrap(), accepted.unwrap());
-        prepare(&writer);
-        let part = [0; 64 << 10];
-        // Until the kernel takes no more, for good.
-        while timeout(Duration::from_secs(1), writer.write_all(&part)).await.is_ok() {}
-        let mut taken = vec![0; 4 * UNSENT_BYTES_MAX];
-        // Whether there is so much depends on the kernel.
-        let _ = timeout(Duration::from_secs(1), reader.read_exact(&mut taken)).await;
-        timeout(Duration::from_secs(60), writer.write_all(&part)).await.unwrap().unwrap();
-    }
-}

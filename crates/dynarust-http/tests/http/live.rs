@@ -150,6 +150,36 @@ async fn a_stream_is_told_that_the_node_closes() {
     door.closed().await;
 }
 
+/// What the kernel holds for a reader gets old there, while newer values wait in the node.
+#[tokio::test]
+async fn a_reader_that_paused_is_soon_at_the_newest_value() {
+    const VALUE_BYTES: usize = 16 << 10;
+    let door = Door::open().await;
+    let mut events = Events::open(&door, "/t/subscribe/k", "").await;
+    let mut writer = door.client().await;
+    // Until none of twenty values in a row goes out any more.
+    let (mut written, mut handed_out, mut kept_back) = (0, 0, 0);
+    while kept_back < 20 {
+        written += 1;
+        let put = writer.put("/t/key/k", &format!("\"{written:VALUE_BYTES$}\"")).await;
+        assert_eq!(put.status, 200);
+        let stats = door.ask("GET", "/stats").await.json();
+        let before =
+            std::mem::replace(&mut handed_out, stats["streams"]["events"].as_u64().unwrap());
+        kept_back = if handed_out == before { kept_back + 1 } else { 0 };
+    }
+    assert_eq!(events.next().await.0, "ready");
+    let mut bytes = 0;
+    loop {
+        let value = events.next().await.2["value"].take();
+        if value.as_str().unwrap().trim() == written.to_string() {
+            break;
+        }
+        bytes += VALUE_BYTES;
+    }
+    assert!(bytes < 1 << 20, "{bytes} bytes of older values");
+}
+
 /// The lines of a stream, read one by one.
 struct Lines {
     client: Client,
