@@ -2,18 +2,20 @@
 //! are no longer needed.
 //!
 //! ```text
-//! recent ─▶ part by part, in name order: read from the journal ─▶ one transaction ─▶ checkpoint
-//!                                                       the last one moves `applied_seq`
+//! recent ─▶ part by part, in name order: read from the journal ─▶ one transaction ─▶ checkpoint ─▶ rest
+//!        ─▶ now and then the feed, in seq order                ─▶ one transaction ─▶ checkpoint ─▶ rest
+//!        ─▶ `applied_seq` moves
 //! ```
 //!
 //! Parts are small, so that no sync of the base is long: the journal's syncs wait behind it. Name order
 //! brings neighbours together: a page is read and written once a round, however many of its records
-//! have changed.
+//! have changed. Between parts the thread rests, as long as there is time: those who write and read
+//! meanwhile need the processor too.
 //!
 //! Invariants:
 //! - what a part holds is on stable storage in the journal before it is in the base: the base never
 //!   knows what the journal could lose;
-//! - `applied_seq` moves with the last part of a round; until then the base may be ahead of it, record
+//! - `applied_seq` moves at the end of a round; until then the base may be ahead of it, record
 //!   by record, and bringing them in again does no harm;
 //! - a segment goes only once a synced checkpoint covers all that it holds;
 //! - a full disk is waited out, with all that is recent kept; a damaged base stops the store.
@@ -24,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use dynarust_core::{RecordName, Seq, Stored};
 
-use crate::base::{ApplyBase, BaseError, Bounds, Reached, Rot, ScrubPosition};
+use crate::base::{ApplyBase, BaseError, Bounds, DeadEntriesPosition, Reached, Rot, ScrubPosition};
 use crate::clock::WallClock;
 use crate::journal::CompleteSegments;
 use crate::journal::disk::Disk;
@@ -45,7 +47,7 @@ const RECENT_DROPPED_MAX: usize = 256;
 /// With nothing written for so long, what is recent goes into the base without waiting for the interval.
 const IDLE: Duration = Duration::from_millis(500);
 /// Pages that a part should change: what one checkpoint syncs.
-const PART_PAGES: u64 = 512;
+const PART_PAGES: u64 = 128;
 /// Records of a part: how many change that many pages depends on how close they lie.
 const PART_RECORDS_MIN: usize = 64;
 /// See [`PART_RECORDS_MIN`].
@@ -54,6 +56,11 @@ const PART_RECORDS_MAX: usize = 4096;
 const ANSWERS_AT_A_TIME: usize = 4096;
 /// Bytes of a part.
 const PART_BYTES_MAX: usize = 2 << 20;
+/// For each moment of work in a round so many of rest, while no more is recent than makes a round due.
+/// With twice as much there is no rest.
+const REST: f64 = 3.0;
+/// The longest rest.
+const REST_MAX: Duration = Duration::from_millis(100);
 
 /// All that the thread owns.
 pub(crate) struct Applier {
@@ -70,8 +77,12 @@ pub(crate) struct Applier {
     pub(crate) truncated: bool,
     /// Where the scrub goes on.
     pub(crate) scrubbed: ScrubPosition,
+    /// Where the look for dead entries of the feed goes on.
+    pub(crate) dead_entries: DeadEntriesPosition,
     /// Records of the next part.
     pub(crate) part_records: usize,
+    /// The newest seq at the last rest.
+    pub(crate) head_at_rest: Seq,
 }
 
 /// How often the upkeep is due where tombstones are kept for so long.
@@ -92,7 +103,7 @@ pub(crate) struct Round {
 }
 
 /// Records of the first part.
-pub(crate) const PART_RECORDS_FIRST: usize = 1024;
+pub(crate) const PART_RECORDS_FIRST: usize = 512;
 
 impl Applier {
     /// Runs until the writer thread has ended and everything is in the base, or the store fails.
@@ -108,6 +119,9 @@ impl Applier {
                 None => self.round(&mut upkeep_at),
             };
             self.tell(outcome.as_ref().err());
+            if outcome.is_err() {
+                self.dead_entries = DeadEntriesPosition::default();
+            }
             match outcome {
                 // What could not be brought in is in the journal.
                 Ok(()) | Err(BaseError::Full | BaseError::Busy(_)) if closing.is_some() => return,
@@ -149,7 +163,11 @@ impl Applier {
             if self.is_pressed() {
                 return Ok(false);
             }
-            if self.sweep()? == 0 && self.forget_answers()? == 0 && !self.give_space_back()? {
+            if self.sweep()? == 0
+                && self.forget_answers()? == 0
+                && self.base.forget_dead_entries(&mut self.dead_entries)?
+                && !self.give_space_back()?
+            {
                 return Ok(true);
             }
             self.base.checkpoint(false)?;
@@ -230,21 +248,87 @@ impl Applier {
 
     fn bring(&mut self, mut round: Round) -> Result<(), BaseError> {
         let began = Instant::now();
+        // The last round's may have lain closer together.
+        self.part_records = self.part_records.min(PART_RECORDS_FIRST);
+        // What an earlier round could not bring.
+        self.bring_feed()?;
         while self.bring_answers(round.through)? {
             self.base.checkpoint(false)?;
         }
-        while !self.bring_part(&mut round)? {
+        loop {
+            let began = Instant::now();
+            let last = self.bring_part(&mut round)?;
             let pages = self.base.checkpoint(false)?.pages;
             self.fit_part(pages);
+            self.rest_if_busy(began.elapsed());
+            if last || self.base.feed_lags() {
+                self.bring_feed()?;
+            }
+            if last {
+                break;
+            }
         }
+        self.end_round(&round)?;
         self.shared.tally.applied(began.elapsed());
         self.count_base()?;
-        let Round { through, parts, records, .. } = round;
-        // A little at a time: publications wait for the lock.
-        while !self.shared.recent.write().applied_through(through, RECENT_DROPPED_MAX) {}
-        self.shared.applying.store(0, Ordering::Relaxed);
+        let Round { parts, records, through, .. } = round;
         tracing::debug!(parts, records, through, took = ?began.elapsed(), "a round of the applier");
         Ok(())
+    }
+
+    /// Brings the feed up to date with the parts so far.
+    fn bring_feed(&mut self) -> Result<(), BaseError> {
+        loop {
+            let began = Instant::now();
+            if self.base.bring_feed()? {
+                return Ok(());
+            }
+            self.base.checkpoint(false)?;
+            self.rest_if_busy(began.elapsed());
+        }
+    }
+
+    /// The base holds all of the round: what is recent lets go of it.
+    pub(crate) fn end_round(&mut self, round: &Round) -> Result<(), BaseError> {
+        let reached = Reached {
+            applied_seq: round.through,
+            clock_ceiling: round.clock_ceiling,
+            // Their records, or newer ones of the same keys, are in this round and were synced for it.
+            answers: self.shared.answers.lock().through(round.through, usize::MAX),
+            now: self.wall_clock.now(),
+        };
+        self.base.reach(&reached)?;
+        self.truncated = false;
+        self.shared.answers.lock().applied(reached.answers.len());
+        // A little at a time: publications wait for the lock, and must get it.
+        loop {
+            let began = Instant::now();
+            if self.shared.recent.write().applied_through(round.through, RECENT_DROPPED_MAX) {
+                break;
+            }
+            self.rest(began.elapsed());
+        }
+        self.shared.applying.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// As [`Applier::rest`], but not where nobody has written since the last one.
+    fn rest_if_busy(&mut self, worked: Duration) {
+        let head = *self.shared.published.borrow();
+        if std::mem::replace(&mut self.head_at_rest, head) != head {
+            self.rest(worked);
+        }
+    }
+
+    /// Leaves the processor and the disk to others for a while behind some work.
+    fn rest(&self, worked: Duration) {
+        let rest = worked.mul_f64(REST * (2.0 - self.shared.fullness()).clamp(0.0, 1.0));
+        let until = Instant::now() + rest.min(REST_MAX);
+        let mut pressure = self.shared.pressure.lock();
+        while pressure.closing.is_none()
+            && self.shared.failure().is_none()
+            && !self.shared.pressure_changed.wait_until(&mut pressure, until).timed_out()
+        {}
     }
 
     /// Brings some answers in that are on stable storage in the journal; whether there are more.
@@ -267,16 +351,7 @@ impl Applier {
         let (part, more) = self.shared.recent.read().part(round.after.as_ref(), bounds);
         self.sync_journal(&part)?;
         let records = self.load(&part)?;
-        let reached = (!more).then(|| Reached {
-            applied_seq: round.through,
-            clock_ceiling: round.clock_ceiling,
-            // Their records, or newer ones of the same keys, are in this round and were synced for it.
-            answers: self.shared.answers.lock().through(round.through, usize::MAX),
-            now: self.wall_clock.now(),
-        });
-        let answers = reached.as_ref().map_or(0, |reached| reached.answers.len());
-        self.base.apply(&records, reached)?;
-        self.shared.answers.lock().applied(answers);
+        self.base.apply(&records)?;
         self.truncated = false;
         round.parts += 1;
         round.records += records.len();

@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use crate::applier::{Applier, PART_RECORDS_FIRST, upkeep_interval};
-use crate::base::{Bounds, ReadBase, ScrubPosition};
+use crate::base::{Bounds, DeadEntriesPosition, ReadBase, ScrubPosition};
 use crate::clock::WallClock;
 use crate::config::StoreConfig;
 use crate::expirer::Expirer;
@@ -114,6 +114,8 @@ impl LocalStore {
             truncated: false,
             scrubbed: ScrubPosition::default(),
             part_records: PART_RECORDS_FIRST,
+            head_at_rest: 0,
+            dead_entries: DeadEntriesPosition::default(),
         };
         let writer = Writer {
             shared: Arc::clone(&shared),

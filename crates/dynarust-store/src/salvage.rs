@@ -69,7 +69,10 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     let last = recovered.last_seq.max(base.newest_seq().map_err(refused)?);
     let now = SystemClock.now();
     let reached = Reached { applied_seq: last, clock_ceiling: ceiling, answers, now };
-    base.apply(&newest_of_each(records), Some(reached)).map_err(refused)?;
+    base.apply(&newest_of_each(records)).map_err(refused)?;
+    // Also of records that only a round which was cut short had brought in.
+    base.complete_feed().map_err(refused)?;
+    base.reach(&reached).map_err(refused)?;
     let mut audit = base.audit().map_err(refused)?;
     audit.problems.retain(|finding| finding.part != Part::Sums);
     base.rebuild_sums(audit.digests).map_err(refused)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use dynarust_core::limits::{APPLY_RECORDS_MIN, RECENT_RECORDS_MAX};
+use dynarust_core::limits::{APPLY_BYTES, APPLY_RECORDS_MIN, RECENT_RECORDS_MAX};
 use dynarust_core::{RecordName, RequestKey, Seq, Stored, UnixMillis};
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
@@ -174,6 +174,13 @@ impl Shared {
     /// Bytes of the journal that wait for the base.
     pub(crate) fn unapplied_bytes(&self) -> usize {
         self.journaled.load(Ordering::Relaxed) + self.applying.load(Ordering::Relaxed)
+    }
+
+    /// How much is recent: at 1 a round of the applier is due.
+    pub(crate) fn fullness(&self) -> f64 {
+        let records = self.recent.read().len() as f64 / self.apply_records as f64;
+        let bytes = self.unapplied_bytes() as f64 / APPLY_BYTES as f64;
+        records.max(bytes)
     }
 
     /// The applier turns to all that has been counted so far.

@@ -1,8 +1,8 @@
 //! Checks the folder of a stopped node, byte for byte, and changes nothing.
 //!
 //! Checked: the format and the identity; every journal frame and record; that journal and base join
-//! without a gap; SQLite's structure and indexes; every record's checksum; that feed and records are
-//! one to one; digests and counts.
+//! without a gap; SQLite's structure and indexes; every record's checksum; that each record has its
+//! entry in the feed; digests and counts.
 
 use std::path::Path;
 

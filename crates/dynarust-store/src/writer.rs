@@ -276,8 +276,10 @@ impl Writer {
         if self.shared.journaled.load(Ordering::Relaxed) >= APPLY_BYTES
             || self.shared.recent.read().len() >= self.shared.apply_records
         {
-            self.shared.pressure.lock().apply_now = true;
-            self.shared.pressure_changed.notify_all();
+            let mut pressure = self.shared.pressure.lock();
+            if !std::mem::replace(&mut pressure.apply_now, true) {
+                self.shared.pressure_changed.notify_all();
+            }
         }
     }
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 use dynarust_core::digest::Digests;
 use dynarust_core::limits::EPOCHS_MAX;
 use dynarust_core::merge::{Merge, merge};
-use dynarust_core::{Epoch, Partition, Seq, Stored, UnixMillis, Version};
+use dynarust_core::{Epoch, Seq, Stored, UnixMillis, Version};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::answers;
 use super::audit::{Audit, audit};
 use super::counts::{self, Counting};
 use super::error::BaseError;
+use super::feed::{self, FeedChanges};
 use super::feed_times::FeedTimes;
 use super::meta::Meta;
 use super::row::{COLUMNS, Head, Kind, RowRead, from_signed, read_stored, row_checksum, to_signed};
@@ -24,6 +25,7 @@ pub(crate) struct ApplyBase {
     pub(super) connection: Connection,
     pub(super) meta: Meta,
     pub(super) feed_times: FeedTimes,
+    pub(super) feed_changes: FeedChanges,
 }
 
 /// How far a round of the applier came.
@@ -53,7 +55,12 @@ impl ApplyBase {
         open.connection.execute_batch("PRAGMA cache_size = -2048")?;
         open.connection.set_prepared_statement_cache_capacity(32);
         let feed_times = FeedTimes::keeping(tombstone_age);
-        Ok(Self { connection: open.connection, meta: open.meta, feed_times })
+        Ok(Self {
+            connection: open.connection,
+            meta: open.meta,
+            feed_times,
+            feed_changes: FeedChanges::default(),
+        })
     }
 
     /// What the base says of itself, as of the last transaction.
@@ -110,35 +117,45 @@ impl ApplyBase {
     }
 
     /// Brings the records in, in one transaction. What is older than what the base holds is left out, so
-    /// that doing it twice does no harm. With `reached`, the base then holds everything up to there.
+    /// that doing it twice does no harm. Their changes of the feed are kept back for
+    /// [`ApplyBase::bring_feed`], but for the newest one: the end of the feed shows how far the base is.
     ///
     /// In name order, neighbours in the table share pages, and each page is written once.
-    pub(crate) fn apply(
-        &mut self,
-        records: &[Arc<Stored>],
-        reached: Option<Reached>,
-    ) -> Result<(), BaseError> {
+    pub(crate) fn apply(&mut self, records: &[Arc<Stored>]) -> Result<(), BaseError> {
         let mut meta = self.meta.clone();
+        let mut changes = FeedChanges::default();
         let transaction = self.connection.transaction()?;
         let mut counting = Counting::on(meta.counts);
         for stored in records {
-            apply_one(&transaction, stored, &mut meta.digests, &mut counting)?;
+            apply_one(&transaction, stored, &mut meta.digests, &mut counting, &mut changes)?;
+        }
+        if let Some(newest) = changes.new.iter().max() {
+            newest.write(&transaction)?;
         }
         meta.counts = counting.save(&transaction)?;
-        if let Some(reached) = &reached {
-            answers::keep(&transaction, &reached.answers)?;
-            meta.applied_seq = meta.applied_seq.max(reached.applied_seq);
-            meta.clock_ceiling = reached.clock_ceiling;
-        }
         meta.save(&transaction)?;
-        let note = reached.as_ref().map(|it| it.now).filter(|now| self.feed_times.are_due(*now));
-        if let Some(now) = note {
-            self.feed_times.note(&transaction, meta.applied_seq, now)?;
+        transaction.commit()?;
+        self.meta = meta;
+        self.feed_changes.extend(changes);
+        Ok(())
+    }
+
+    /// The base holds everything up to there, in its feed too.
+    pub(crate) fn reach(&mut self, reached: &Reached) -> Result<(), BaseError> {
+        let mut meta = self.meta.clone();
+        let transaction = self.connection.transaction()?;
+        answers::keep(&transaction, &reached.answers)?;
+        meta.applied_seq = meta.applied_seq.max(reached.applied_seq);
+        meta.clock_ceiling = reached.clock_ceiling;
+        meta.save(&transaction)?;
+        let note = self.feed_times.are_due(reached.now);
+        if note {
+            self.feed_times.note(&transaction, meta.applied_seq, reached.now)?;
         }
         transaction.commit()?;
         self.meta = meta;
-        if let Some(now) = note {
-            self.feed_times.noted(self.meta.applied_seq, now);
+        if note {
+            self.feed_times.noted(self.meta.applied_seq, reached.now);
         }
         Ok(())
     }
@@ -183,16 +200,23 @@ fn apply_one(
     stored: &Stored,
     digests: &mut Digests,
     counting: &mut Counting,
+    changes: &mut FeedChanges,
 ) -> Result<(), BaseError> {
     let present = present(transaction, stored)?;
-    let stamp = present.as_ref().and_then(|(_, head)| *head).map(|head| head.stamp());
-    if merge(stamp, stored.record.stamp()) == Merge::Keep && is_sound(transaction, stored)? {
+    if let Some((id, Some(head))) = present
+        && merge(Some(head.stamp()), stored.record.stamp()) == Merge::Keep
+        && is_sound(transaction, stored)?
+    {
+        if head.seq == stored.seq {
+            // A round that was cut short may have left it without its entry.
+            changes.new.push(feed::entry(&stored.name, stored.seq, id));
+        }
         return Ok(());
     }
     let id = match present {
         Some((id, head)) => {
-            forget_entry(transaction, id, head)?;
             if let Some(head) = head {
+                changes.dead.push((head.seq, id));
                 counting.remove(stored.name.table(), &head);
                 if head.kind == Kind::Live {
                     digests.remove(&stored.name, head.version);
@@ -203,9 +227,7 @@ fn apply_one(
         }
         None => insert(transaction, stored)?,
     };
-    transaction
-        .prepare_cached("INSERT OR REPLACE INTO feed (seq, record, partition) VALUES (?, ?, ?)")?
-        .execute(params![to_signed(stored.seq), id, Partition::of(&stored.name).number()])?;
+    changes.new.push(feed::entry(&stored.name, stored.seq, id));
     if stored.record.holds_value() {
         digests.add(&stored.name, stored.record.version);
     }
@@ -254,25 +276,6 @@ fn present(
         })
         .optional()?;
     Ok(row)
-}
-
-/// Removes the feed entry of a row that is about to be replaced.
-fn forget_entry(
-    transaction: &Transaction<'_>,
-    id: i64,
-    head: Option<Head>,
-) -> Result<(), BaseError> {
-    let removed = match head {
-        Some(head) => transaction
-            .prepare_cached("DELETE FROM feed WHERE seq = ? AND record = ?")?
-            .execute(params![to_signed(head.seq), id])?,
-        None => 0,
-    };
-    if removed == 0 {
-        // The row is damaged and does not say which entry is its own.
-        transaction.execute("DELETE FROM feed WHERE record = ?", [id])?;
-    }
-    Ok(())
 }
 
 /// Writes over the row.

@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - one thread writes (the applier), in transactions that carry the `applied_seq` they reach;
-//! - `records` and `feed` are one to one; `tables` and the counts in `meta` are the sums of `records`;
+//! - each record up to `applied_seq` has its entry in `feed`; any other entry is passed over;
+//! - `tables` and the counts in `meta` are the sums of `records`;
 //! - whatever is read is checked against its checksum before it leaves this module.
 
 mod answers;
@@ -11,6 +12,7 @@ mod audit;
 mod counts;
 mod due;
 mod error;
+mod feed;
 mod feed_times;
 mod meta;
 mod read;
@@ -25,6 +27,7 @@ pub(crate) use audit::audit;
 pub(crate) use counts::Counts;
 pub(crate) use due::DuePosition;
 pub(crate) use error::BaseError;
+pub(crate) use feed::DeadEntriesPosition;
 pub(crate) use read::{Bounds, ReadBase, ReadFailure};
 pub(crate) use schema::{OpenBase, open_existing, open_or_create};
 pub(crate) use scrub::{Rot, ScrubPosition};

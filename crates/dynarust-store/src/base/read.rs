@@ -137,6 +137,8 @@ impl ReadBase {
             looked_at += 1;
             through = from_signed(row.get(9)?);
             match read_stored(row)? {
+                // It has a newer entry.
+                RowRead::Sound(stored) if stored.seq != through => {}
                 RowRead::Sound(stored) => {
                     bytes += stored.memory_bytes();
                     feed.records.push(stored);

@@ -12,9 +12,10 @@ use rusqlite::{OptionalExtension, params};
 use super::apply::ApplyBase;
 use super::counts;
 use super::error::BaseError;
+use super::feed::{self, FeedChanges};
 use super::meta::Meta;
 use super::read::Bounds;
-use super::row::{COLUMNS, Kind, RowRead, read_stored, to_signed};
+use super::row::{COLUMNS, Kind, RowRead, from_signed, read_stored, to_signed};
 
 /// Rows that are passed where a page cannot be read.
 const PASSED_ROWS: i64 = 16;
@@ -95,6 +96,10 @@ impl ApplyBase {
             .prepare_cached("SELECT id FROM records WHERE table_name = ? AND key = ?")?
             .query_row(params![stored.name.table(), stored.name.key()], |row| row.get(0))
             .optional()?;
+        if stored.seq > self.meta.applied_seq {
+            // Its round has not come to its end: the feed is brought up to date with that.
+            return Ok(by_name == Some(id));
+        }
         let by_seq: Option<(i64, u16)> = self
             .connection
             .prepare_cached("SELECT record, partition FROM feed WHERE seq = ?")?
@@ -137,11 +142,7 @@ impl ApplyBase {
                     if Kind::of_flags(row.get(5)?) == Kind::Live {
                         meta.digests.add(&name, Version::from_bytes(row.get(4)?));
                     }
-                    transaction
-                        .prepare_cached(
-                            "INSERT INTO feed (seq, record, partition) VALUES (?, ?, ?)",
-                        )?
-                        .execute(params![seq, id, Partition::of(&name).number()])?;
+                    feed::entry(&name, from_signed(seq), id).write(&transaction)?;
                 }
             }
         }
@@ -149,6 +150,7 @@ impl ApplyBase {
         meta.save(&transaction)?;
         transaction.commit()?;
         self.meta = meta;
+        self.feed_changes = FeedChanges::default();
         Ok(true)
     }
 

@@ -70,6 +70,7 @@ enum Step {
     /// A round of the applier that does not come to its end.
     ApplyAPart {
         records: u8,
+        feed: bool,
     },
     Checkpoint {
         truncate: bool,
@@ -124,7 +125,7 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         5 => (0..4usize).prop_map(|nth| Step::Repeat { nth }),
         3 => Just(Step::Apply),
-        2 => (1..4u8).prop_map(|records| Step::ApplyAPart { records }),
+        2 => (1..4u8, any::<bool>()).prop_map(|(records, feed)| Step::ApplyAPart { records, feed }),
         2 => any::<bool>().prop_map(|truncate| Step::Checkpoint { truncate }),
         1 => Just(Step::Sweep),
         3 => Just(Step::Expire),
@@ -303,13 +304,18 @@ impl Run {
             Step::Apply => {
                 self.applier().apply().unwrap();
             }
-            Step::ApplyAPart { records } => {
+            Step::ApplyAPart { records, feed } => {
                 let applier = self.applier();
                 applier.part_records = usize::from(records);
                 let mut round = applier.begin_round();
-                if !applier.bring_part(&mut round).unwrap() {
-                    applier.base.checkpoint(false).unwrap();
+                let last = applier.bring_part(&mut round).unwrap();
+                if feed {
+                    while !applier.base.bring_feed().unwrap() {}
+                    if last {
+                        applier.end_round(&round).unwrap();
+                    }
                 }
+                applier.base.checkpoint(false).unwrap();
                 applier.part_records = crate::applier::PART_RECORDS_FIRST;
             }
             Step::Checkpoint { truncate } => {
