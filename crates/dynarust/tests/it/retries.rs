@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -26,13 +26,14 @@ fn each_request_counts_once_over_lost_answers_and_kills() {
     node.client().put("t", LIST, "[]").unwrap().expect(200);
     let rounds = rounds("DYNARUST_RETRY_ROUNDS", 4);
     let over = AtomicBool::new(false);
+    let appended = AtomicU32::new(0);
     let seeds: Vec<u64> = (0..WORKERS).map(|_| dice.random()).collect();
     let (workers, last) = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..)
             .zip(seeds)
             .map(|(number, seed)| {
                 let worker = Worker::new(number, launch.address(), seed);
-                scope.spawn(|| worker.work_until(&over))
+                scope.spawn(|| worker.work_until(&over, &appended))
             })
             .collect();
         let ending = SetAtLast(&over);
@@ -41,7 +42,9 @@ fn each_request_counts_once_over_lost_answers_and_kills() {
             node.kill9();
             node = launch.start();
         }
-        std::thread::sleep(Duration::from_millis(300));
+        // A load in all, and a part of it on the last node.
+        let enough = (appended.load(Ordering::Relaxed) + WORKERS).max(rounds * 5);
+        wait_for("enough appends", || (appended.load(Ordering::Relaxed) >= enough).then_some(()));
         drop(ending);
         let workers: Vec<_> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
         (workers, node)
@@ -57,7 +60,6 @@ fn each_request_counts_once_over_lost_answers_and_kills() {
     expected.sort();
     found.sort();
     assert_eq!(found, expected);
-    assert!(expected.len() > rounds as usize * 5, "hardly a load: {}", expected.len());
     last.kill9();
     verify(launch.folder());
     // The answers survive as their records do.
@@ -128,7 +130,7 @@ impl Worker {
         }
     }
 
-    fn work_until(mut self, over: &AtomicBool) -> Worker {
+    fn work_until(mut self, over: &AtomicBool, appended: &AtomicU32) -> Worker {
         for nth in 0.. {
             if over.load(Ordering::Relaxed) {
                 return self;
@@ -140,6 +142,7 @@ impl Worker {
                     let patch = ("content-type", "application/json-patch+json".to_owned());
                     self.until_answered("PATCH", LIST, vec![patch], body, &name);
                     self.appended.push(name);
+                    appended.fetch_add(1, Ordering::Relaxed);
                 }
                 1 => {
                     // A repeat that was judged again would meet its own record.
