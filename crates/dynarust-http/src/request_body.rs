@@ -11,7 +11,7 @@ use dynarust_core::limits::{
     BODY_BYTES_PER_SECOND_MIN, BODY_MILLIS_MAX, LINGER_MILLIS_MAX, REFUSED_BODY_BYTES_MAX,
 };
 use http::header::EXPECT;
-use http::request;
+use http::{Request, request};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -61,8 +61,11 @@ impl Deref for WholeBody {
 }
 
 impl<B: Body<Data = Bytes> + Unpin> RequestBody<B> {
-    pub(crate) fn new(head: &request::Parts, body: B) -> Self {
-        Self { body, unasked: head.headers.contains_key(EXPECT) }
+    /// The head of a request, and its body.
+    pub(crate) fn of(request: Request<B>) -> (request::Parts, Self) {
+        let (head, body) = request.into_parts();
+        let unasked = head.headers.contains_key(EXPECT);
+        (head, Self { body, unasked })
     }
 
     /// # Errors
@@ -96,11 +99,16 @@ impl<B: Body<Data = Bytes> + Unpin> RequestBody<B> {
         Ok(WholeBody { bytes: whole.into(), share })
     }
 
-    /// Reads on to at most [`REFUSED_BODY_BYTES_MAX`], and throws it away.
-    pub(crate) async fn discard(&mut self) {
-        if self.unasked {
-            return;
+    /// Passes on what became of the request. Of a refused one the body is read on to at most
+    /// [`REFUSED_BODY_BYTES_MAX`], and thrown away.
+    pub(crate) async fn settle<T>(&mut self, outcome: Result<T, Problem>) -> Result<T, Problem> {
+        if outcome.is_err() && !self.unasked {
+            self.discard().await;
         }
+        outcome
+    }
+
+    async fn discard(&mut self) {
         let rest = async {
             let mut left = REFUSED_BODY_BYTES_MAX;
             while let Ok(Some(part)) = self.next_part().await {
@@ -162,7 +170,6 @@ fn broken() -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use http::Request;
     use http_body_util::{Full, StreamBody};
 
     use super::*;
@@ -170,8 +177,7 @@ mod tests {
     const LIMIT: BodyLimit = BodyLimit { bytes_max: 4, code: Code::BodyTooLarge };
 
     fn body<B: Body<Data = Bytes> + Unpin>(body: B) -> RequestBody<B> {
-        let (head, body) = Request::new(body).into_parts();
-        RequestBody::new(&head, body)
+        RequestBody::of(Request::new(body)).1
     }
 
     fn parts(parts: &[&'static str]) -> impl Body<Data = Bytes, Error = std::io::Error> + Unpin {

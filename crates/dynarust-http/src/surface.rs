@@ -122,8 +122,9 @@ impl Surface {
         request: Request<Incoming>,
     ) -> Answer {
         match operation {
-            Operation::PutRecord => record::put(&self.backend, name, request),
-            Operation::PatchRecord => record::patch(&self.backend, name, request),
+            Operation::PutRecord | Operation::PatchRecord => {
+                record::write(&self.backend, name, request)
+            }
             Operation::DeleteRecord => record::delete(&self.backend, name, &request),
             _ => record::get(&self.backend, name, &request),
         }

@@ -29,3 +29,32 @@ pub(super) fn push_members(
     text.extend_from_slice(record.version.to_string().as_bytes());
     text.push(b'"');
 }
+
+/// A change of a record of table `t` with this key, for tests: its version is [`SAMPLE_VERSION`], its id
+/// `c1`.
+#[cfg(test)]
+pub(super) fn sample(
+    key: &str,
+    value: &'static str,
+    tombstone: bool,
+    expiry: Option<UnixMillis>,
+) -> dynarust_node::streams::Item {
+    use bytes::Bytes;
+    use dynarust_core::{NodeId, Record, RecordName, Version};
+    use dynarust_node::streams::{Event, Item};
+
+    let record = Record {
+        version: Version { hlc: 1, node: NodeId(2) },
+        previous: None,
+        expiry,
+        tombstone,
+        expired: false,
+        value: Bytes::from_static(value.as_bytes()),
+    };
+    let name = RecordName::parse("t", key).unwrap();
+    let stored = Stored { name, seq: 1, record };
+    Item { event: Event::Change(std::sync::Arc::new(stored)), id: "c1".to_owned() }
+}
+
+#[cfg(test)]
+pub(super) const SAMPLE_VERSION: &str = "00000000000000010000000000000002";

@@ -52,30 +52,13 @@ fn push_opening(text: &mut Vec<u8>, event: &str, id: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
-    use bytes::Bytes;
-    use dynarust_core::{NodeId, Record, RecordName, Stored, Version};
-
+    use super::change::{SAMPLE_VERSION as VERSION, sample};
     use super::*;
 
-    const VERSION: &str = "00000000000000010000000000000002";
-
     fn change(value: &'static str, tombstone: bool, expiry: Option<u64>) -> Item {
-        let record = Record {
-            version: Version { hlc: 1, node: NodeId(2) },
-            previous: None,
-            expiry,
-            tombstone,
-            expired: false,
-            value: Bytes::from_static(value.as_bytes()),
-        };
-        let name = RecordName::parse("t", "a\n\"b").unwrap();
-        Item {
-            event: Event::Change(Arc::new(Stored { name, seq: 1, record })),
-            id: "c1".to_owned(),
-        }
+        sample("a\n\"b", value, tombstone, expiry)
     }
 
     fn line(item: Item, now: UnixMillis) -> String {

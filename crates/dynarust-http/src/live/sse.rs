@@ -65,44 +65,24 @@ fn push_lines(text: &mut Vec<u8>, value: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
-    use bytes::Bytes;
-    use dynarust_core::{NodeId, Record, RecordName, Version};
-
+    use super::change::{SAMPLE_VERSION as VERSION, sample};
     use super::*;
 
     fn change(value: &'static str, tombstone: bool, expiry: Option<u64>) -> Item {
-        let record = Record {
-            version: Version { hlc: 1, node: NodeId(2) },
-            previous: None,
-            expiry,
-            tombstone,
-            expired: false,
-            value: Bytes::from_static(value.as_bytes()),
-        };
-        Item {
-            event: Event::Change(Arc::new(Stored {
-                name: RecordName::parse("default", "my\nkey").unwrap(),
-                seq: 1,
-                record,
-            })),
-            id: "c1".to_owned(),
-        }
+        sample("my\nkey", value, tombstone, expiry)
     }
 
     fn print(items: &[Item], now: UnixMillis) -> String {
         String::from_utf8(super::print(items, now)).unwrap()
     }
 
-    const VERSION: &str = "00000000000000010000000000000002";
-
     #[test]
     fn a_change_tells_the_record() {
         let live = print(&[change("\"mydata\"", false, None)], 0);
         let expected = format!(
-            "id: c1\ndata: {{\"table\":\"default\",\"key\":\"my\\nkey\",\"value\":\"mydata\",\
+            "id: c1\ndata: {{\"table\":\"t\",\"key\":\"my\\nkey\",\"value\":\"mydata\",\
              \"version\":\"{VERSION}\"}}\n\n"
         );
         assert_eq!(live, expected);

@@ -4,11 +4,11 @@ mod delete;
 mod get;
 mod patch;
 mod put;
+mod write;
 
 pub(crate) use delete::delete;
 pub(crate) use get::get;
-pub(crate) use patch::patch;
-pub(crate) use put::put;
+pub(crate) use write::write;
 
 use dynarust_core::Version;
 use http::header::ETAG;

@@ -48,13 +48,9 @@ pub(crate) async fn batch<B>(
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
-    let (head, body) = request.into_parts();
-    let mut body = RequestBody::new(&head, body);
+    let (head, mut body) = RequestBody::of(request);
     let outcome = carry_out(&backend, &head, &mut body).await;
-    if outcome.is_err() {
-        body.discard().await;
-    }
-    outcome
+    body.settle(outcome).await
 }
 
 async fn carry_out<B>(

@@ -26,15 +26,9 @@ pub(crate) async fn multi_get<B>(
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
-    let (head, body) = request.into_parts();
-    let mut body = RequestBody::new(&head, body);
-    match read_names(&backend, &head, &mut body).await {
-        Ok(names) => answer(&backend, names).await,
-        Err(problem) => {
-            body.discard().await;
-            Err(problem)
-        }
-    }
+    let (head, mut body) = RequestBody::of(request);
+    let names = read_names(&backend, &head, &mut body).await;
+    answer(&backend, body.settle(names).await?).await
 }
 
 async fn read_names<B>(
