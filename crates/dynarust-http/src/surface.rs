@@ -1,7 +1,7 @@
 //! The whole surface: from a request to who answers it.
 //!
 //! Which addresses there are, and what is done by which method, says [`Address`]. Everywhere, OPTIONS
-//! tells the methods, another method is 405, another address 404.
+//! tells the methods (of `*`, all that there are), another method is 405, another address 404.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -66,14 +66,20 @@ impl Surface {
         if let Err(problem) = check(&request) {
             return refused(problem);
         }
+        let options = |allow, patches| {
+            let told = options(allow, patches, request.headers(), grant);
+            (Operation::Options, Answer::now(Ok(told)))
+        };
+        if request.method() == Method::OPTIONS && request.uri().path() == "*" {
+            return options(ALLOW_SOMEWHERE, false);
+        }
         let Some(address) = Address::of(request.uri().path()) else {
             return refused(not_found());
         };
         let Some(operation) = address.operation(request.method()) else {
             return match *request.method() {
                 Method::OPTIONS => {
-                    let told = options(address, request.headers(), grant);
-                    (Operation::Options, Answer::now(Ok(told)))
+                    options(address.allow(), matches!(address, Address::Record { .. }))
                 }
                 _ => refused(Problem::method_not_allowed(address.allow())),
             };
@@ -135,12 +141,20 @@ impl Surface {
     }
 }
 
-fn options(address: Address<'_>, asked: &HeaderMap, grant: Option<&Grant>) -> Response<Body> {
+/// What `OPTIONS *` tells of the node (RFC 9110 section 9.3.7): the methods that some address takes.
+const ALLOW_SOMEWHERE: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+fn options(
+    allow: &'static str,
+    patches: bool,
+    asked: &HeaderMap,
+    grant: Option<&Grant>,
+) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(ALLOW, HeaderValue::from_static(address.allow()));
-    if matches!(address, Address::Record { .. }) {
+    headers.insert(ALLOW, HeaderValue::from_static(allow));
+    if patches {
         headers.insert(
             content_type::ACCEPT_PATCH,
             HeaderValue::from_static(content_type::PATCH_FORMS),
@@ -148,7 +162,7 @@ fn options(address: Address<'_>, asked: &HeaderMap, grant: Option<&Grant>) -> Re
     }
     headers.insert(CACHE_CONTROL, NO_STORE);
     if let Some(grant) = grant {
-        grant.tell_beforehand(asked, address.allow(), headers);
+        grant.tell_beforehand(asked, allow, headers);
     }
     response
 }

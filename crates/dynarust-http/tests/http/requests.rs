@@ -1,5 +1,7 @@
 //! Sections 1, 6 and 7: names, addresses, methods, and what is wrong with a request.
 
+use std::collections::BTreeSet;
+
 use dynarust_core::limits::{KEY_BYTES_MAX, TABLE_BYTES_MAX, URI_BYTES_MAX};
 
 use crate::door::Door;
@@ -148,9 +150,24 @@ async fn requests_that_are_sent_ahead_are_answered_in_order() {
 #[tokio::test]
 async fn odd_targets_are_not_found() {
     let door = Door::open().await;
-    for line in ["CONNECT a:80", "OPTIONS *", "GET /?x"] {
+    for line in ["CONNECT a:80", "OPTIONS /*", "GET /?x"] {
         let mut client = door.client().await;
         client.send(format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
         client.answer("GET").await.assert_problem(404, "not_found");
     }
+}
+
+#[tokio::test]
+async fn the_node_itself_tells_the_methods_of_all_addresses() {
+    let door = Door::open().await;
+    let mut client = door.client().await;
+    let told = client.ask("OPTIONS", "*", &[], "").await;
+    assert_eq!((told.status, told.header("cache-control")), (204, Some("no-store")));
+    let allow: BTreeSet<_> = told.header("allow").unwrap().split(", ").collect();
+    let mut methods = BTreeSet::new();
+    for target in ["/t/key/k", "/t/keys", "/t/batch", "/t/store", "/livez"] {
+        let told = client.ask("OPTIONS", target, &[], "").await;
+        methods.extend(told.header("allow").unwrap().split(", ").map(str::to_owned));
+    }
+    assert_eq!(allow, methods.iter().map(String::as_str).collect());
 }
