@@ -15,6 +15,7 @@ mod cors;
 mod door;
 mod figures;
 mod http2;
+mod http2_limits;
 mod json_vectors;
 mod live;
 mod naughty;
