@@ -34,6 +34,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 pub mod verify;
+mod view;
 mod writer;
 
 pub use clock::{SystemClock, WallClock};

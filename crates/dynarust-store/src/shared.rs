@@ -11,7 +11,6 @@ use tokio::sync::watch;
 use crate::answers::RecentAnswers;
 use crate::base::{BaseError, ReadBase, ReadFailure};
 use crate::cache::RecordCache;
-use crate::group::Standing;
 use crate::journal::{LoadError, Place};
 use crate::port::{Answered, ReadError};
 use crate::recent::{Entry, Recent};
@@ -129,19 +128,6 @@ impl Shared {
                 None => base.get(name).map(|found| found.map(Arc::new)).map_err(read_error),
             }
         })
-    }
-
-    /// What the next write of the name meets: without its value, where that is recent.
-    pub(crate) fn standing(
-        &self,
-        base: &ReadBase,
-        name: &RecordName,
-    ) -> Result<Option<Standing>, ReadError> {
-        if let Some(standing) = self.recent.read().standing(name) {
-            return Ok(Some(standing));
-        }
-        let found = self.find(base, name)?;
-        Ok(found.map(|stored| Standing::of(&stored.record)))
     }
 
     /// Whether the request was carried out, and how; nothing where it was not, or long ago.

@@ -92,6 +92,10 @@ impl Submissions {
 
     /// Waits for submissions, and takes as many as one sync may cover.
     pub(crate) fn take(&self, deadline: Option<Instant>) -> Work {
+        if self.queue.lock().waiting.is_empty() {
+            // Those who are about to submit do so now, and need not wake this thread one by one.
+            std::thread::yield_now();
+        }
         let mut queue = self.queue.lock();
         loop {
             // Whatever came first: a portion goes between two groups, and a group between two portions,

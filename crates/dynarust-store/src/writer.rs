@@ -19,17 +19,18 @@ use dynarust_core::limits::{
     APPLY_BYTES, CLOCK_CEILING_MILLIS, JOURNAL_BYTES_MAX, RECENT_RECORDS_MAX,
 };
 use dynarust_core::version::COUNTER_BITS;
-use dynarust_core::{HybridClock, NodeId, RecordName, RequestKey, Seq, UnixMillis};
+use dynarust_core::{HybridClock, NodeId, Seq};
 use tokio::sync::watch;
 
 use crate::base::ReadBase;
 use crate::clock::WallClock;
 use crate::expirer::Due;
-use crate::group::{Decided, Present, Published, Standing};
+use crate::group::{Decided, Present};
 use crate::journal::{AppendError, JournalWriter, Place};
-use crate::port::{Answered, ReadError, WriteError, Written};
+use crate::port::{WriteError, Written};
 use crate::shared::Shared;
 use crate::submission::{Submission, Work};
+use crate::view::View;
 
 /// All that the thread owns.
 pub(crate) struct Writer {
@@ -45,27 +46,6 @@ pub(crate) struct Writer {
     pub(crate) relaxed_flush: Duration,
     /// The clock ceiling that is on stable storage.
     pub(crate) ceiling_synced: u64,
-}
-
-/// What is published, as the writer thread sees it.
-struct View<'a> {
-    shared: &'a Shared,
-    base: &'a ReadBase,
-    now: UnixMillis,
-}
-
-impl Published for View<'_> {
-    fn standing(&mut self, name: &RecordName) -> Result<Option<Standing>, ReadError> {
-        self.shared.standing(self.base, name)
-    }
-
-    fn answered(&mut self, request: &RequestKey) -> Result<Option<Answered>, ReadError> {
-        self.shared.answered(self.base, request, self.now)
-    }
-
-    fn has_room_for_answers(&mut self) -> bool {
-        self.shared.answers.lock().have_room()
-    }
 }
 
 impl Writer {
@@ -191,7 +171,7 @@ impl Writer {
             clock: &mut self.clock,
             now,
             last_seq: self.last_seq,
-            published: View { shared: &self.shared, base: &self.base, now },
+            published: View::new(&self.shared, &self.base, now),
         }
     }
 

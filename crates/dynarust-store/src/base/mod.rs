@@ -28,6 +28,6 @@ pub(crate) use counts::Counts;
 pub(crate) use due::DuePosition;
 pub(crate) use error::BaseError;
 pub(crate) use feed::DeadEntriesPosition;
-pub(crate) use read::{Bounds, ReadBase, ReadFailure};
+pub(crate) use read::{Bounds, ReadBase, ReadFailure, Snapshot};
 pub(crate) use schema::{OpenBase, open_existing, open_or_create};
 pub(crate) use scrub::{Rot, ScrubPosition};

@@ -1,9 +1,9 @@
-//! Reads of the base: a record, a part of a table, a part of the feed. Each call is one snapshot.
+//! Reads of the base: a record, a part of a table, a part of the feed. Each call is one snapshot, or within one.
 
 use std::path::Path;
 
 use dynarust_core::{KeyRange, RecordName, Seq, Stored};
-use rusqlite::{Connection, OpenFlags, Params, params};
+use rusqlite::{Connection, OpenFlags, Params, Transaction, params};
 
 use super::error::BaseError;
 use super::row::{COLUMNS, RowRead, from_signed, read_stored, to_signed};
@@ -26,6 +26,11 @@ impl Bounds {
 /// A read-only connection.
 pub(crate) struct ReadBase {
     connection: Connection,
+}
+
+/// See [`ReadBase::snapshot`].
+pub(crate) struct Snapshot<'a> {
+    _transaction: Transaction<'a>,
 }
 
 /// A part of a table as the base has it.
@@ -52,6 +57,11 @@ impl ReadBase {
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -512")?;
         Ok(Self { connection })
+    }
+
+    /// What is read until this goes is of one state of the base: that at the first read.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot<'_>, BaseError> {
+        Ok(Snapshot { _transaction: self.connection.unchecked_transaction()? })
     }
 
     /// One record; [`ReadFailure::Corrupt`] where its bytes are not what was written.
