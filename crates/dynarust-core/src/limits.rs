@@ -122,9 +122,9 @@ pub const CONNECTIONS_MAX: usize = 110_000;
 /// Bytes of pages of `store` and `keys` that all connections together may hold in memory.
 pub const PAGES_BYTES_MAX: usize = 128 << 20;
 /// Milliseconds between two looks at the memory that the process has.
-pub const MEMORY_CHECK_MILLIS: u64 = 5_000;
+pub const MEMORY_CHECK_MILLIS: u64 = 2_000;
 /// Bytes of memory that was freed and did not go back to the system yet.
-pub const FREED_BYTES_MAX: u64 = 4 << 20;
+pub const FREED_BYTES_MAX: u64 = 2 << 20;
 /// Reads of records that may wait for the base.
 pub const READS_WAITING_MAX: usize = 4096;
 /// Bytes of a value above which an answer with it is counted: what is smaller, the kernel takes at once.

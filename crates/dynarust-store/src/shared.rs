@@ -20,7 +20,7 @@ use crate::submission::Submissions;
 /// A small cache: with no more, only the least is kept of what is recent.
 const CACHE_BYTES_ALONE: u64 = 5 << 20;
 /// What a recent record costs in memory.
-const RECENT_RECORD_BYTES_ASSUMED: u64 = 110;
+const RECENT_RECORD_BYTES_ASSUMED: u64 = 150;
 
 /// See the module.
 pub(crate) struct Shared {

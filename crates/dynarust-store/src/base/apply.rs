@@ -52,7 +52,7 @@ pub(crate) struct Checkpoint {
 impl ApplyBase {
     /// Takes over an opened base.
     pub(crate) fn new(open: OpenBase, tombstone_age: Duration) -> Result<Self, BaseError> {
-        open.connection.execute_batch("PRAGMA cache_size = -2048")?;
+        open.connection.execute_batch("PRAGMA cache_size = -1024")?;
         open.connection.set_prepared_statement_cache_capacity(32);
         let feed_times = FeedTimes::keeping(tombstone_age);
         Ok(Self {
