@@ -165,7 +165,7 @@ impl Applier {
             }
             if self.sweep()? == 0
                 && self.forget_answers()? == 0
-                && self.base.forget_dead_entries(&mut self.dead_entries)?
+                && self.forget_dead_entries()?
                 && !self.give_space_back()?
             {
                 return Ok(true);
@@ -450,6 +450,15 @@ impl Applier {
             self.shared.answers.lock().set_in_base(left);
         }
         Ok(forgotten)
+    }
+
+    /// Removes some dead entries of the feed; true once all entries were looked at.
+    fn forget_dead_entries(&mut self) -> Result<bool, BaseError> {
+        let done = self.base.forget_dead_entries(&mut self.dead_entries)?;
+        if !done {
+            self.truncated = false;
+        }
+        Ok(done)
     }
 
     /// Gives some of the base's free space back; whether there was any.

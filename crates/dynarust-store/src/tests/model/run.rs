@@ -1,19 +1,4 @@
-//! The store against a plain map that knows what was synced.
-//!
-//! A run is a list of steps drawn by proptest: writes with and without conditions, rounds of the
-//! applier in parts, looks of the expirer, sweeps, kills, power cuts, clean restarts. After each the store must agree with
-//! the map. A power cut forgets, of what was not synced, some writes, halves of others, and the
-//! removal of files; the store may then have lost unsynced writes, but only the newest ones: it agrees
-//! with the map as it was after some write at or behind the last synced one.
-//!
-//! Records with a deadline are gone for readers at it, on a clock that the run sets; once the expirer has
-//! looked they are gone for good, also where the clock steps back. What was not synced of that, a power
-//! cut may undo.
-//!
-//! Some writes come with an idempotency key, and come again: a repeat is known as long as the write that
-//! it repeats is there, and for ten minutes.
-//!
-//! Followers hold a copy and a position; resumed from there, the feed must make their copy equal.
+//! A run: the store and the map side by side, step by step.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -28,137 +13,18 @@ use dynarust_core::{
     Condition, EntityTags, FeedPosition, KeyRange, RecordName, RequestKey, Stored, TableName,
     UnixMillis, Version,
 };
-use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::runtime::Runtime;
 
-use super::crash_disk::CrashDisk;
+use super::super::crash_disk::CrashDisk;
+use super::{Asked, HOUR, KEYS, MINUTE, REQUEST_KEYS, Step};
 use crate::applier::Applier;
 use crate::expirer::Expirer;
 use crate::local::Threads;
 use crate::port::{Answered, Change, Durability, Scan, Store, Write, Written};
 use crate::submission::Marked;
 use crate::{LocalStore, StoreConfig, WallClock};
-
-const HOUR: UnixMillis = 3_600_000;
-const MINUTE: UnixMillis = 60_000;
-const KEYS: u8 = 5;
-const REQUEST_KEYS: u8 = 4;
-
-#[derive(Debug, Clone)]
-enum Step {
-    Put {
-        key: u8,
-        condition: Asked,
-        durability: Durability,
-        bytes: u16,
-        ttl: Option<u8>,
-        request: Option<u8>,
-    },
-    Delete {
-        key: u8,
-        condition: Asked,
-        durability: Durability,
-        request: Option<u8>,
-    },
-    /// An earlier write with an idempotency key comes again.
-    Repeat {
-        nth: usize,
-    },
-    Apply,
-    /// A round of the applier that does not come to its end.
-    ApplyAPart {
-        records: u8,
-        feed: bool,
-    },
-    Checkpoint {
-        truncate: bool,
-    },
-    Sweep,
-    Expire,
-    Hours(u8),
-    Minutes(u8),
-    ClockBack {
-        millis: u16,
-    },
-    Follow,
-    Kill,
-    PowerCut {
-        seed: u64,
-        old_base: bool,
-    },
-    Restart,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Asked {
-    Nothing,
-    Absent,
-    Present,
-    Current,
-    Stale,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let durability = || prop_oneof![Just(Durability::Sync), Just(Durability::Relaxed)];
-    let condition = || {
-        prop_oneof![
-            4 => Just(Asked::Nothing),
-            1 => Just(Asked::Absent),
-            1 => Just(Asked::Present),
-            1 => Just(Asked::Current),
-            1 => Just(Asked::Stale),
-        ]
-    };
-    let request = || prop::option::weighted(0.4, 0..REQUEST_KEYS);
-    prop_oneof![
-        12 => (
-            0..KEYS, condition(), durability(), 0..2000u16, prop::option::of(1..4u8), request()
-        ).prop_map(|(key, condition, durability, bytes, ttl, request)| {
-            Step::Put { key, condition, durability, bytes, ttl, request }
-        }),
-        5 => (0..KEYS, condition(), durability(), request()).prop_map(
-            |(key, condition, durability, request)| {
-                Step::Delete { key, condition, durability, request }
-            }
-        ),
-        5 => (0..4usize).prop_map(|nth| Step::Repeat { nth }),
-        3 => Just(Step::Apply),
-        2 => (1..4u8, any::<bool>()).prop_map(|(records, feed)| Step::ApplyAPart { records, feed }),
-        2 => any::<bool>().prop_map(|truncate| Step::Checkpoint { truncate }),
-        1 => Just(Step::Sweep),
-        3 => Just(Step::Expire),
-        3 => (1..3u8).prop_map(Step::Hours),
-        1 => (1..30u8).prop_map(Step::Hours),
-        2 => (1..8u8).prop_map(Step::Minutes),
-        1 => (0..1000u16).prop_map(|millis| Step::ClockBack { millis }),
-        4 => Just(Step::Follow),
-        1 => Just(Step::Kill),
-        3 => (any::<u64>(), any::<bool>())
-            .prop_map(|(seed, old_base)| Step::PowerCut { seed, old_base }),
-        1 => Just(Step::Restart),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("DYNARUST_MODEL_CASES").map_or(256, |cases| cases.parse().unwrap()),
-        max_shrink_time: 60_000,
-        ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn the_store_agrees_with_a_map_that_knows_what_was_synced(
-        steps in prop::collection::vec(step(), 1..120)
-    ) {
-        let mut run = Run::new();
-        for step in steps {
-            run.step(step);
-        }
-        run.step(Step::Restart);
-    }
-}
 
 /// What the map says of all keys; what expired is in it until somebody looks.
 type Values = BTreeMap<String, Held>;
@@ -179,7 +45,7 @@ struct State {
     answers: BTreeMap<Arc<str>, (u128, Version)>,
 }
 
-struct Run {
+pub(super) struct Run {
     runtime: Runtime,
     folder: tempfile::TempDir,
     disk: Arc<CrashDisk>,
@@ -207,7 +73,7 @@ struct Open {
 }
 
 impl Run {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut run = Self {
             runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
@@ -284,7 +150,7 @@ impl Run {
         &self.state().values
     }
 
-    fn step(&mut self, step: Step) {
+    pub(super) fn step(&mut self, step: Step) {
         match step {
             Step::Put { key, condition, durability, bytes, ttl, request } => {
                 let expiry = ttl.map(|hours| self.clock.now() + u64::from(hours) * HOUR);
