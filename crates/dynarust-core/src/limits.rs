@@ -159,7 +159,7 @@ pub const CHUNK_RECORDS_MAX: usize = 1024;
 /// Operations that one sync of the journal may cover.
 pub const GROUP_OPERATIONS_MAX: usize = 1024;
 /// Bytes that one sync of the journal may cover, one operation more at most.
-pub const GROUP_BYTES_MAX: usize = 512 << 10;
+pub const GROUP_BYTES_MAX: usize = 448 << 10;
 /// Bytes in an idempotency key.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// Milliseconds for which a repeat of a request with an idempotency key is known.
@@ -177,7 +177,7 @@ pub const WRITES_WAITING_MAX: usize = 8 * GROUP_OPERATIONS_MAX;
 /// Bytes of writes that may wait for the journal.
 pub const WRITES_WAITING_BYTES_MAX: usize = 64 << 20;
 /// Bytes of a preallocated journal segment; one that must hold a larger frame is larger.
-pub const SEGMENT_BYTES: u64 = 2 << 20;
+pub const SEGMENT_BYTES: u64 = 1792 << 10;
 /// Bytes that stay free on a disk that fills: for bringing what is recent into the base, and for the
 /// next start.
 pub const DISK_RESERVE_BYTES: u64 = 24 << 20;
