@@ -9,12 +9,14 @@
 //! | [`clock`] | the next version's time: a hybrid logical clock |
 //! | [`record`] | what a record is, when it is live, its checksum |
 //! | [`merge`] | the merge law: which of two records stays |
+//! | [`consistency`] | what a request asks of those who own its key |
 //! | [`condition`] | whether a conditional write may go on |
 //! | [`patch`] | what a patch makes of a value |
 //! | [`json_text`] | where the parts of a JSON text are |
 //! | [`request_key`] | by what a repeat of a request is known |
 //! | [`name`] | which tables and keys exist |
 //! | [`partition`] | where a record belongs |
+//! | [`partition_set`] | which partitions are meant, 128 bytes on the wire |
 //! | [`digest`] | whether two copies of a partition are equal |
 //! | [`range`] | which keys a scan covers |
 //! | [`selection`] | what a stream follows |
@@ -24,6 +26,7 @@
 
 pub mod clock;
 pub mod condition;
+pub mod consistency;
 pub mod cursor;
 pub mod digest;
 pub mod json_text;
@@ -31,6 +34,7 @@ pub mod limits;
 pub mod merge;
 pub mod name;
 pub mod partition;
+pub mod partition_set;
 pub mod patch;
 pub mod range;
 pub mod record;
@@ -41,10 +45,12 @@ pub mod version;
 
 pub use clock::HybridClock;
 pub use condition::{Condition, EntityTags};
+pub use consistency::Consistency;
 pub use cursor::{Epoch, FeedPosition, StreamCursor};
 pub use merge::Stamp;
 pub use name::{Key, NameError, RecordName, TableName};
 pub use partition::Partition;
+pub use partition_set::PartitionSet;
 pub use patch::{Patch, PatchError, PatchForm};
 pub use range::KeyRange;
 pub use record::{Record, Stored};

@@ -22,6 +22,17 @@ impl Partition {
         Self((XxHash3_64::oneshot(name.as_bytes()) % u64::from(PARTITIONS)) as u16)
     }
 
+    /// The partition of that number, if there is one.
+    #[must_use]
+    pub fn new(number: u16) -> Option<Self> {
+        (number < PARTITIONS).then_some(Self(number))
+    }
+
+    /// All of them, by number.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..PARTITIONS).map(Self)
+    }
+
     /// Its number, from 0.
     #[must_use]
     pub fn number(self) -> u16 {
@@ -45,5 +56,12 @@ mod tests {
             let name = RecordName::parse(table, key).unwrap();
             assert_eq!(Partition::of(&name).number(), partition, "{name}");
         }
+    }
+
+    #[test]
+    fn there_are_as_many_as_told() {
+        assert_eq!(Partition::all().count(), usize::from(PARTITIONS));
+        assert_eq!(Partition::new(PARTITIONS - 1), Partition::all().last());
+        assert_eq!(Partition::new(PARTITIONS), None);
     }
 }

@@ -4,12 +4,11 @@
 //! has it, or the bare text, as most clients send it. Both name the same key.
 
 use dynarust_core::limits::IDEMPOTENCY_KEY_BYTES_MAX;
-use dynarust_core::{Condition, EntityTags, RecordName, RequestKey};
+use dynarust_core::{Condition, Consistency, EntityTags, RecordName, RequestKey};
 use dynarust_store::Durability;
 use http::HeaderMap;
 use twox_hash::xxhash3_128::Hasher;
 
-use crate::guarantees::Consistency;
 use crate::problem::{Code, Problem};
 use crate::ttl::Ttl;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dynarust_core::{Condition, NameError, RecordName, RequestKey, UnixMillis};
+use dynarust_core::{Condition, Consistency, NameError, RecordName, RequestKey, UnixMillis};
 use dynarust_store::Durability;
 use http::{Method, Request, request};
 
@@ -11,7 +11,7 @@ use super::{patch, put};
 use crate::answer::Answer;
 use crate::backend::Backend;
 use crate::conditions;
-use crate::guarantees::{self, Consistency};
+use crate::guarantees;
 use crate::idempotency::{self, Fingerprint};
 use crate::problem::Problem;
 use crate::query::Query;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dynarust_core::limits::{BATCH_PART_BYTES_MAX, BATCH_PART_OPERATIONS_MAX};
-use dynarust_core::{TableName, Version};
+use dynarust_core::{Consistency, TableName, Version};
 use dynarust_node::{BatchPart, RefusedWrite};
 use dynarust_store::Durability;
 use http::{Request, Response, StatusCode, request};
@@ -22,7 +22,7 @@ use super::batch_item::BatchItem;
 use crate::answer::{self, JSON, NDJSON};
 use crate::backend::Backend;
 use crate::content_type::{self, BatchForm};
-use crate::guarantees::{self, Consistency};
+use crate::guarantees;
 use crate::idempotency;
 use crate::json;
 use crate::path;
