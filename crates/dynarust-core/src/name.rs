@@ -84,6 +84,17 @@ impl RecordName {
         Ok(Self::join(table, key))
     }
 
+    /// The name whose text, as [`RecordName::as_bytes`] gives it, this is.
+    ///
+    /// # Errors
+    /// As [`RecordName::parse`]; a text without a table is one with a table that breaks a rule.
+    pub fn from_text(text: &str) -> Result<Self, NameError> {
+        let (table, key) = text.split_once(SEPARATOR).unwrap_or_default();
+        check_table(table)?;
+        check_key(key)?;
+        Ok(Self(text.into()))
+    }
+
     /// The name of `key` in `table`.
     #[must_use]
     pub fn new(table: &TableName, key: &Key) -> Self {
@@ -210,6 +221,7 @@ mod tests {
             let (x, y) = (RecordName::parse(&a.0, &a.1).unwrap(), RecordName::parse(&b.0, &b.1).unwrap());
             prop_assert_eq!((x.table(), x.key()), (a.0.as_str(), a.1.as_str()));
             prop_assert_eq!(x.cmp(&y), a.cmp(&b));
+            prop_assert_eq!(RecordName::from_text(std::str::from_utf8(x.as_bytes()).unwrap()), Ok(x));
         }
     }
 }

@@ -26,6 +26,7 @@ mod overlay;
 pub mod port;
 mod readers;
 mod recent;
+mod recover;
 pub mod salvage;
 mod shared;
 pub mod stats;

@@ -3,7 +3,7 @@
 //! Invariant: an error leaves the folder as it was, but for files that hold nothing. A folder that had
 //! data is never opened as an empty one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use dynarust_core::{Epoch, NodeId, Seq};
@@ -12,12 +12,13 @@ use crate::answers::RecentAnswers;
 use crate::base::{self, ApplyBase, OpenBase};
 use crate::config::StoreConfig;
 use crate::folder::{FORMAT, Folder, Identity};
-use crate::journal::disk::{Disk, SegmentReader};
+use crate::journal::disk::Disk;
 use crate::journal::frame::Binding;
-use crate::journal::recovery::{self, Mode, Recovered};
-use crate::journal::{Begin, Complete, CompleteSegments, JournalWriter, Place, segment};
+use crate::journal::recovery::Recovered;
+use crate::journal::{Begin, Complete, CompleteSegments, JournalWriter, segment};
 use crate::open_error::OpenError;
 use crate::recent::Recent;
+use crate::recover::{Entered, Recovery, recover};
 
 /// A folder with all that is needed to run.
 pub(crate) struct Opened {
@@ -46,11 +47,9 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let node = base.meta.node;
     segment::remove_unfinished(&folder.journal())
         .map_err(|error| OpenError::io(folder.path(), error))?;
-    let Recovery { recovered, recent, mut answers, journaled } =
+    let Recovery { recovered, segments, entered } =
         recover(&folder, disk.as_ref(), base.meta.applied_seq)?;
-    let segments = recovered
-        .settle(disk.as_ref())
-        .map_err(|error| OpenError::journal(folder.path(), error))?;
+    let Entered { recent, mut answers, journaled } = entered;
     tell(&folder, &recovered);
 
     let epoch = Epoch(rand::random());
@@ -131,71 +130,6 @@ pub(crate) fn bring_over(folder: &Folder, base: OpenBase) -> Result<OpenBase, Op
         tracing::info!(folder = %folder.path().display(), "brought over to format {FORMAT}");
     }
     Ok(base)
-}
-
-/// What the journal has and the base has not.
-struct Recovery {
-    recovered: Recovered,
-    recent: Recent,
-    answers: RecentAnswers,
-    journaled: usize,
-}
-
-/// Reads the journal.
-fn recover(folder: &Folder, disk: &dyn Disk, applied: Seq) -> Result<Recovery, OpenError> {
-    let mut recent = Recent::new(applied);
-    let mut answers = RecentAnswers::default();
-    let mut journaled = 0;
-    let mut segments = OpenSegments { disk, newest: None, failed: None };
-    let recovered = recovery::read(&folder.journal(), Mode::Strict, |found| {
-        if found.stored.seq > applied
-            && let Some(segment) = segments.of(found.path)
-        {
-            journaled += found.bytes;
-            if let Some(carried) = found.carried() {
-                answers.publish(carried);
-            }
-            recent.enter(&found.stored, &Place::new(segment, found.offset, found.bytes));
-        }
-    })
-    .map_err(|error| OpenError::journal(folder.path(), error))?;
-    if let Some(error) = segments.failed {
-        return Err(OpenError::io(folder.path(), error));
-    }
-    match recovered.first_seq {
-        Some(first) if first > applied + 1 => {
-            let place = format!(
-                "it begins with record {first}, and the base ends with {applied}: a segment is missing"
-            );
-            Err(OpenError::Journal { folder: folder.path().to_owned(), place })
-        }
-        _ => Ok(Recovery { recovered, recent, answers, journaled }),
-    }
-}
-
-/// The segments that are read, each opened once.
-struct OpenSegments<'a> {
-    disk: &'a dyn Disk,
-    newest: Option<(PathBuf, Arc<dyn SegmentReader>)>,
-    failed: Option<std::io::Error>,
-}
-
-impl OpenSegments<'_> {
-    fn of(&mut self, path: &Path) -> Option<Arc<dyn SegmentReader>> {
-        if let Some((_, segment)) = self.newest.as_ref().filter(|(newest, _)| newest == path) {
-            return Some(Arc::clone(segment));
-        }
-        match self.disk.open(path) {
-            Ok(segment) => {
-                self.newest = Some((path.to_owned(), Arc::clone(&segment)));
-                Some(segment)
-            }
-            Err(error) => {
-                self.failed = Some(error);
-                None
-            }
-        }
-    }
 }
 
 /// What earlier starts left goes once the base has it.

@@ -17,6 +17,7 @@
 //!
 //! One lock guards all of it. Writers hold it for the time of a publication, never during I/O.
 
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -55,6 +56,10 @@ pub(crate) struct Recent {
     head: Seq,
     applied: Seq,
 }
+
+/// What is recent, while it is read back from the journal. Its names get their order at the end, all at
+/// once.
+pub(crate) struct Recovering(Recent);
 
 /// A record without its value: there may be a hundred thousand.
 #[derive(Debug, Clone, Copy)]
@@ -129,6 +134,24 @@ impl Segments {
     }
 }
 
+impl Recovering {
+    /// The base holds everything up to `applied`.
+    pub(crate) fn new(applied: Seq) -> Self {
+        Self(Recent::new(applied))
+    }
+
+    /// Takes in a record of an earlier start: nobody followed it as it came.
+    pub(crate) fn enter(&mut self, stored: &Stored, place: &Place) {
+        self.0.enter(stored, place);
+    }
+
+    /// That was all.
+    pub(crate) fn recovered(mut self) -> Recent {
+        self.0.names = self.0.by_name.keys().cloned().collect();
+        self.0
+    }
+}
+
 impl Recent {
     /// Nothing is recent: the base holds everything up to `applied`.
     pub(crate) fn new(applied: Seq) -> Self {
@@ -167,7 +190,9 @@ impl Recent {
 
     /// Takes in the next publication.
     pub(crate) fn publish(&mut self, stored: &Arc<Stored>, place: &Place) {
-        self.enter(stored, place);
+        if self.enter(stored, place) {
+            self.names.insert(stored.name.clone());
+        }
         self.tail_bytes += stored.memory_bytes();
         self.tail.push_back(Arc::clone(stored));
         while self.tail_bytes > TAIL_BYTES_MAX {
@@ -178,26 +203,25 @@ impl Recent {
         }
     }
 
-    /// Takes in a record of an earlier start: nobody followed it as it came.
-    pub(crate) fn enter(&mut self, stored: &Stored, place: &Place) {
+    /// Takes in a record, but for the order of names; true where its name is a new one.
+    fn enter(&mut self, stored: &Stored, place: &Place) -> bool {
         self.head = stored.seq;
         let slot = Slot::new(stored, self.segments.number(place, stored.seq), place);
         self.by_expiry.extend(slot.deadline());
-        let name = match self.by_name.get_mut(&stored.name) {
-            Some(present) => {
-                let before = std::mem::replace(present, slot);
-                self.forget_expiry(before);
-                // The name that is here already: one copy of its text for all three.
-                let at = self.index_of(before.seq);
-                at.and_then(|at| self.by_seq.get_mut(at)).and_then(Option::take)
-            }
-            None => {
-                self.by_name.insert(stored.name.clone(), slot);
-                self.names.insert(stored.name.clone());
+        let before = match self.by_name.entry(stored.name.clone()) {
+            Occupied(mut present) => Some(present.insert(slot)),
+            Vacant(place) => {
+                place.insert(slot);
                 None
             }
         };
+        // The name that is here already: one copy of its text for all three.
+        let name = before.and_then(|before| {
+            self.forget_expiry(before);
+            self.index_of(before.seq).and_then(|at| self.by_seq.get_mut(at)).and_then(Option::take)
+        });
         self.by_seq.push_back(Some(name.unwrap_or_else(|| stored.name.clone())));
+        before.is_none()
     }
 
     /// Where a seq has its place in `by_seq`.

@@ -12,8 +12,8 @@ pub(crate) trait Disk: Send + Sync + 'static {
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
     /// A file that is there, for reading.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn SegmentReader>>;
-    /// Cuts a file to so many bytes, and syncs all of it.
-    fn settle(&self, path: &Path, bytes: u64) -> io::Result<()>;
+    /// Cuts a file to so many bytes, if that is asked for, and syncs all of it.
+    fn settle(&self, path: &Path, cut: Option<u64>) -> io::Result<()>;
     /// Bytes that this program may still write to the disk that holds `folder`.
     fn available(&self, folder: &Path) -> io::Result<u64>;
     /// Renames, and syncs the directory.
@@ -54,9 +54,9 @@ impl Disk for RealDisk {
         Ok(Arc::new(RealFile(File::open(path)?)))
     }
 
-    fn settle(&self, path: &Path, bytes: u64) -> io::Result<()> {
+    fn settle(&self, path: &Path, cut: Option<u64>) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(path)?;
-        file.set_len(bytes)?;
+        cut.map_or(Ok(()), |bytes| file.set_len(bytes))?;
         file.sync_all()
     }
 

@@ -79,13 +79,15 @@ impl FrameHeader {
         (crc32c(payload) == self.payload_crc).then_some(payload)
     }
 
-    /// The records of a payload, each with its seq.
-    pub(crate) fn records(&self, payload: &[u8]) -> Result<Vec<Framed>, Nonsense> {
+    /// The records of a payload, each with its seq. Their values are parts of `memory`, which the payload
+    /// must be a part of.
+    pub(crate) fn records(&self, memory: &Bytes, payload: &[u8]) -> Result<Vec<Framed>, Nonsense> {
         let mut rest = payload;
         let mut records = Vec::new();
         for nth in 0..u64::from(self.records) {
             let before = rest.len();
-            let (name, record) = take_record(&mut rest).ok_or(Nonsense)?;
+            let keep = |value: &[u8]| memory.slice_ref(value);
+            let (name, record) = take_record(&mut rest, keep).ok_or(Nonsense)?;
             records.push(Framed {
                 stored: Stored { name, seq: self.first_seq + nth, record },
                 offset: HEADER_BYTES + payload.len() - before,
@@ -114,7 +116,7 @@ pub(crate) struct Framed {
 
 /// The record that takes all of these bytes, if its checksum holds.
 pub(crate) fn read_record(mut bytes: &[u8]) -> Option<(RecordName, Record)> {
-    let found = take_record(&mut bytes)?;
+    let found = take_record(&mut bytes, Bytes::copy_from_slice)?;
     bytes.is_empty().then_some(found)
 }
 
@@ -179,13 +181,15 @@ fn put_record(buffer: &mut Vec<u8>, stored: &Stored) {
     buffer.extend_from_slice(&record.value);
 }
 
-fn take_record(rest: &mut &[u8]) -> Option<(RecordName, Record)> {
+fn take_record(
+    rest: &mut &[u8],
+    keep: impl FnOnce(&[u8]) -> Bytes,
+) -> Option<(RecordName, Record)> {
     let (head, behind) = rest.split_at_checked(RECORD_HEAD_BYTES)?;
     let name_bytes = u16::from_le_bytes(*head.get(50..)?.first_chunk()?);
     let (name, behind) = behind.split_at_checked(usize::from(name_bytes))?;
     let (value, behind) = behind.split_at_checked(u32_at(head, 52)? as usize)?;
-    let (table, key) = std::str::from_utf8(name).ok()?.split_once('\0')?;
-    let name = RecordName::parse(table, key).ok()?;
+    let name = RecordName::from_text(std::str::from_utf8(name).ok()?).ok()?;
     let previous = *head.get(16..)?.first_chunk()?;
     let record = Record {
         version: Version::from_bytes(*head.first_chunk()?),
@@ -193,7 +197,7 @@ fn take_record(rest: &mut &[u8]) -> Option<(RecordName, Record)> {
         expiry: Some(u64_at(head, 32)?).filter(|expiry| *expiry != 0),
         tombstone: head.get(48)? & 1 == 1,
         expired: head.get(48)? & 2 == 2,
-        value: Bytes::copy_from_slice(value),
+        value: keep(value),
     };
     *rest = behind;
     (record.checksum(&name) == u64_at(head, 40)?).then_some((name, record))
@@ -295,7 +299,8 @@ mod tests {
         assert_eq!((header.ordinal, header.synced, header.clock_ceiling), (4, 3, 99));
         assert_eq!(bytes.len(), header.frame_bytes());
         assert_eq!(bytes.len(), frame_bytes(&records, &carried()));
-        let read = header.records(header.payload(&bytes).unwrap()).unwrap();
+        let bytes = Bytes::from(bytes);
+        let read = header.records(&bytes, header.payload(&bytes).unwrap()).unwrap();
         let requests: Vec<_> = read.iter().map(|it| it.request.clone()).collect();
         let [first, third] = carried().map(|it| Some(it.request));
         assert_eq!(requests, [first, None, third]);

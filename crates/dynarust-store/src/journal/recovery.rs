@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use dynarust_core::{RequestKey, Seq, Stored};
 
 use crate::answers::Carried;
@@ -47,6 +48,8 @@ pub(crate) struct Ended {
     pub(crate) number: u64,
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
+    /// How far behind that anything but zeros stands.
+    pub(crate) written_behind: u64,
 }
 
 /// A tail that is to be cut off.
@@ -151,7 +154,7 @@ struct Recovery<T> {
 
 impl<T: FnMut(Found<'_>)> Recovery<T> {
     fn segment(&mut self, number: u64, path: &Path) -> Result<(), RecoveryError> {
-        let bytes = fs::read(path).map_err(|error| io_error(path, error))?;
+        let bytes = Bytes::from(fs::read(path).map_err(|error| io_error(path, error))?);
         let Some(binding) = segment::read_header(&bytes, number) else {
             let what = "the header of the segment is damaged";
             return self.damaged(Damage { path: path.to_owned(), offset: 0, what });
@@ -180,9 +183,10 @@ impl<T: FnMut(Found<'_>)> Recovery<T> {
                         reader.offset = unproven.first;
                         continue;
                     }
-                    let bytes = place.offset;
-                    self.recovered.segments.push(Ended { number, path: path.to_owned(), bytes });
-                    self.end(place, reader.written_behind());
+                    let (bytes, written_behind) = (place.offset, reader.written_behind());
+                    let path = path.to_owned();
+                    self.recovered.segments.push(Ended { number, path, bytes, written_behind });
+                    self.end(place, written_behind);
                     return Ok(());
                 }
                 Some(behind) => {
@@ -244,14 +248,18 @@ impl Recovered {
         last.map_or(1, |segment| segment.number.saturating_add(1))
     }
 
-    /// Cuts each segment off behind its last frame, and makes sure that all that was read is on stable
-    /// storage. Segments without frames go. Returns those that are left.
+    /// Makes sure that all that was read is on stable storage, and that nothing stands behind it. The
+    /// last segment is also cut off behind its last frame, and those without frames go: they take more
+    /// than they hold. Returns those that are left.
     pub(crate) fn settle(&self, disk: &dyn Disk) -> Result<Vec<PathBuf>, RecoveryError> {
         let mut left = Vec::new();
+        let next = self.next_segment();
         for segment in &self.segments {
             let path = &segment.path;
             if segment.has_frames() {
-                disk.settle(path, segment.bytes).map_err(|error| io_error(path, error))?;
+                let last = segment.number.saturating_add(1) == next;
+                let cut = (last || segment.written_behind > 0).then_some(segment.bytes);
+                disk.settle(path, cut).map_err(|error| io_error(path, error))?;
                 left.push(path.clone());
             } else {
                 disk.remove(path).map_err(|error| io_error(path, error))?;
@@ -269,7 +277,7 @@ struct FramesBehind {
 }
 
 struct SegmentReader<'a> {
-    bytes: &'a [u8],
+    bytes: &'a Bytes,
     binding: Binding,
     offset: usize,
 }
@@ -281,7 +289,7 @@ impl SegmentReader<'_> {
         let header = self
             .header_at(self.offset)
             .filter(|header| expected.is_none_or(|expected| header.ordinal == expected))?;
-        let records = match header.records(header.payload(rest)?) {
+        let records = match header.records(self.bytes, header.payload(rest)?) {
             Ok(records) => records,
             Err(Nonsense) => return None,
         };
@@ -295,7 +303,7 @@ impl SegmentReader<'_> {
         let here = self.header_at(self.offset).map(|header| header.ordinal);
         let mut missing = expected.or(here);
         let mut first = None;
-        for at in (self.offset..self.bytes.len()).step_by(ALIGNMENT) {
+        for at in (self.offset..self.written_end()).step_by(ALIGNMENT) {
             let Some(header) = self.header_at(at) else {
                 continue;
             };
@@ -317,8 +325,21 @@ impl SegmentReader<'_> {
 
     /// How many bytes from the present place on are not the zeros of a fresh segment.
     fn written_behind(&self) -> u64 {
-        let rest = self.bytes.get(self.offset..).unwrap_or_default();
-        rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
+        self.written_end().saturating_sub(self.offset) as u64
+    }
+
+    /// Behind the last byte that is not one of the zeros of a fresh segment.
+    fn written_end(&self) -> usize {
+        let mut end = self.bytes.len();
+        for block in self.bytes.rchunks(4096) {
+            // All of a block at once, without a look at each byte: most are zeros.
+            if block.iter().fold(0, |all, byte| all | byte) != 0 {
+                let last = block.iter().rposition(|byte| *byte != 0);
+                return end - block.len() + last.map_or(0, |last| last + 1);
+            }
+            end -= block.len();
+        }
+        end
     }
 }
 

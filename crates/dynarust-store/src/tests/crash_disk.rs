@@ -72,9 +72,9 @@ impl Disk for CrashDisk {
         RealDisk.open(path)
     }
 
-    fn settle(&self, path: &Path, bytes: u64) -> io::Result<()> {
+    fn settle(&self, path: &Path, cut: Option<u64>) -> io::Result<()> {
         self.unsynced.lock().retain(|write| write.path.file_stem() != path.file_stem());
-        RealDisk.settle(path, bytes)
+        RealDisk.settle(path, cut)
     }
 
     fn available(&self, folder: &Path) -> io::Result<u64> {

@@ -39,8 +39,8 @@ impl Disk for FaultyDisk {
         RealDisk.open(path)
     }
 
-    fn settle(&self, path: &Path, bytes: u64) -> io::Result<()> {
-        RealDisk.settle(path, bytes)
+    fn settle(&self, path: &Path, cut: Option<u64>) -> io::Result<()> {
+        RealDisk.settle(path, cut)
     }
 
     fn available(&self, folder: &Path) -> io::Result<u64> {

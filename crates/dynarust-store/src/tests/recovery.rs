@@ -199,6 +199,27 @@ fn a_restart_goes_on_in_a_segment_of_its_own() {
 }
 
 #[test]
+fn only_the_last_segment_and_what_was_left_behind_frames_is_cut_off() {
+    let journal = journal(&[true, true]);
+    let mut writer = begin(journal.folder.path(), 2, 3);
+    writer.append(&[record(3)], &[], 0).unwrap();
+    writer.sync().unwrap();
+    drop(writer);
+    let settle = || {
+        let (seqs, recovered) = journal.read(Mode::Strict).unwrap();
+        assert_eq!(seqs, [1, 2, 3]);
+        let left = recovered.settle(&RealDisk).unwrap();
+        let lengths: Vec<u64> = left.iter().map(|it| fs::metadata(it).unwrap().len()).collect();
+        let ends: Vec<u64> = recovered.segments.iter().map(|segment| segment.bytes).collect();
+        (lengths, ends)
+    };
+    let (lengths, ends) = settle();
+    assert_eq!(lengths, [8 << 20, ends[1]]);
+    journal.change(|bytes| bytes[(6 << 20) + 5] = 1);
+    assert_eq!(settle().0, ends[..2]);
+}
+
+#[test]
 fn a_segment_that_is_missing_or_ends_early_is_noticed() {
     let journal = journal(&[true, true]);
     let mut writer = begin(journal.folder.path(), 2, 3);
