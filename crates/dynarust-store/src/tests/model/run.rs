@@ -45,6 +45,15 @@ struct State {
     answers: BTreeMap<Arc<str>, (u128, Version)>,
 }
 
+/// What the model knows of a request.
+#[derive(Clone, Copy)]
+struct Kept {
+    /// As in [`State`].
+    answer: (u128, Version),
+    /// The store may know nothing of it any more.
+    may_be_forgotten: bool,
+}
+
 pub(super) struct Run {
     runtime: Runtime,
     folder: tempfile::TempDir,
@@ -250,12 +259,19 @@ impl Run {
     fn carry_out(&mut self, write: Write) {
         let written = self.runtime.block_on(self.store().write(write.clone())).unwrap();
         if let Some(request) = &write.request {
-            match self.answered(self.state(), &request.key) {
-                Some((fingerprint, version)) if fingerprint == request.fingerprint => {
-                    return assert_eq!(written, Written::Repeated(version));
+            let known = self.answered(self.state(), &request.key);
+            let repeat = known.map(|kept| match kept.answer {
+                (fingerprint, version) if fingerprint == request.fingerprint => {
+                    Written::Repeated(version)
                 }
-                Some(_) => return assert_eq!(written, Written::KeyReused),
-                None => {}
+                _ => Written::KeyReused,
+            });
+            match repeat {
+                Some(repeat) if written == repeat => return,
+                Some(repeat) if !known.is_some_and(|kept| kept.may_be_forgotten) => {
+                    return assert_eq!(written, repeat);
+                }
+                _ => {}
             }
         }
         let key = write.name.key().to_owned();
@@ -289,12 +305,13 @@ impl Run {
         }
     }
 
-    /// What the model knows of a request with this key: nothing after ten minutes.
-    fn answered(&self, state: &State, key: &str) -> Option<(u128, Version)> {
-        let kept = state.answers.get(key).copied();
-        kept.filter(|(_, version)| {
-            self.clock.now().saturating_sub(version.unix_millis()) <= 10 * MINUTE
-        })
+    /// What the model knows of a request with this key: nothing after ten minutes. They are over as well
+    /// where the clock has shown so and was set back: then the store may have forgotten it, or not yet.
+    fn answered(&self, state: &State, key: &str) -> Option<Kept> {
+        let answer = *state.answers.get(key)?;
+        let is_over = |now: UnixMillis| now.saturating_sub(answer.1.unix_millis()) > 10 * MINUTE;
+        let may_be_forgotten = is_over(self.clock.latest());
+        (!is_over(self.clock.now())).then_some(Kept { answer, may_be_forgotten })
     }
 
     /// Whether the store knows of requests what this state does.
@@ -302,10 +319,11 @@ impl Run {
         (0..REQUEST_KEYS).all(|key| {
             let key: Arc<str> = key.to_string().into();
             let known = self.answered(state, &key);
-            let fingerprint = known.map_or(0, |(fingerprint, _)| fingerprint);
+            let fingerprint = known.map_or(0, |kept| kept.answer.0);
             let request = RequestKey { key, fingerprint };
             let answered = self.runtime.block_on(self.store().answered(request)).unwrap();
-            answered == known.map(|(_, version)| Answered::Done(version))
+            answered == known.map(|kept| Answered::Done(kept.answer.1))
+                || answered.is_none() && known.is_some_and(|kept| kept.may_be_forgotten)
         })
     }
 
