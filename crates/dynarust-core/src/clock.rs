@@ -2,7 +2,8 @@
 //! Clocks", 2014).
 //!
 //! Invariants:
-//! - a stamp is above every stamp that this clock gave before, and above the version it replaces;
+//! - a stamp is above every stamp that this clock gave or observed before, and above the version it
+//!   replaces;
 //! - while the wall clock runs forward, a stamp's milliseconds are the wall clock's.
 
 use crate::UnixMillis;
@@ -28,7 +29,12 @@ impl HybridClock {
         self.last
     }
 
-    /// The newest stamp given.
+    /// Another clock has given this stamp: the next one here is above it.
+    pub fn observe(&mut self, stamp: u64) {
+        self.last = self.last.max(stamp);
+    }
+
+    /// The newest stamp given or observed.
     #[must_use]
     pub fn last(&self) -> u64 {
         self.last
@@ -59,6 +65,14 @@ mod tests {
     fn never_goes_back_with_the_wall_clock() {
         let mut clock = HybridClock::starting_above(at(100));
         assert_eq!(clock.stamp(7, None), at(100) + 1);
+    }
+
+    #[test]
+    fn stamps_are_above_those_of_other_clocks_that_were_observed() {
+        let mut clock = HybridClock::starting_above(0);
+        clock.observe(at(9));
+        clock.observe(at(8));
+        assert_eq!(clock.stamp(5, None), at(9) + 1);
     }
 
     proptest! {

@@ -208,6 +208,9 @@ pub const TOMBSTONE_AGE_SECONDS_DEFAULT: u64 = 24 * 60 * 60;
 /// The highest `--tombstone-age`; the lowest is a second.
 pub const TOMBSTONE_AGE_SECONDS_CEILING: u64 = 30 * 24 * 60 * 60;
 
+/// Bytes of what a node notes of its cluster beside its records.
+pub const NOTE_BYTES_MAX: usize = 4 << 20;
+
 /// Tables whose figures one answer of `/stats` shows.
 pub const STATS_TABLES_MAX: usize = 1000;
 
@@ -224,6 +227,7 @@ pub const STREAMS_MAX: usize = 100_000;
 const _: () = {
     assert!(VALUE_BYTES_DEFAULT <= VALUE_BYTES_CEILING);
     assert!(VALUE_BYTES_CEILING + KEY_BYTES_MAX + TABLE_BYTES_MAX < WRITES_WAITING_BYTES_MAX);
+    assert!((NOTE_BYTES_MAX as u64) < DISK_RESERVE_BYTES / 4);
     assert!(VALUE_BYTES_CEILING + GROUP_BYTES_MAX + APPLY_BYTES < JOURNAL_BYTES_MAX);
     assert!(2 * APPLY_RECORDS_MIN < RECENT_RECORDS_MAX);
     assert!(TOMBSTONE_AGE_SECONDS_DEFAULT <= TOMBSTONE_AGE_SECONDS_CEILING);

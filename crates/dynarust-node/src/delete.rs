@@ -41,6 +41,7 @@ impl From<Delete> for Write {
             condition: delete.condition,
             durability: delete.durability,
             request: delete.request,
+            above: None,
         }
     }
 }

@@ -159,6 +159,7 @@ impl PatchRecord {
             },
             durability: self.durability,
             request: self.request.clone(),
+            above: None,
         }
     }
 }

@@ -46,6 +46,7 @@ impl From<Put> for Write {
             condition: put.condition,
             durability: put.durability,
             request: put.request,
+            above: None,
         }
     }
 }

@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dynarust_core::merge::{Merge, merge};
 use dynarust_core::{
     Epoch, FeedPosition, HybridClock, NodeId, Record, RecordName, RequestKey, Seq, Stored,
     TableName, UnixMillis, Version,
 };
 use dynarust_store::{
-    Answered, Change, FeedPage, ReadError, Scan, ScanPage, Store, StoreStats, SystemClock,
-    TableCount, TablesPage, WallClock, Write, WriteError, Written,
+    Answered, Arrival, Change, Durability, FeedPage, ReadError, Scan, ScanPage, Store, StoreStats,
+    SystemClock, TableCount, TablesPage, TakenIn, WallClock, Write, WriteError, Written,
 };
 use futures_util::FutureExt;
 use futures_util::future::{self, BoxFuture};
@@ -38,6 +39,7 @@ struct State {
     answers: BTreeMap<Arc<str>, (u128, Version)>,
     failure: Option<Arc<str>>,
     in_memory: bool,
+    note: Option<Bytes>,
 }
 
 /// Whether writes wait, and how many do.
@@ -62,6 +64,7 @@ impl StoreInMemory {
                 answers: BTreeMap::new(),
                 failure: None,
                 in_memory: true,
+                note: None,
             }),
             published: Mutex::new(Some(published)),
             receiver,
@@ -111,7 +114,7 @@ impl StoreInMemory {
             expired: false,
             value: Bytes::copy_from_slice(value.as_bytes()),
         };
-        self.state.lock().apply(name, record);
+        self.state.lock().apply(name, None, record);
         self.publish();
     }
 
@@ -155,7 +158,7 @@ impl StoreInMemory {
             Change::Delete => (true, Bytes::new(), None),
             Change::Put { value, expiry } => (false, value, expiry),
         };
-        let version = state.apply(write.name, |version, previous| Record {
+        let version = state.apply(write.name, write.above, |version, previous| Record {
             version,
             previous,
             expiry,
@@ -166,7 +169,7 @@ impl StoreInMemory {
         if let Some(request) = write.request {
             state.answers.insert(request.key, (request.fingerprint, version));
         }
-        Ok(Written::Done(version))
+        Ok(Written::Done { version, seq: state.seq })
     }
 }
 
@@ -184,17 +187,39 @@ impl State {
     fn apply(
         &mut self,
         name: RecordName,
+        above: Option<Version>,
         record: impl FnOnce(Version, Option<Version>) -> Record,
     ) -> Version {
         let previous = self.records.get(&name).map(|stored| stored.record.version);
-        let hlc = self.clock.stamp(SystemClock.now(), previous);
+        let hlc = self.clock.stamp(SystemClock.now(), previous.max(above));
         let version = Version { hlc, node: NODE };
+        self.put(name, record(version, previous));
+        version
+    }
+
+    fn put(&mut self, name: RecordName, record: Record) {
         self.seq += 1;
         self.corrupt.remove(&name);
-        let stored =
-            Stored { name: name.clone(), seq: self.seq, record: record(version, previous) };
+        let stored = Stored { name: name.clone(), seq: self.seq, record };
         self.records.insert(name, Arc::new(stored));
-        version
+    }
+
+    fn take_in(&mut self, arrival: Arrival) -> TakenIn {
+        let Arrival { name, record, request, fresh } = arrival;
+        if fresh {
+            self.clock.observe(record.version.hlc);
+        }
+        let present = self.records.get(&name).filter(|_| !self.corrupt.contains(&name));
+        if let Some(present) = present.map(|stored| stored.record.stamp())
+            && merge(Some(present), record.stamp()) == Merge::Keep
+        {
+            return TakenIn::Kept(present);
+        }
+        if let Some(request) = request {
+            self.answers.insert(request.key, (request.fingerprint, record.version));
+        }
+        self.put(name, record);
+        TakenIn::Applied
     }
 
     fn readable(&self, stored: &Arc<Stored>) -> Result<Arc<Stored>, ReadError> {
@@ -260,6 +285,21 @@ impl Store for StoreInMemory {
             self.take(write)
         }
         .boxed()
+    }
+
+    fn take_in(
+        &self,
+        arrivals: Vec<Arrival>,
+        _: Durability,
+    ) -> BoxFuture<'_, Result<Vec<TakenIn>, WriteError>> {
+        let mut state = self.state.lock();
+        let taken_in = match state.refusal.clone() {
+            Some(refusal) => Err(refusal),
+            None => Ok(arrivals.into_iter().map(|arrival| state.take_in(arrival)).collect()),
+        };
+        drop(state);
+        self.publish();
+        future::ready(taken_in).boxed()
     }
 
     fn answered(&self, request: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {
@@ -335,6 +375,21 @@ impl Store for StoreInMemory {
         let here = self.position();
         let same = position.node == here.node && position.epoch == here.epoch;
         (same && position.seq <= here.seq).then_some(position.seq)
+    }
+
+    fn follow_from(&self, position: FeedPosition) -> Seq {
+        let here = self.position();
+        let same = position.node == here.node && position.epoch == here.epoch;
+        if same { position.seq.min(here.seq) } else { 0 }
+    }
+
+    fn keep(&self, note: Bytes) -> BoxFuture<'_, Result<(), WriteError>> {
+        self.state.lock().note = Some(note);
+        future::ready(Ok(())).boxed()
+    }
+
+    fn kept(&self) -> Option<Bytes> {
+        self.state.lock().note.clone()
     }
 
     fn stats(&self) -> StoreStats {

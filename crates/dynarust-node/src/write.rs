@@ -77,7 +77,7 @@ impl Node {
         let written = self.store.write(write);
         async move {
             match written.await? {
-                Written::Done(version) | Written::Repeated(version) => Ok(version),
+                Written::Done { version, .. } | Written::Repeated(version) => Ok(version),
                 Written::Refused(current) => Err(RefusedWrite::VersionMismatch { current }),
                 Written::Absent => Err(RefusedWrite::Absent),
                 Written::KeyReused => Err(RefusedWrite::KeyReused),

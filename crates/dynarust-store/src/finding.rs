@@ -18,6 +18,8 @@ pub enum Part {
     Record,
     /// What is summed over the records: digests and counts. `DynaRust salvage` makes them anew.
     Sums,
+    /// What the node knows of its cluster. `DynaRust salvage` puts it aside.
+    Note,
     /// The journal. `DynaRust salvage` goes on without what is lost.
     Journal,
     /// The base or the folder as a whole. Only a copy brings it back.
@@ -35,6 +37,7 @@ impl fmt::Display for Finding {
         let part = match self.part {
             Part::Record => "record",
             Part::Sums => "sums",
+            Part::Note => "CLUSTER",
             Part::Journal => "journal",
             Part::Base => "base",
         };

@@ -70,6 +70,18 @@ impl Folder {
         self.path.join("journal")
     }
 
+    pub(crate) fn note(&self) -> PathBuf {
+        self.path.join("CLUSTER")
+    }
+
+    /// A name that is free, for what `salvage` puts aside.
+    pub(crate) fn aside(&self, what: &str) -> PathBuf {
+        (1..)
+            .map(|nth| self.path.join(format!("{what}.salvaged-{nth}")))
+            .find(|path| !path.exists())
+            .unwrap_or_else(|| self.path.join(format!("{what}.salvaged")))
+    }
+
     /// Whose folder it is; `None` where it has not been made a node's yet.
     pub(crate) fn identity(&self) -> Result<Option<Identity>, OpenError> {
         let path = self.path.join("FORMAT");

@@ -1,24 +1,27 @@
-//! One group commit, decided: conditions, stamps and seqs, before anything is written.
+//! One group commit, decided: conditions, stamps, the merge law and seqs, before anything is written.
 //!
-//! A fresh stamp is above what it replaces, so the merge law has nothing to decide here; it does where
-//! records come into the base.
+//! A fresh stamp is above what it replaces; what arrives from other nodes has its stamp, and the merge law
+//! decides.
 //!
 //! Invariants:
-//! - a write sees what the writes before it in the group will have done, and nothing else that is not
-//!   published;
+//! - a write or an arrival sees what those before it in the group will have done, and nothing else that is
+//!   not published;
 //! - seqs are consecutive; versions rise per key.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dynarust_core::merge::{Merge, merge};
 use dynarust_core::{
-    Condition, HybridClock, NodeId, Record, RecordName, RequestKey, Seq, Stored, UnixMillis,
+    Condition, HybridClock, NodeId, Record, RecordName, RequestKey, Seq, Stamp, Stored, UnixMillis,
     Version,
 };
 
 use crate::answers::{Carried, Kept};
-use crate::port::{Answered, Change, Durability, ReadError, Write, WriteError, Written};
+use crate::port::{
+    Answered, Arrival, Change, Durability, ReadError, TakenIn, Write, WriteError, Written,
+};
 
 /// What is published, for the writer to look at.
 pub(crate) trait Published {
@@ -32,25 +35,25 @@ pub(crate) trait Published {
     fn has_room_for_answers(&mut self) -> bool;
 }
 
-/// What the writer knows when it decides.
-pub(crate) struct Present<'a, P> {
+/// A group that is being decided: what the writer knows, and what has come of it so far.
+pub(crate) struct Deciding<'a, P> {
     pub(crate) node: NodeId,
     pub(crate) clock: &'a mut HybridClock,
     pub(crate) now: UnixMillis,
     pub(crate) last_seq: Seq,
     pub(crate) published: P,
+    pub(crate) pending: Pending,
+    pub(crate) decided: Decided,
 }
 
-/// A group, decided and not yet written.
+/// What was decided and is not written yet.
 #[derive(Default)]
 pub(crate) struct Decided {
     /// What is to be written, in seq order.
     pub(crate) records: Vec<Arc<Stored>>,
     /// Those of them that came with an idempotency key, in seq order.
     pub(crate) carried: Vec<Carried>,
-    /// One answer a write, in order.
-    pub(crate) answers: Vec<Result<Written, WriteError>>,
-    /// Some write wants to be on stable storage.
+    /// Somebody wants this, or what was there before, to be on stable storage.
     pub(crate) sync: bool,
 }
 
@@ -61,11 +64,19 @@ pub(crate) struct Standing {
     pub(crate) expiry: Option<UnixMillis>,
     /// Neither deleted nor marked as expired.
     pub(crate) holds_value: bool,
+    /// Marked as expired.
+    pub(crate) expired: bool,
 }
 
 impl Standing {
     pub(crate) fn of(record: &Record) -> Self {
-        Self { version: record.version, expiry: record.expiry, holds_value: record.holds_value() }
+        let Record { version, expiry, expired, .. } = *record;
+        Self { version, expiry, holds_value: record.holds_value(), expired }
+    }
+
+    /// As [`Record::stamp`].
+    pub(crate) fn stamp(self) -> Stamp {
+        Stamp { version: self.version, expired: self.expired }
     }
 
     /// As [`Record::is_live`].
@@ -79,7 +90,8 @@ impl Standing {
 enum Found {
     Record(Standing),
     Absent,
-    /// Something was there. Every version that this node gave is below the clock's next stamp.
+    /// Something was there. Every version that this node gave is below the clock's next stamp; where
+    /// another node's is above it, the copies elsewhere have the word.
     Damaged,
 }
 
@@ -99,53 +111,30 @@ impl Found {
     }
 }
 
-/// What the writes before in a group will have done.
+/// What came before in a group will have done this.
 #[derive(Default)]
-struct Pending {
+pub(crate) struct Pending {
     records: HashMap<RecordName, Standing>,
     requests: HashMap<Arc<str>, Kept>,
 }
 
-impl<P: Published> Present<'_, P> {
-    /// Decides the writes one after the other.
-    pub(crate) fn decide<'w>(&mut self, writes: impl Iterator<Item = &'w Write>) -> Decided {
-        let mut decided = Decided::default();
-        let mut pending = Pending::default();
-        for write in writes {
-            let answer = self.decide_one(write, &mut pending, &mut decided);
-            decided.answers.push(answer);
-        }
-        decided
-    }
-
-    /// Marks those of the records, the newest of their names, that are due.
-    pub(crate) fn expire(&mut self, found: &[Arc<Stored>]) -> Decided {
-        let mut decided = Decided::default();
-        for stored in found.iter().filter(|stored| stored.record.is_due(self.now)) {
-            self.last_seq += 1;
-            let record = stored.record.clone().into_expired();
-            let marked = Stored { name: stored.name.clone(), seq: self.last_seq, record };
-            decided.records.push(Arc::new(marked));
-        }
-        decided
-    }
-
-    fn decide_one(
-        &mut self,
-        write: &Write,
-        pending: &mut Pending,
-        decided: &mut Decided,
-    ) -> Result<Written, WriteError> {
+impl<P: Published> Deciding<'_, P> {
+    /// Decides the next write.
+    pub(crate) fn write(&mut self, write: &Write) -> Result<Written, WriteError> {
         if let Some(request) = &write.request {
-            match self.answered(request, pending)? {
+            match self.answered(request)? {
                 Some(Answered::Done(version)) => return Ok(Written::Repeated(version)),
                 Some(Answered::KeyReused) => return Ok(Written::KeyReused),
                 None => {}
             }
         }
-        let found = match pending.records.get(&write.name) {
-            Some(standing) => Found::Record(*standing),
-            None => self.look_up(write)?,
+        let found = match self.found(&write.name)? {
+            // It may be replaced, by a write that asks nothing of it.
+            Found::Damaged if write.condition != Condition::default() => {
+                let corrupt = ReadError::CorruptRecord(write.name.clone());
+                return Err(WriteError::Unreadable(corrupt));
+            }
+            found => found,
         };
         let live = found.live_version(self.now);
         if !write.condition.holds(live) {
@@ -155,27 +144,79 @@ impl<P: Published> Present<'_, P> {
         if write.change == Change::Delete && nothing_to_delete {
             return Ok(Written::Absent);
         }
-        let stored = self.stamp(write, found.version());
-        pending.records.insert(write.name.clone(), Standing::of(&stored.record));
-        decided.sync |= write.durability == Durability::Sync;
-        let version = stored.record.version;
+        let record = self.stamp(write, found.version());
+        let version = record.version;
+        let seq = self.put(write.name.clone(), record);
+        self.decided.sync |= write.durability == Durability::Sync;
         if let Some(request) = &write.request {
-            let kept = Kept { fingerprint: request.fingerprint, version };
-            pending.requests.insert(Arc::clone(&request.key), kept);
-            decided.carried.push(Carried { request: request.clone(), version, seq: stored.seq });
+            self.remember(request.clone(), version);
         }
-        decided.records.push(stored);
-        Ok(Written::Done(version))
+        Ok(Written::Done { version, seq })
+    }
+
+    /// Decides the next arrivals.
+    pub(crate) fn take_in(
+        &mut self,
+        arrivals: Vec<Arrival>,
+        durability: Durability,
+    ) -> Result<Vec<TakenIn>, WriteError> {
+        // Also where nothing changes: what stands there may not have been synced.
+        self.decided.sync |= durability == Durability::Sync;
+        arrivals.into_iter().map(|arrival| self.take_one_in(arrival)).collect()
+    }
+
+    fn take_one_in(&mut self, arrival: Arrival) -> Result<TakenIn, WriteError> {
+        let Arrival { name, record, request, fresh } = arrival;
+        if fresh {
+            self.clock.observe(record.version.hlc);
+        }
+        let version = record.version;
+        if let Found::Record(standing) = self.found(&name)?
+            && merge(Some(standing.stamp()), record.stamp()) == Merge::Keep
+        {
+            return Ok(TakenIn::Kept(standing.stamp()));
+        }
+        self.put(name, record);
+        if let Some(request) = request
+            && self.published.has_room_for_answers()
+        {
+            self.remember(request, version);
+        }
+        Ok(TakenIn::Applied)
+    }
+
+    /// Marks those of the records, the newest of their names, that are due.
+    pub(crate) fn expire(&mut self, found: &[Arc<Stored>]) {
+        let now = self.now;
+        for stored in found.iter().filter(|stored| stored.record.is_due(now)) {
+            self.put(stored.name.clone(), stored.record.clone().into_expired());
+        }
+    }
+
+    /// What has come of the group.
+    pub(crate) fn end(self) -> Decided {
+        self.decided
+    }
+
+    /// The record gets the next seq.
+    fn put(&mut self, name: RecordName, record: Record) -> Seq {
+        self.last_seq += 1;
+        self.pending.records.insert(name.clone(), Standing::of(&record));
+        self.decided.records.push(Arc::new(Stored { name, seq: self.last_seq, record }));
+        self.last_seq
+    }
+
+    /// The newest record came with this idempotency key.
+    fn remember(&mut self, request: RequestKey, version: Version) {
+        let kept = Kept { fingerprint: request.fingerprint, version };
+        self.pending.requests.insert(Arc::clone(&request.key), kept);
+        self.decided.carried.push(Carried { request, version, seq: self.last_seq });
     }
 
     /// What the request was answered with. A client that went away and comes again meets its own write,
     /// also where that is in this very group.
-    fn answered(
-        &mut self,
-        request: &RequestKey,
-        pending: &Pending,
-    ) -> Result<Option<Answered>, WriteError> {
-        let answered = match pending.requests.get(&request.key) {
+    fn answered(&mut self, request: &RequestKey) -> Result<Option<Answered>, WriteError> {
+        let answered = match self.pending.requests.get(&request.key) {
             Some(kept) => kept.answered(request, self.now),
             None => self.published.answered(request).map_err(WriteError::Unreadable)?,
         };
@@ -185,29 +226,27 @@ impl<P: Published> Present<'_, P> {
         Ok(answered)
     }
 
-    /// A damaged record may be replaced, by a write that asks nothing of it.
-    fn look_up(&mut self, write: &Write) -> Result<Found, WriteError> {
-        match self.published.standing(&write.name) {
+    fn found(&mut self, name: &RecordName) -> Result<Found, WriteError> {
+        if let Some(standing) = self.pending.records.get(name) {
+            return Ok(Found::Record(*standing));
+        }
+        match self.published.standing(name) {
             Ok(Some(standing)) => Ok(Found::Record(standing)),
             Ok(None) => Ok(Found::Absent),
-            Err(ReadError::CorruptRecord(_)) if write.condition == Condition::default() => {
-                Ok(Found::Damaged)
-            }
+            Err(ReadError::CorruptRecord(_)) => Ok(Found::Damaged),
             Err(error) => Err(WriteError::Unreadable(error)),
         }
     }
 
-    fn stamp(&mut self, write: &Write, previous: Option<Version>) -> Arc<Stored> {
-        let hlc = self.clock.stamp(self.now, previous);
+    fn stamp(&mut self, write: &Write, previous: Option<Version>) -> Record {
+        let hlc = self.clock.stamp(self.now, previous.max(write.above));
         let version = Version { hlc, node: self.node };
         debug_assert!(previous.is_none_or(|it| it < version), "a fresh stamp is the highest");
         let (value, expiry, tombstone) = match &write.change {
             Change::Put { value, expiry } => (value.clone(), *expiry, false),
             Change::Delete => (Bytes::new(), None, true),
         };
-        self.last_seq += 1;
-        let record = Record { version, previous, expiry, tombstone, expired: false, value };
-        Arc::new(Stored { name: write.name.clone(), seq: self.last_seq, record })
+        Record { version, previous, expiry, tombstone, expired: false, value }
     }
 }
 
@@ -223,6 +262,7 @@ mod tests {
             condition: Condition::default(),
             durability: Durability::Relaxed,
             request: None,
+            above: None,
         }
     }
 
@@ -234,6 +274,8 @@ mod tests {
         let condition = Condition { if_none_match: Some(EntityTags::Any), if_match: None };
         Write { condition, ..write }
     }
+
+    type Answers = Vec<Result<Written, WriteError>>;
 
     /// What is published: what a lookup says, and what was answered.
     struct Looks<L> {
@@ -256,18 +298,38 @@ mod tests {
         }
     }
 
-    fn decide_with(writes: &[Write], published: impl Published) -> Decided {
+    /// What came of some writes, and their answers.
+    fn decide_with(writes: &[Write], published: impl Published) -> (Decided, Answers) {
         let mut clock = HybridClock::starting_above(0);
-        let mut present =
-            Present { node: NodeId(1), clock: &mut clock, now: 1, last_seq: 10, published };
-        present.decide(writes.iter())
+        let mut deciding = deciding(&mut clock, published);
+        let answers = writes.iter().map(|write| deciding.write(write)).collect();
+        (deciding.end(), answers)
+    }
+
+    fn deciding<P: Published>(clock: &mut HybridClock, published: P) -> Deciding<'_, P> {
+        let (pending, decided) = (Pending::default(), Decided::default());
+        Deciding { node: NodeId(1), clock, now: 1, last_seq: 10, published, pending, decided }
     }
 
     fn decide(
         writes: &[Write],
         lookup: impl Fn(&RecordName) -> Result<Option<Standing>, ReadError>,
-    ) -> Decided {
-        decide_with(writes, Looks { lookup, answers: HashMap::new(), room: true })
+    ) -> (Decided, Answers) {
+        decide_with(writes, nothing_answered(lookup))
+    }
+
+    fn nothing_answered<L>(lookup: L) -> Looks<L> {
+        Looks { lookup, answers: HashMap::new(), room: true }
+    }
+
+    fn versions(decided: &Decided) -> Vec<Version> {
+        decided.records.iter().map(|stored| stored.record.version).collect()
+    }
+
+    /// The nth record's.
+    fn done(decided: &Decided, nth: usize) -> Result<Written, WriteError> {
+        let stored = &decided.records[nth];
+        Ok(Written::Done { version: stored.record.version, seq: stored.seq })
     }
 
     fn keyed(key: &str, fingerprint: u128, write: Write) -> Write {
@@ -284,16 +346,15 @@ mod tests {
             keyed("k", 2, put("b", "1")),
             keyed("l", 1, put("a", "3")),
         ];
-        let decided = decide(&writes, |_| Ok(None));
-        let versions: Vec<_> = decided.records.iter().map(|stored| stored.record.version).collect();
+        let (decided, answers) = decide(&writes, |_| Ok(None));
         let expected = [
-            Ok(Written::Done(versions[0])),
-            Ok(Written::Done(versions[1])),
-            Ok(Written::Repeated(versions[0])),
+            done(&decided, 0),
+            done(&decided, 1),
+            Ok(Written::Repeated(decided.records[0].record.version)),
             Ok(Written::KeyReused),
-            Ok(Written::Done(versions[2])),
+            done(&decided, 2),
         ];
-        assert_eq!(decided.answers, expected);
+        assert_eq!(answers, expected);
         let carried: Vec<_> = decided.carried.iter().map(|it| (&*it.request.key, it.seq)).collect();
         assert_eq!(carried, [("k", 11), ("l", 13)]);
     }
@@ -305,21 +366,21 @@ mod tests {
             put("a", "1"),
             keyed("k", 1, write("a", Change::Delete)),
         ];
-        let decided = decide(&writes, |_| Ok(None));
-        assert_eq!(decided.answers[0], Ok(Written::Absent));
-        assert!(matches!(decided.answers[2], Ok(Written::Done(_))));
+        let (_, answers) = decide(&writes, |_| Ok(None));
+        assert_eq!(answers[0], Ok(Written::Absent));
+        assert!(matches!(answers[2], Ok(Written::Done { .. })));
     }
 
     #[test]
     fn what_is_published_is_known_and_what_cannot_be_remembered_is_refused() {
         let version = Version { hlc: 5, node: NodeId(1) };
-        let answers = HashMap::from([("k".into(), Kept { fingerprint: 1, version })]);
+        let known = HashMap::from([("k".into(), Kept { fingerprint: 1, version })]);
         let writes = [keyed("k", 1, put("a", "1")), keyed("l", 1, put("a", "1")), put("a", "1")];
         let lookup = |_: &RecordName| Ok(None);
-        let decided = decide_with(&writes, Looks { lookup, answers, room: false });
-        assert_eq!(decided.answers[0], Ok(Written::Repeated(version)));
-        assert_eq!(decided.answers[1], Err(WriteError::Overloaded));
-        assert!(matches!(decided.answers[2], Ok(Written::Done(_))));
+        let (_, answers) = decide_with(&writes, Looks { lookup, answers: known, room: false });
+        assert_eq!(answers[0], Ok(Written::Repeated(version)));
+        assert_eq!(answers[1], Err(WriteError::Overloaded));
+        assert!(matches!(answers[2], Ok(Written::Done { .. })));
     }
 
     #[test]
@@ -331,17 +392,16 @@ mod tests {
             write("a", Change::Delete),
             absent_only(put("a", "3")),
         ];
-        let decided = decide(&writes, |_| Ok(None));
-        let versions: Vec<_> = decided.records.iter().map(|stored| stored.record.version).collect();
-        assert!(versions.is_sorted());
+        let (decided, answers) = decide(&writes, |_| Ok(None));
+        assert!(versions(&decided).is_sorted());
         let expected = [
-            Ok(Written::Done(versions[0])),
-            Ok(Written::Refused(Some(versions[0]))),
-            Ok(Written::Done(versions[1])),
+            done(&decided, 0),
+            Ok(Written::Refused(Some(decided.records[0].record.version))),
+            done(&decided, 1),
             Ok(Written::Absent),
-            Ok(Written::Done(versions[2])),
+            done(&decided, 2),
         ];
-        assert_eq!(decided.answers, expected);
+        assert_eq!(answers, expected);
         let seqs: Vec<_> = decided.records.iter().map(|stored| stored.seq).collect();
         assert_eq!(seqs, [11, 12, 13]);
         assert!(!decided.sync);
@@ -350,17 +410,132 @@ mod tests {
     #[test]
     fn one_sync_write_makes_the_group_sync() {
         let writes = [put("a", "1"), Write { durability: Durability::Sync, ..put("b", "1") }];
-        assert!(decide(&writes, |_| Ok(None)).sync);
+        assert!(decide(&writes, |_| Ok(None)).0.sync);
     }
 
     #[test]
     fn a_damaged_record_is_replaced_or_deleted_but_never_compared() {
         let damaged = |name: &RecordName| Err(ReadError::CorruptRecord(name.clone()));
         let writes = [put("a", "1"), write("b", Change::Delete), absent_only(put("c", "1"))];
-        let decided = decide(&writes, damaged);
-        assert!(matches!(decided.answers[0], Ok(Written::Done(_))));
-        assert!(matches!(decided.answers[1], Ok(Written::Done(_))));
-        assert!(matches!(decided.answers[2], Err(WriteError::Unreadable(_))));
+        let (decided, answers) = decide(&writes, damaged);
+        assert!(matches!(answers[0], Ok(Written::Done { .. })));
+        assert!(matches!(answers[1], Ok(Written::Done { .. })));
+        assert!(matches!(answers[2], Err(WriteError::Unreadable(_))));
         assert_eq!(decided.records.len(), 2);
+    }
+
+    /// A record of another node, written at this hybrid time.
+    fn arrival(key: &str, hlc: u64) -> Arrival {
+        let version = Version { hlc, node: NodeId(2) };
+        let (previous, expiry, value) = (None, Some(5), Bytes::from_static(b"2"));
+        let record = Record { version, previous, expiry, tombstone: false, expired: false, value };
+        Arrival { name: RecordName::parse("t", key).unwrap(), record, request: None, fresh: false }
+    }
+
+    fn expired(arrival: Arrival) -> Arrival {
+        Arrival { record: arrival.record.into_expired(), ..arrival }
+    }
+
+    /// What came of some arrivals at keys that hold nothing.
+    fn take_in(arrivals: Vec<Arrival>, durability: Durability) -> (Decided, Vec<TakenIn>) {
+        let mut clock = HybridClock::starting_above(0);
+        let mut deciding = deciding(&mut clock, nothing_answered(|_: &RecordName| Ok(None)));
+        let taken_in = deciding.take_in(arrivals, durability).unwrap();
+        (deciding.end(), taken_in)
+    }
+
+    #[test]
+    fn of_arrivals_the_highest_stamp_stays_in_whatever_order_they_come() {
+        let arrivals = vec![
+            arrival("a", 7),
+            arrival("a", 6),
+            arrival("a", 7),
+            expired(arrival("a", 7)),
+            arrival("a", 7),
+            arrival("b", 1),
+            arrival("a", 8),
+        ];
+        let stamps: Vec<_> = arrivals.iter().map(|arrival| arrival.record.stamp()).collect();
+        let (decided, taken_in) = take_in(arrivals, Durability::Relaxed);
+        let kept = |nth: usize| TakenIn::Kept(stamps[nth]);
+        let applied = TakenIn::Applied;
+        assert_eq!(taken_in, [applied, kept(0), kept(0), applied, kept(3), applied, applied]);
+        let records: Vec<_> =
+            decided.records.iter().map(|it| (it.seq, it.record.stamp())).collect();
+        let expected = [(11, stamps[0]), (12, stamps[3]), (13, stamps[5]), (14, stamps[6])];
+        assert_eq!((records, decided.sync), (expected.to_vec(), false));
+    }
+
+    #[test]
+    fn what_is_kept_is_synced_as_what_is_applied() {
+        for arrivals in [vec![], vec![arrival("a", 7)], vec![arrival("a", 7), arrival("a", 6)]] {
+            assert!(take_in(arrivals, Durability::Sync).0.sync);
+        }
+    }
+
+    #[test]
+    fn a_fresh_arrival_moves_the_clock_and_others_do_not() {
+        let far = dynarust_core::clock::at(1000);
+        for fresh in [false, true] {
+            let mut clock = HybridClock::starting_above(0);
+            let mut deciding = deciding(&mut clock, nothing_answered(|_: &RecordName| Ok(None)));
+            let late = Arrival { fresh, ..arrival("a", far) };
+            deciding.take_in(vec![late], Durability::Relaxed).unwrap();
+            deciding.write(&put("b", "1")).unwrap();
+            let above = Some(Version { hlc: 3 * far, node: NodeId(2) });
+            deciding.write(&Write { above, ..put("b", "1") }).unwrap();
+            let versions = versions(&deciding.end());
+            assert_eq!(versions[1].hlc > far, fresh);
+            assert!(Some(versions[2]) > above);
+        }
+    }
+
+    #[test]
+    fn a_write_sees_the_arrivals_before_it() {
+        let mut clock = HybridClock::starting_above(0);
+        let mut deciding = deciding(&mut clock, nothing_answered(|_: &RecordName| Ok(None)));
+        let first = arrival("a", 1 << 60);
+        let version = first.record.version;
+        deciding.take_in(vec![first], Durability::Relaxed).unwrap();
+        let refused = deciding.write(&absent_only(put("a", "1"))).unwrap();
+        assert_eq!(refused, Written::Refused(Some(version)));
+        let Written::Done { version: above, seq: 12 } = deciding.write(&put("a", "1")).unwrap()
+        else {
+            panic!("not written behind it");
+        };
+        assert!(above > version);
+    }
+
+    #[test]
+    fn the_request_of_an_arrival_is_remembered_where_there_is_room() {
+        let request = RequestKey { key: "k".into(), fingerprint: 1 };
+        for room in [false, true] {
+            let mut clock = HybridClock::starting_above(0);
+            let lookup = |_: &RecordName| Ok(None);
+            let published = Looks { lookup, answers: HashMap::new(), room };
+            let mut deciding = deciding(&mut clock, published);
+            let keyed_arrival = Arrival { request: Some(request.clone()), ..arrival("a", 7) };
+            let taken_in = deciding.take_in(vec![keyed_arrival], Durability::Relaxed).unwrap();
+            assert_eq!(taken_in, [TakenIn::Applied]);
+            assert_eq!(deciding.decided.carried.len(), usize::from(room));
+            let repeat = deciding.write(&keyed("k", 1, put("a", "1")));
+            let version = Version { hlc: 7, node: NodeId(2) };
+            let known = Ok(Written::Repeated(version));
+            assert_eq!(repeat, if room { known } else { Err(WriteError::Overloaded) });
+        }
+    }
+
+    #[test]
+    fn an_arrival_mends_a_damaged_record_and_fails_where_the_base_does() {
+        let mut clock = HybridClock::starting_above(0);
+        let lookup = |name: &RecordName| match name.key() {
+            "a" => Err(ReadError::CorruptRecord(name.clone())),
+            _ => Err(ReadError::Base("gone".into())),
+        };
+        let mut deciding = deciding(&mut clock, nothing_answered(lookup));
+        let taken_in = deciding.take_in(vec![arrival("a", 1)], Durability::Relaxed).unwrap();
+        assert_eq!(taken_in, [TakenIn::Applied]);
+        let failed = deciding.take_in(vec![arrival("b", 1)], Durability::Relaxed);
+        assert!(matches!(failed, Err(WriteError::Unreadable(ReadError::Base(_)))));
     }
 }

@@ -20,6 +20,7 @@ mod folder;
 mod group;
 mod journal;
 mod local;
+mod note;
 mod open;
 mod open_error;
 mod overlay;
@@ -44,7 +45,7 @@ pub use finding::{Finding, Part};
 pub use local::LocalStore;
 pub use open_error::OpenError;
 pub use port::{
-    Answered, Change, Durability, FeedPage, ReadError, Scan, ScanPage, Store, TableCount,
-    TablesPage, Write, WriteError, Written,
+    Answered, Arrival, Change, Durability, FeedPage, ReadError, Scan, ScanPage, Store, TableCount,
+    TablesPage, TakenIn, Write, WriteError, Written,
 };
 pub use stats::StoreStats;

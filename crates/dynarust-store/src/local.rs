@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use bytes::Bytes;
 use dynarust_core::{
     Epoch, FeedPosition, HybridClock, NodeId, RecordName, RequestKey, Seq, Stored, TableName,
     UnixMillis,
@@ -31,17 +32,18 @@ use crate::expirer::Expirer;
 use crate::folder::Folder;
 use crate::journal::CompleteSegments;
 use crate::journal::disk::{Disk, RealDisk};
+use crate::note::NoteFile;
 use crate::open::{Opened, open};
 use crate::open_error::OpenError;
 use crate::overlay;
 use crate::port::{
-    Answered, FeedPage, ReadError, Scan, ScanPage, Store, TableCount, TablesPage, Write,
-    WriteError, Written,
+    Answered, Arrival, Durability, FeedPage, ReadError, Scan, ScanPage, Store, TableCount,
+    TablesPage, TakenIn, Write, WriteError, Written,
 };
 use crate::readers::Readers;
 use crate::shared::{Shared, base_error};
 use crate::stats::StoreStats;
-use crate::submission::{Refused, Submission};
+use crate::submission::{self, Refused, Submission};
 use crate::tables;
 use crate::writer::Writer;
 
@@ -57,6 +59,7 @@ pub struct LocalStore {
     /// The writer thread, which ends the applier in turn. Joined by whoever closes.
     threads: Mutex<Option<JoinHandle<()>>>,
     folder: Arc<Folder>,
+    note: Arc<NoteFile>,
     wall_clock: Arc<dyn WallClock>,
     /// The journal's segments that wait for the base.
     complete: CompleteSegments,
@@ -91,7 +94,7 @@ impl LocalStore {
         let writers_base = ReadBase::open(&base_path).map_err(refused)?;
         let expirers_base = ReadBase::open(&base_path).map_err(refused)?;
         let forgotten = opened.base.meta().forgotten_seq;
-        let Opened { folder, node, epoch, incarnation, known_epochs, base, .. } = opened;
+        let Opened { folder, node, epoch, incarnation, known_epochs, base, note, .. } = opened;
         let last_seq = opened.recent.head();
         let (shared, published) = Shared::new(
             opened.recent,
@@ -132,6 +135,7 @@ impl LocalStore {
         let expirer = Expirer::new(Arc::clone(&shared), expirers_base, Arc::clone(&config.clock));
         let known_epochs = known_epochs.into_iter().collect();
         let (threads, folder) = (Mutex::new(None), Arc::new(folder));
+        let note = Arc::new(NoteFile::new(Arc::clone(&folder), node, note));
         let store = Self {
             shared,
             readers,
@@ -141,6 +145,7 @@ impl LocalStore {
             known_epochs,
             threads,
             folder,
+            note,
             wall_clock: Arc::clone(&config.clock),
             complete,
         };
@@ -170,14 +175,47 @@ impl LocalStore {
 
     /// Queues the write before it returns, so that writes are taken in the order of the calls.
     fn submit(&self, write: Write) -> impl Future<Output = Result<Written, WriteError>> + use<'_> {
-        let (answer, answered) = oneshot::channel();
-        let submitted = self.shared.submissions.submit(Submission { write, answer });
+        let (waiter, answered) = oneshot::channel();
+        let submitted = self.shared.submissions.submit([Submission::Write(write, waiter)]);
         async move {
-            match submitted {
-                Ok(()) => answered.await.unwrap_or_else(|_| Err(self.stopped())),
-                Err(Refused::Full) => Err(WriteError::Overloaded),
-                Err(Refused::Closed) => Err(self.stopped()),
+            submitted.map_err(|refused| self.refused(refused))?;
+            self.answer(answered).await
+        }
+    }
+
+    /// As [`LocalStore::submit`].
+    fn submit_arrivals(
+        &self,
+        arrivals: Vec<Arrival>,
+        durability: Durability,
+    ) -> impl Future<Output = Result<Vec<TakenIn>, WriteError>> + use<'_> {
+        let parts = submission::parts(arrivals).into_iter().map(|part| {
+            let (waiter, answered) = oneshot::channel();
+            (Submission::Arrivals(part, durability, waiter), answered)
+        });
+        let (parts, answered): (Vec<_>, Vec<_>) = parts.unzip();
+        let submitted = self.shared.submissions.submit(parts);
+        async move {
+            submitted.map_err(|refused| self.refused(refused))?;
+            let mut taken_in = Vec::new();
+            for answered in answered {
+                taken_in.extend(self.answer(answered).await?);
             }
+            Ok(taken_in)
+        }
+    }
+
+    async fn answer<T>(
+        &self,
+        answered: oneshot::Receiver<Result<T, WriteError>>,
+    ) -> Result<T, WriteError> {
+        answered.await.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    fn refused(&self, refused: Refused) -> WriteError {
+        match refused {
+            Refused::Full => WriteError::Overloaded,
+            Refused::Closed => self.stopped(),
         }
     }
 
@@ -251,6 +289,14 @@ impl Store for LocalStore {
         self.submit(write).boxed()
     }
 
+    fn take_in(
+        &self,
+        arrivals: Vec<Arrival>,
+        durability: Durability,
+    ) -> BoxFuture<'_, Result<Vec<TakenIn>, WriteError>> {
+        self.submit_arrivals(arrivals, durability).boxed()
+    }
+
     fn answered(&self, request: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {
         let shared = Arc::clone(&self.shared);
         let now = self.wall_clock.now();
@@ -311,6 +357,33 @@ impl Store for LocalStore {
             && position.seq <= last
             && position.seq >= self.shared.forgotten();
         known.then_some(position.seq)
+    }
+
+    fn follow_from(&self, position: FeedPosition) -> Seq {
+        let end = match self.known_epochs.get(&position.epoch) {
+            _ if position.node != self.node => 0,
+            _ if position.epoch == self.epoch => self.position().seq,
+            Some(last) => *last,
+            None => 0,
+        };
+        position.seq.min(end)
+    }
+
+    fn keep(&self, note: Bytes) -> BoxFuture<'_, Result<(), WriteError>> {
+        let number = self.note.number();
+        // Behind all that is published now.
+        let synced = self.submit_arrivals(Vec::new(), Durability::Sync);
+        async move {
+            synced.await?;
+            let file = Arc::clone(&self.note);
+            let saved = tokio::task::spawn_blocking(move || file.save(number, note)).await;
+            saved.unwrap_or_else(|_| Err(self.stopped()))
+        }
+        .boxed()
+    }
+
+    fn kept(&self) -> Option<Bytes> {
+        self.note.note()
     }
 
     fn stats(&self) -> StoreStats {

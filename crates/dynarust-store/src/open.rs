@@ -1,4 +1,4 @@
-//! Opens a folder: identity, base, journal, in that order; then the threads.
+//! Opens a folder: identity, base, note, journal, in that order; then the threads.
 //!
 //! Invariant: an error leaves the folder as it was, but for files that hold nothing. A folder that had
 //! data is never opened as an empty one.
@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use dynarust_core::{Epoch, NodeId, Seq};
 
 use crate::answers::RecentAnswers;
@@ -16,6 +17,7 @@ use crate::journal::disk::Disk;
 use crate::journal::frame::Binding;
 use crate::journal::recovery::Recovered;
 use crate::journal::{Begin, Complete, CompleteSegments, JournalWriter, segment};
+use crate::note;
 use crate::open_error::OpenError;
 use crate::recent::Recent;
 use crate::recover::{Entered, Recovery, recover};
@@ -38,6 +40,8 @@ pub(crate) struct Opened {
     pub(crate) journaled: usize,
     /// No version that was handed out is above it.
     pub(crate) clock_ceiling: u64,
+    /// The node's note.
+    pub(crate) note: Option<Bytes>,
 }
 
 /// Opens the folder of a node, or makes one.
@@ -45,6 +49,7 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let folder = Folder::lock(&config.folder)?;
     let base = open_base(&folder)?;
     let node = base.meta.node;
+    let note = note::read(&folder, node).map_err(|error| OpenError::note(folder.note(), error))?;
     segment::remove_unfinished(&folder.journal())
         .map_err(|error| OpenError::io(folder.path(), error))?;
     let Recovery { recovered, segments, entered } =
@@ -91,6 +96,7 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
         answers,
         journaled,
         clock_ceiling,
+        note,
     })
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::base::BaseError;
 use crate::journal::disk::is_full;
 use crate::journal::recovery::RecoveryError;
+use crate::note::NoteError;
 
 /// Why a folder could not be opened. It holds what it held.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,18 @@ pub enum OpenError {
         /// File, offset, and what is wrong.
         place: String,
     },
+    /// The node's note of its cluster cannot be used.
+    #[error(
+        "{path} has what the node knows of its cluster, and cannot be used: {reason}. Bring the folder \
+         back from a copy, or put the file aside by `DynaRust salvage {folder}`, and have the node join again",
+        path = path.display(), folder = path.parent().unwrap_or(path).display()
+    )]
+    Note {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: Arc<str>,
+    },
     /// No space for what a start needs.
     #[error("the disk of {path} is full: free some space, then start again", path = path.display())]
     Full {
@@ -95,6 +108,13 @@ impl OpenError {
             BaseError::Busy(reason) | BaseError::Damaged(reason) | BaseError::Io(reason) => {
                 Self::Base { path, reason }
             }
+        }
+    }
+
+    pub(crate) fn note(path: PathBuf, error: NoteError) -> Self {
+        match error {
+            NoteError::Io(error) => Self::io(&path, error),
+            damage => Self::Note { path, reason: damage.to_string().into() },
         }
     }
 

@@ -10,8 +10,9 @@
 //! - with [`Durability::Sync`] the answer comes after stable storage has it, and nobody sees it
 //!   before;
 //! - a write that was refused changed nothing;
-//! - writes are taken in the order in which [`Store::write`] was called, whenever their futures are
-//!   polled: who calls it several times before awaiting has them all in as few groups as they fit.
+//! - writes and arrivals are taken in the order in which [`Store::write`] and [`Store::take_in`] were
+//!   called, whenever their futures are polled: who calls them several times before awaiting has them all
+//!   in as few groups as they fit.
 //!
 //! [`Record::is_live`]: dynarust_core::Record::is_live
 
@@ -19,8 +20,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dynarust_core::{
-    Condition, FeedPosition, KeyRange, RecordName, RequestKey, Seq, Stored, TableName, UnixMillis,
-    Version,
+    Condition, FeedPosition, KeyRange, Record, RecordName, RequestKey, Seq, Stamp, Stored,
+    TableName, UnixMillis, Version,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -64,13 +65,43 @@ pub struct Write {
     pub durability: Durability,
     /// By what a repeat of it is known; looked at before the condition.
     pub request: Option<RequestKey>,
+    /// The stamp is above this version, too: another node holds it.
+    pub above: Option<Version>,
+}
+
+/// A record that comes from another node.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The record's name.
+    pub name: RecordName,
+    /// The record, as it is there. Its value is owned alone: a slice of a larger buffer would keep all
+    /// of that in memory.
+    pub record: Record,
+    /// By what a repeat of the request is known that became this record.
+    pub request: Option<RequestKey>,
+    /// A write of this moment: the clock is set above its stamp. Not so for what is caught up with.
+    pub fresh: bool,
+}
+
+/// What became of an arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakenIn {
+    /// It stands at its key now, with a seq in this node's feed.
+    Applied,
+    /// What stands there, with this stamp, is as new or newer. Nothing changed.
+    Kept(Stamp),
 }
 
 /// What became of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
-    /// It took: this is the key's version now.
-    Done(Version),
+    /// It took.
+    Done {
+        /// The key's version now.
+        version: Version,
+        /// Its place in this node's feed.
+        seq: Seq,
+    },
     /// The condition did not hold; the live version, if there is one. Nothing changed.
     Refused(Option<Version>),
     /// A delete found no live record. Nothing changed.
@@ -192,6 +223,22 @@ pub trait Store: Send + Sync + 'static {
     /// for the answer. Dropping the future does not undo it.
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, WriteError>>;
 
+    /// Takes records of other nodes in, in order, through the merge law. Answered, one for one, once all
+    /// of them, and what stands where one was kept, are as durable as asked. The call submits; the future
+    /// waits. No arrivals at all make a barrier: what was published before is as durable as asked then.
+    ///
+    /// A damaged record at the key is mended. The request of an arrival is remembered as if it had been
+    /// carried out here, unless there is no room for more of them.
+    ///
+    /// # Errors
+    /// [`WriteError`]; some of the arrivals may have been taken in all the same. Overloaded is also who
+    /// submits more at a time than [`dynarust_core::limits`] lets wait.
+    fn take_in(
+        &self,
+        arrivals: Vec<Arrival>,
+        durability: Durability,
+    ) -> BoxFuture<'_, Result<Vec<TakenIn>, WriteError>>;
+
     /// Whether a request with this key was carried out in the last
     /// [`ANSWERS_KEPT_MILLIS`](dynarust_core::limits::ANSWERS_KEPT_MILLIS). One that is still queued is
     /// known to [`Store::write`] alone.
@@ -233,6 +280,24 @@ pub trait Store: Send + Sync + 'static {
     /// Where this node's feed must be read on from for a reader that has everything up to
     /// `position`; `None` where that cannot be told, or deletes behind it are already forgotten.
     fn resume(&self, position: FeedPosition) -> Option<Seq>;
+
+    /// Where a follower that has everything up to `position` of this node's feed reads on: at its seq, or
+    /// at the end of its epoch where it lies beyond that (what it has from there was lost here); at 0, the
+    /// beginning, where the epoch is not known.
+    fn follow_from(&self, position: FeedPosition) -> Seq;
+
+    /// Saves the node's note beside the records, in place of the one before: whole or not at all, after
+    /// all that is published now is on stable storage. So it may tell how far others' feeds have been
+    /// taken in. Of several at a time the last call counts.
+    ///
+    /// # Errors
+    /// [`WriteError`]: the note before stands. A note above
+    /// [`NOTE_BYTES_MAX`](dynarust_core::limits::NOTE_BYTES_MAX), and a disk that refuses, count as
+    /// overloaded; the log says why.
+    fn keep(&self, note: Bytes) -> BoxFuture<'_, Result<(), WriteError>>;
+
+    /// The note that was kept last, in an earlier start too.
+    fn kept(&self) -> Option<Bytes>;
 
     /// What the store holds and has done, by number. Costs next to nothing.
     fn stats(&self) -> StoreStats;

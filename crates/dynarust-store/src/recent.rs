@@ -72,6 +72,7 @@ struct Slot {
     offset: u32,
     bytes: u32,
     holds_value: bool,
+    expired: bool,
 }
 
 impl Slot {
@@ -85,6 +86,7 @@ impl Slot {
             offset: place.offset,
             bytes: place.bytes,
             holds_value: record.holds_value(),
+            expired: record.expired,
         }
     }
 
@@ -95,7 +97,8 @@ impl Slot {
 
     fn standing(self) -> Standing {
         let expiry = Some(self.expiry).filter(|expiry| *expiry != 0);
-        Standing { version: self.version, expiry, holds_value: self.holds_value }
+        let Self { version, holds_value, expired, .. } = self;
+        Standing { version, expiry, holds_value, expired }
     }
 }
 

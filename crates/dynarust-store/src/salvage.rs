@@ -1,5 +1,8 @@
 //! Goes on after damage to the journal: takes in what is sound, says what is missing, and puts the
 //! damaged files aside. Nothing is removed.
+//!
+//! A node that has lost records, or may have, must not claim that it has taken in what they came from: then
+//! its note goes aside, too.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,6 +21,7 @@ use crate::folder::Folder;
 use crate::journal::disk::sync_parent;
 use crate::journal::recovery::{self, Mode};
 use crate::journal::segment;
+use crate::note;
 use crate::open::bring_over;
 use crate::open_error::OpenError;
 
@@ -33,6 +37,8 @@ pub struct Salvaged {
     pub damages: Vec<String>,
     /// Where the journal is now; `None` where there was none.
     pub set_aside: Option<PathBuf>,
+    /// Where the node's note is now, if it had to go: it knows no cluster and no positions in others' feeds.
+    pub note_set_aside: Option<PathBuf>,
     /// What is wrong with the base all the same.
     pub problems: Vec<Finding>,
 }
@@ -83,16 +89,19 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
         let reason = "another program reads it: stop that one, then salvage again".into();
         return Err(OpenError::Base { path: base_path, reason });
     }
-    let set_aside = set_aside(&folder)?;
     let gap = recovered.first_seq.filter(|first| *first > applied + 1).map(|first| {
         format!("the journal begins with record {first}, and the base ends with {applied}")
     });
-    Ok(Salvaged {
-        records: saved,
-        damages: gap.into_iter().chain(recovered.damages.iter().map(ToString::to_string)).collect(),
-        set_aside,
-        problems: audit.problems,
-    })
+    let damages: Vec<_> =
+        gap.into_iter().chain(recovered.damages.iter().map(ToString::to_string)).collect();
+    let lossless = damages.is_empty() && audit.problems.is_empty();
+    // Before the journal: with that gone, the folder opens.
+    let note_set_aside = match note::read(&folder, base.meta().node) {
+        Ok(_) if lossless => None,
+        _ => note::put_aside(&folder).map_err(|error| OpenError::io(&folder.note(), error))?,
+    };
+    let set_aside = set_aside(&folder)?;
+    Ok(Salvaged { records: saved, damages, set_aside, note_set_aside, problems: audit.problems })
 }
 
 /// The newest record of each name, in name order.
@@ -114,10 +123,7 @@ fn set_aside(folder: &Folder) -> Result<Option<PathBuf>, OpenError> {
     if segments.is_empty() {
         return Ok(None);
     }
-    let aside = (1..)
-        .map(|nth| folder.path().join(format!("journal.salvaged-{nth}")))
-        .find(|path| !path.exists())
-        .unwrap_or_else(|| folder.path().join("journal.salvaged"));
+    let aside = folder.aside("journal");
     let moved = || -> std::io::Result<()> {
         fs::create_dir(&aside)?;
         for (_, path) in &segments {

@@ -10,12 +10,82 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use crate::expirer::Due;
-use crate::port::{Change, Write, WriteError, Written};
+use crate::group::{Deciding, Published};
+use crate::port::{Arrival, Change, Durability, TakenIn, Write, WriteError, Written};
 
-/// A write, and who waits for it.
-pub(crate) struct Submission {
-    pub(crate) write: Write,
-    pub(crate) answer: oneshot::Sender<Result<Written, WriteError>>,
+/// What is asked of the writer thread, and who waits for it.
+pub(crate) enum Submission {
+    Write(Write, Waiter<Written>),
+    Arrivals(Vec<Arrival>, Durability, Waiter<Vec<TakenIn>>),
+}
+
+/// Who waits for an answer.
+pub(crate) type Waiter<T> = oneshot::Sender<Result<T, WriteError>>;
+
+/// An answer that waits until what was decided stands.
+pub(crate) enum Answer {
+    Write(Result<Written, WriteError>, Waiter<Written>),
+    Arrivals(Result<Vec<TakenIn>, WriteError>, Waiter<Vec<TakenIn>>),
+}
+
+impl Submission {
+    pub(crate) fn decide(self, deciding: &mut Deciding<'_, impl Published>) -> Answer {
+        match self {
+            Self::Write(write, waiter) => Answer::Write(deciding.write(&write), waiter),
+            Self::Arrivals(arrivals, durability, waiter) => {
+                Answer::Arrivals(deciding.take_in(arrivals, durability), waiter)
+            }
+        }
+    }
+
+    /// Nothing came of it.
+    pub(crate) fn refuse(self, error: &WriteError) {
+        // Nobody waits any more where the client went away.
+        match self {
+            Self::Write(_, waiter) => drop(waiter.send(Err(error.clone()))),
+            Self::Arrivals(_, _, waiter) => drop(waiter.send(Err(error.clone()))),
+        }
+    }
+
+    /// What it counts for in the queue and in a group: operations and bytes.
+    fn weight(&self) -> (usize, usize) {
+        match self {
+            Self::Write(write, _) => (1, write_bytes(write)),
+            Self::Arrivals(arrivals, ..) => {
+                (arrivals.len().max(1), arrivals.iter().map(arrival_bytes).sum())
+            }
+        }
+    }
+}
+
+impl Answer {
+    /// What was decided stands, or it does not, for this reason.
+    pub(crate) fn give(self, stands: &Result<(), WriteError>) {
+        // As above.
+        match self {
+            Self::Write(answer, waiter) => drop(waiter.send(stands.clone().and(answer))),
+            Self::Arrivals(answer, waiter) => drop(waiter.send(stands.clone().and(answer))),
+        }
+    }
+}
+
+/// Parts of a lot, each of which one group may have, one arrival more at most.
+pub(crate) fn parts(arrivals: Vec<Arrival>) -> Vec<Vec<Arrival>> {
+    let mut parts = vec![Vec::new()];
+    let mut bytes = 0;
+    for arrival in arrivals {
+        match parts.last_mut() {
+            Some(part) if part.len() < GROUP_OPERATIONS_MAX && bytes < GROUP_BYTES_MAX => {
+                bytes += arrival_bytes(&arrival);
+                part.push(arrival);
+            }
+            _ => {
+                bytes = arrival_bytes(&arrival);
+                parts.push(vec![arrival]);
+            }
+        }
+    }
+    parts
 }
 
 /// What the writer thread finds when it looks.
@@ -53,6 +123,7 @@ pub(crate) struct Submissions {
 #[derive(Default)]
 struct Queue {
     waiting: std::collections::VecDeque<Submission>,
+    operations: usize,
     bytes: usize,
     closed: bool,
     due: DuePortion,
@@ -71,20 +142,29 @@ enum DuePortion {
 }
 
 impl Submissions {
-    /// Queues a write. It is given back where the queue is full or closed.
-    pub(crate) fn submit(&self, submission: Submission) -> Result<(), Refused> {
-        let bytes = write_bytes(&submission.write);
+    /// Queues all of them, or none where the queue is full or closed.
+    pub(crate) fn submit<L>(&self, lot: L) -> Result<(), Refused>
+    where
+        L: AsRef<[Submission]> + IntoIterator<Item = Submission>,
+    {
+        let (mut operations, mut bytes) = (0, 0);
+        for submission in lot.as_ref() {
+            let weight = submission.weight();
+            operations += weight.0;
+            bytes += weight.1;
+        }
         let mut queue = self.queue.lock();
         if queue.closed {
             return Err(Refused::Closed);
         }
-        if queue.waiting.len() >= WRITES_WAITING_MAX
+        if queue.operations + operations > WRITES_WAITING_MAX
             || queue.bytes + bytes > WRITES_WAITING_BYTES_MAX
         {
             return Err(Refused::Full);
         }
+        queue.operations += operations;
         queue.bytes += bytes;
-        queue.waiting.push_back(submission);
+        queue.waiting.extend(lot);
         drop(queue);
         self.arrived.notify_one();
         Ok(())
@@ -155,6 +235,7 @@ impl Submissions {
     pub(crate) fn abandon(&self) {
         let mut queue = self.queue.lock();
         queue.closed = true;
+        queue.operations = 0;
         queue.bytes = 0;
         let waiting = std::mem::take(&mut queue.waiting);
         drop(queue);
@@ -171,7 +252,7 @@ impl Submissions {
     }
 }
 
-/// Why a write was not queued.
+/// Why nothing was queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     Full,
@@ -194,14 +275,17 @@ impl Queue {
 
     fn take_group(&mut self) -> Vec<Submission> {
         let mut group = Vec::with_capacity(self.waiting.len().min(GROUP_OPERATIONS_MAX));
-        let mut bytes = 0;
-        while group.len() < GROUP_OPERATIONS_MAX && bytes < GROUP_BYTES_MAX {
-            let Some(submission) = self.waiting.pop_front() else {
-                break;
-            };
-            bytes += write_bytes(&submission.write);
+        let (mut operations, mut bytes) = (0, 0);
+        while operations < GROUP_OPERATIONS_MAX
+            && bytes < GROUP_BYTES_MAX
+            && let Some(submission) = self.waiting.pop_front()
+        {
+            let weight = submission.weight();
+            operations += weight.0;
+            bytes += weight.1;
             group.push(submission);
         }
+        self.operations -= operations;
         self.bytes -= bytes;
         group
     }
@@ -213,4 +297,8 @@ fn write_bytes(write: &Write) -> usize {
         Change::Delete => 0,
     };
     write.name.as_bytes().len() + value + 64
+}
+
+fn arrival_bytes(arrival: &Arrival) -> usize {
+    arrival.name.as_bytes().len() + arrival.record.value.len() + 64
 }

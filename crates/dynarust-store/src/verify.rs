@@ -1,7 +1,7 @@
 //! Checks the folder of a stopped node, byte for byte, and changes nothing.
 //!
-//! Checked: the format and the identity; every journal frame and record; that journal and base join
-//! without a gap; SQLite's structure and indexes; every record's checksum; that each record has its
+//! Checked: the format and the identity; the node's note; every journal frame and record; that journal
+//! and base join without a gap; SQLite's structure and indexes; every record's checksum; that each record has its
 //! entry in the feed; digests and counts.
 
 use std::path::Path;
@@ -12,6 +12,7 @@ use crate::base;
 use crate::finding::{Finding, Part};
 use crate::folder::Folder;
 use crate::journal::recovery::{self, Mode};
+use crate::note::{self, NoteError};
 use crate::open_error::OpenError;
 
 /// What a folder holds, and what is wrong with it.
@@ -55,6 +56,11 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
     report.expired = audit.expired;
     report.feed_entries = audit.feed_entries;
     report.problems.extend(audit.problems);
+    match note::read(&folder, open.meta.node) {
+        Ok(_) => {}
+        Err(NoteError::Io(error)) => return Err(OpenError::io(&folder.note(), error)),
+        Err(damage) => report.problems.push(Finding::new(Part::Note, damage.to_string())),
+    }
     let node = identity.map(|identity| identity.node);
     if node != Some(open.meta.node) {
         let (folder, base) = (node.map(|node| node.to_string()), open.meta.node);

@@ -84,9 +84,10 @@ mod tests {
     async fn put(store: &LocalStore, name: &RecordName) -> Version {
         let change = Change::Put { value: VALUE, expiry: None };
         let (condition, durability) = (Condition::default(), Durability::Relaxed);
-        let write = Write { name: name.clone(), change, condition, durability, request: None };
+        let name = name.clone();
+        let write = Write { name, change, condition, durability, request: None, above: None };
         match store.write(write).await.unwrap() {
-            Written::Done(version) => version,
+            Written::Done { version, .. } => version,
             other => panic!("not written: {other:?}"),
         }
     }

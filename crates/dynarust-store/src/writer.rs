@@ -25,11 +25,11 @@ use tokio::sync::watch;
 use crate::base::ReadBase;
 use crate::clock::WallClock;
 use crate::expirer::Due;
-use crate::group::{Decided, Present};
+use crate::group::{Decided, Deciding, Pending};
 use crate::journal::{AppendError, JournalWriter, Place};
-use crate::port::{WriteError, Written};
+use crate::port::WriteError;
 use crate::shared::Shared;
-use crate::submission::{Submission, Work};
+use crate::submission::{Answer, Submission, Work};
 use crate::view::View;
 
 /// All that the thread owns.
@@ -105,27 +105,17 @@ impl Writer {
         }
     }
 
+    /// An error is that of everything in the group: none of it took.
     fn commit(&mut self, group: Vec<Submission>) {
-        let answers = match self.write(&group) {
-            Ok(answers) => answers,
-            Err(error) => group.iter().map(|_| Err(error.clone())).collect(),
-        };
-        for (submission, answer) in group.into_iter().zip(answers) {
-            // Nobody waits any more where the client went away; the write stands.
-            let _ = submission.answer.send(answer);
+        if let Err(error) = self.check_running().and_then(|()| self.wait_for_room()) {
+            return group.into_iter().for_each(|submission| submission.refuse(&error));
         }
-    }
-
-    /// Everything up to the answers. An error is that of every write of the group: none took.
-    fn write(
-        &mut self,
-        group: &[Submission],
-    ) -> Result<Vec<Result<Written, WriteError>>, WriteError> {
-        self.check_running()?;
-        self.wait_for_room()?;
-        let decided = self.present().decide(group.iter().map(|submission| &submission.write));
-        self.put_down(&decided)?;
-        Ok(decided.answers)
+        let mut deciding = self.deciding();
+        let answers: Vec<Answer> =
+            group.into_iter().map(|submission| submission.decide(&mut deciding)).collect();
+        let decided = deciding.end();
+        let stands = self.put_down(&decided);
+        answers.into_iter().for_each(|answer| answer.give(&stands));
     }
 
     /// Marks those that have expired. Nobody waits for it: what does not work now is tried again.
@@ -141,7 +131,9 @@ impl Writer {
             stored.filter(|stored| stored.record.version == due.version)
         });
         let found: Vec<_> = found.collect();
-        let decided = self.present().expire(&found);
+        let mut deciding = self.deciding();
+        deciding.expire(&found);
+        let decided = deciding.end();
         self.put_down(&decided)
     }
 
@@ -152,6 +144,8 @@ impl Writer {
             self.publish_answers(decided);
             self.shared.publish(&decided.records, &places, &self.published);
             self.press();
+        } else if decided.sync {
+            self.sync()?;
         }
         Ok(())
     }
@@ -164,14 +158,16 @@ impl Writer {
         }
     }
 
-    fn present(&mut self) -> Present<'_, View<'_>> {
+    fn deciding(&mut self) -> Deciding<'_, View<'_>> {
         let now = self.wall_clock.now();
-        Present {
+        Deciding {
             node: self.node,
             clock: &mut self.clock,
             now,
             last_seq: self.last_seq,
             published: View::new(&self.shared, &self.base, now),
+            pending: Pending::default(),
+            decided: Decided::default(),
         }
     }
 

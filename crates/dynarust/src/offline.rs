@@ -30,6 +30,9 @@ impl OfflineError {
         let way_on = match worst {
             Part::Record => "write or delete the keys named above while the node runs".to_owned(),
             Part::Sums => format!("`DynaRust salvage {folder}` makes them anew"),
+            Part::Note => format!(
+                "bring it back from a copy, or put the file aside by `DynaRust salvage {folder}`"
+            ),
             Part::Journal => format!(
                 "bring it back from a copy, or go on without what is lost by `DynaRust salvage {folder}`"
             ),
@@ -91,6 +94,13 @@ fn salvaged_lines(salvaged: &Salvaged) -> Vec<String> {
     lines.extend(salvaged.problems.iter().map(|line| format!("DAMAGE: {line}")));
     if let Some(path) = &salvaged.set_aside {
         lines.push(format!("the old journal is in {}", path.display()));
+    }
+    if let Some(path) = &salvaged.note_set_aside {
+        lines.push(format!(
+            "the node's positions in its peers' feeds are forgotten, and its cluster with them: have it join \
+             again; what it knew is in {}",
+            path.display()
+        ));
     }
     lines
 }

@@ -209,7 +209,6 @@ impl<T: FnMut(Found<'_>)> Recovery<T> {
         for Framed { stored, offset, bytes, request } in records {
             recovered.first_seq = recovered.first_seq.or(Some(stored.seq));
             recovered.last_seq = recovered.last_seq.max(stored.seq);
-            recovered.clock_ceiling = recovered.clock_ceiling.max(stored.record.version.hlc);
             let offset = (frame + offset) as u64;
             (self.take)(Found { stored, path, offset, bytes, request });
         }

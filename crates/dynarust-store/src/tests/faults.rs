@@ -109,6 +109,7 @@ async fn put(store: &LocalStore, key: u32) -> Result<Written, WriteError> {
         condition: Condition::default(),
         durability: Durability::Sync,
         request: None,
+        above: None,
     };
     store.write(write).await
 }

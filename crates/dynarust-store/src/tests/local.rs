@@ -26,6 +26,7 @@ fn put(key: &str, value: &str, durability: Durability) -> Write {
         condition: Condition::default(),
         durability,
         request: None,
+        above: None,
     }
 }
 
@@ -60,7 +61,9 @@ async fn writes_are_taken_in_the_order_of_the_calls_and_not_of_the_polls() {
     drop(store.write(put("a", "3", Durability::Sync)));
     let second = second.await.unwrap();
     let first = first.await.unwrap();
-    let (Written::Done(first), Written::Done(second)) = (first, second) else {
+    let (Written::Done { version: first, .. }, Written::Done { version: second, .. }) =
+        (first, second)
+    else {
         panic!("both take");
     };
     assert!(first < second);

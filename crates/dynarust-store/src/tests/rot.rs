@@ -52,6 +52,7 @@ async fn write(store: &LocalStore, keys: std::ops::Range<u32>) {
             condition: Condition::default(),
             durability: Durability::Sync,
             request: None,
+            above: None,
         };
         store.write(write).await.unwrap();
     }

@@ -35,6 +35,7 @@ fn write(table: &str, key: &str, change: Change) -> Write {
         condition: Condition::default(),
         durability: Durability::Relaxed,
         request: None,
+        above: None,
     }
 }
 
@@ -96,7 +97,7 @@ proptest! {
                     let delete = write(&table, &key, Change::Delete);
                     let written = runtime.block_on(store.write(delete)).unwrap();
                     let was_there = model.remove(&(table, key)).is_some();
-                    prop_assert_eq!(matches!(written, Written::Done(_)), was_there);
+                    prop_assert_eq!(matches!(written, Written::Done { .. }), was_there);
                 }
                 Step::Apply => {
                     applier.apply().unwrap();

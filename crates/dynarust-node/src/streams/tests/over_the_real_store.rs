@@ -33,6 +33,7 @@ async fn storm(store: Arc<LocalStore>, writer: usize) {
             condition: Condition::default(),
             durability: Durability::Relaxed,
             request: None,
+            above: None,
         };
         store.write(write).await.unwrap();
     }

@@ -10,8 +10,8 @@ use dynarust_core::{
     Stored, TableName, UnixMillis, Version,
 };
 use dynarust_store::{
-    Answered, FeedPage, ReadError, Scan, ScanPage, Store, StoreStats, TableCount, TablesPage,
-    WallClock, Write, WriteError, Written,
+    Answered, Arrival, Durability, FeedPage, ReadError, Scan, ScanPage, Store, StoreStats,
+    TableCount, TablesPage, TakenIn, WallClock, Write, WriteError, Written,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -271,6 +271,14 @@ impl Store for TestStore {
         unreachable!("streams do not write")
     }
 
+    fn take_in(
+        &self,
+        _: Vec<Arrival>,
+        _: Durability,
+    ) -> BoxFuture<'_, Result<Vec<TakenIn>, WriteError>> {
+        unreachable!("streams do not write")
+    }
+
     fn answered(&self, _: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {
         unreachable!("streams do not write")
     }
@@ -327,6 +335,18 @@ impl Store for TestStore {
         let contents = self.contents.lock();
         let range = contents.forgotten..=contents.published;
         (known && range.contains(&position.seq)).then_some(position.seq)
+    }
+
+    fn follow_from(&self, _: FeedPosition) -> Seq {
+        unreachable!("streams are no followers")
+    }
+
+    fn keep(&self, _: Bytes) -> BoxFuture<'_, Result<(), WriteError>> {
+        unreachable!("streams keep nothing")
+    }
+
+    fn kept(&self) -> Option<Bytes> {
+        None
     }
 
     fn stats(&self) -> StoreStats {

@@ -282,7 +282,7 @@ impl Run {
         if write.change == Change::Delete && present.is_none() {
             return assert_eq!(written, Written::Absent);
         }
-        let Written::Done(version) = written else { panic!("{written:?}") };
+        let Written::Done { version, .. } = written else { panic!("{written:?}") };
         // What expired unnoticed stays in the map until it is written over.
         let below = self.present().get(&key).map(|held| held.version);
         assert!(below.is_none_or(|below| version > below));
@@ -473,7 +473,7 @@ impl Asked {
 
 fn delete(key: &str, condition: Condition, durability: Durability) -> Write {
     let name = RecordName::parse("t", key).unwrap();
-    Write { name, change: Change::Delete, condition, durability, request: None }
+    Write { name, change: Change::Delete, condition, durability, request: None, above: None }
 }
 
 fn contents(stored: &Stored) -> Held {
