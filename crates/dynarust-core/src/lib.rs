@@ -17,6 +17,7 @@
 //! | [`name`] | which tables and keys exist |
 //! | [`partition`] | where a record belongs |
 //! | [`partition_set`] | which partitions are meant, 128 bytes on the wire |
+//! | [`quorum`] | how many owners must stand behind an answer |
 //! | [`digest`] | whether two copies of a partition are equal |
 //! | [`range`] | which keys a scan covers |
 //! | [`selection`] | what a stream follows |
@@ -36,6 +37,7 @@ pub mod name;
 pub mod partition;
 pub mod partition_set;
 pub mod patch;
+pub mod quorum;
 pub mod range;
 pub mod record;
 pub mod request_key;
@@ -52,6 +54,7 @@ pub use name::{Key, NameError, RecordName, TableName};
 pub use partition::Partition;
 pub use partition_set::PartitionSet;
 pub use patch::{Patch, PatchError, PatchForm};
+pub use quorum::Replicas;
 pub use range::KeyRange;
 pub use record::{Record, Stored};
 pub use request_key::RequestKey;

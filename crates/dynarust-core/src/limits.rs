@@ -222,6 +222,24 @@ pub const SELECTORS_MAX: usize = 1000;
 pub const STREAM_QUEUE_BYTES_MAX: usize = 1 << 20;
 /// Live streams of one node.
 pub const STREAMS_MAX: usize = 100_000;
+
+/// Nodes that hold a record, unless `--replication` says otherwise.
+pub const REPLICATION_DEFAULT: u8 = 3;
+/// The highest `--replication`.
+pub const REPLICATION_MAX: u8 = 7;
+/// How much of the data a member takes against others, unless its weight says otherwise.
+pub const WEIGHT_DEFAULT: u16 = 100;
+/// Seconds after which a member that is down is evicted, unless `--evict-after` says otherwise.
+pub const EVICT_AFTER_SECONDS_DEFAULT: u64 = 10 * 60;
+/// The shortest `--evict-after`, in seconds.
+pub const EVICT_AFTER_SECONDS_MIN: u64 = 10;
+/// The longest `--evict-after`, in seconds.
+pub const EVICT_AFTER_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
+/// Seconds for which an evicted node may be away and keeps its records, unless `--rejoin-max` says
+/// otherwise.
+pub const REJOIN_SECONDS_DEFAULT: u64 = 12 * 60 * 60;
+/// Bytes in the secret of a cluster, at least.
+pub const SECRET_BYTES_MIN: usize = 16;
 }
 
 const _: () = {
@@ -259,4 +277,9 @@ const _: () = {
     assert!(HTTP2_STREAM_WINDOW_BYTES < HTTP2_CONNECTION_WINDOW_BYTES);
     assert!(READS_AT_A_TIME_MAX < READS_WAITING_MAX);
     assert!(STREAMS_MAX < CONNECTIONS_MAX);
+    assert!(1 <= REPLICATION_DEFAULT && REPLICATION_DEFAULT <= REPLICATION_MAX);
+    assert!(EVICT_AFTER_SECONDS_MIN <= EVICT_AFTER_SECONDS_DEFAULT);
+    assert!(EVICT_AFTER_SECONDS_DEFAULT <= EVICT_AFTER_SECONDS_MAX);
+    // Every tombstone of its time is still there when it comes back.
+    assert!(REJOIN_SECONDS_DEFAULT < TOMBSTONE_AGE_SECONDS_DEFAULT);
 };

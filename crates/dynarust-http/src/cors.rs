@@ -13,7 +13,8 @@ use http::{HeaderMap, HeaderValue, Uri};
 
 const ANY: HeaderValue = HeaderValue::from_static("*");
 /// What a page may read beside the headers that it always may.
-const EXPOSED: HeaderValue = HeaderValue::from_static("ETag, Link, Last-Modified, Retry-After");
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("DynaRust-Replicas, ETag, Link, Last-Modified, Retry-After");
 /// What a page may send. `*` leaves out `Authorization`, and browsers of old know only names.
 const ALLOWED: HeaderValue = HeaderValue::from_static(
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, *",

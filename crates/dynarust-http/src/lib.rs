@@ -22,6 +22,7 @@
 //! | `record`, `table`, `live`, `node_state`, `figures` | the answers |
 //! | `problem` | **every error of the API**, and what becomes one |
 //! | `cors` | which web pages may read the answers |
+//! | `replicas` | how many owners stand behind an answer, where they are few |
 //! | `answer`, `response_body` | how answers are made and sent |
 //!
 //! Nothing here decides what a record is or who owns it: that is `dynarust-node`'s and
@@ -54,6 +55,7 @@ mod path;
 mod problem;
 mod query;
 mod record;
+mod replicas;
 mod request_body;
 mod response_body;
 mod socket;

@@ -25,9 +25,18 @@ pub(crate) struct MembershipText {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct MemberText {
     id: String,
+    #[cfg_attr(test, schemars(extend("enum" = STATUSES)))]
     status: &'static str,
     last_heartbeat: UnixMillis,
+    /// How many it owns.
     partitions: u16,
+    /// How many times it has started.
+    incarnation: u64,
+    /// How much of the data it takes, against others.
+    weight: u16,
+    /// What may fail as a whole with it, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -61,13 +70,27 @@ pub(crate) fn readyz(backend: &Backend, uri: &Uri) -> Result<Response<Body>, Pro
 fn member(member: Member) -> (String, MemberText) {
     let text = MemberText {
         id: member.id.to_string(),
-        status: match member.status {
-            Status::Active => "Active",
-        },
+        incarnation: member.incarnation,
+        zone: member.zone.as_deref().map(str::to_owned),
+        weight: member.weight,
+        status: status(member.status),
         last_heartbeat: member.last_heartbeat,
         partitions: member.partitions,
     };
     (member.address, text)
+}
+
+#[cfg(test)]
+const STATUSES: [&str; 5] = ["Active", "Suspect", "Down", "Joining", "Leaving"];
+
+fn status(status: Status) -> &'static str {
+    match status {
+        Status::Active => "Active",
+        Status::Suspect => "Suspect",
+        Status::Down => "Down",
+        Status::Joining => "Joining",
+        Status::Leaving => "Leaving",
+    }
 }
 
 fn health(health: Health) -> Response<Body> {

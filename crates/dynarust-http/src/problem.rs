@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use dynarust_core::{NameError, PatchError, Version};
+use dynarust_core::{NameError, PatchError, Replicas, Version};
 use dynarust_node::streams::SubscribeError;
-use dynarust_node::{RefusedPatch, RefusedWrite};
+use dynarust_node::{RefusedPatch, RefusedRead, RefusedWrite};
 use dynarust_store::{ReadError, WriteError};
 use http::header::{ALLOW, CONNECTION, ETAG, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
@@ -16,11 +16,15 @@ use serde::Serialize;
 use crate::answer;
 use crate::conditions;
 use crate::content_type;
+use crate::replicas;
 use crate::response_body::Body;
 use crate::wire::Fault;
 
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// What to do where too few owners are there.
+const ASK_FOR_LESS: &str = "ask with a lower `consistency`, or again when more nodes are there";
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $status:ident $text:literal,)+) => {
@@ -68,6 +72,9 @@ codes! {
     CorruptRecord = INTERNAL_SERVER_ERROR "corrupt_record",
     BaseDamaged = INTERNAL_SERVER_ERROR "base_damaged",
     VersionNotSupported = HTTP_VERSION_NOT_SUPPORTED "version_not_supported",
+    NotEnoughReplicas = SERVICE_UNAVAILABLE "not_enough_replicas",
+    NotReady = SERVICE_UNAVAILABLE "not_ready",
+    ClockSkew = SERVICE_UNAVAILABLE "clock_skew",
     Overloaded = SERVICE_UNAVAILABLE "overloaded",
     StoreStopped = SERVICE_UNAVAILABLE "store_stopped",
     StorageFull = INSUFFICIENT_STORAGE "storage_full",
@@ -86,6 +93,8 @@ pub(crate) struct Problem {
     allow: Option<&'static str>,
     /// The forms of patches that would do.
     accept_patch: bool,
+    /// Who stands behind it, where it tells what a record is.
+    replicas: Option<Replicas>,
     /// What follows on the connection can't be told apart from the request's body.
     close: bool,
 }
@@ -127,6 +136,7 @@ impl Problem {
             current: None,
             allow: None,
             accept_patch: false,
+            replicas: None,
             close: false,
         }
     }
@@ -161,6 +171,11 @@ impl Problem {
     /// With the forms of patches that would do.
     pub(crate) fn accepting_patches(self) -> Self {
         Self { accept_patch: true, ..self }
+    }
+
+    /// With who stands behind what it tells of a record.
+    pub(crate) fn standing_on(self, replicas: Replicas) -> Self {
+        Self { replicas: Some(replicas), ..self }
     }
 
     /// The connection is of no use after this answer.
@@ -207,6 +222,9 @@ impl Problem {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
         }
+        if let Some(replicas) = self.replicas {
+            replicas::tell(replicas, headers);
+        }
         if self.close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -245,7 +263,29 @@ impl From<RefusedWrite> for Problem {
             RefusedWrite::Absent => Self::key_not_found(),
             RefusedWrite::InProgress => Self::new(Code::RequestInProgress, refused.to_string()),
             RefusedWrite::KeyReused => Self::new(Code::IdempotencyKeyReused, refused.to_string()),
+            RefusedWrite::NotEnoughReplicas { indeterminate, .. } => {
+                let detail = match indeterminate {
+                    true => format!("{refused} in time: it may take all the same, so read again"),
+                    false => format!("{refused}: nothing was changed, so {ASK_FOR_LESS}"),
+                };
+                Self { indeterminate, ..Self::new(Code::NotEnoughReplicas, detail) }
+            }
+            RefusedWrite::NotReady => Self::new(Code::NotReady, refused.to_string()),
+            RefusedWrite::ClockSkew => Self::new(Code::ClockSkew, refused.to_string()),
             RefusedWrite::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RefusedRead> for Problem {
+    fn from(refused: RefusedRead) -> Self {
+        match refused {
+            RefusedRead::Store(error) => error.into(),
+            RefusedRead::NotEnoughReplicas { .. } => {
+                Self::new(Code::NotEnoughReplicas, format!("{refused}: {ASK_FOR_LESS}"))
+            }
+            RefusedRead::NotReady => Self::new(Code::NotReady, refused.to_string()),
+            RefusedRead::ClockSkew => Self::new(Code::ClockSkew, refused.to_string()),
         }
     }
 }
@@ -302,6 +342,49 @@ impl From<SubscribeError> for Problem {
     fn from(error: SubscribeError) -> Self {
         match error {
             SubscribeError::TooMany => Self::new(Code::Overloaded, error.to_string()),
+            SubscribeError::NotReady => Self::new(Code::NotReady, error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(refused: impl Into<Problem>) -> (u16, &'static str, bool) {
+        let problem = refused.into();
+        let indeterminate = problem.indeterminate;
+        let response = problem.clone().into_response();
+        assert_eq!(response.headers().get(RETRY_AFTER), Some(&RETRY_AFTER_SECONDS));
+        (response.status().as_u16(), problem.code().row().1, indeterminate)
+    }
+
+    #[test]
+    fn a_write_that_may_still_surface_says_so() {
+        let of = |indeterminate| {
+            refused(RefusedWrite::NotEnoughReplicas { needed: 2, live: 1, indeterminate })
+        };
+        assert_eq!(of(true), (503, "not_enough_replicas", true));
+        assert_eq!(of(false), (503, "not_enough_replicas", false));
+    }
+
+    #[test]
+    fn what_a_cluster_refuses_is_to_be_tried_again() {
+        let few = RefusedRead::NotEnoughReplicas { needed: 2, live: 1 };
+        assert_eq!(refused(few.clone()), (503, "not_enough_replicas", false));
+        assert_eq!(refused(RefusedPatch::Read(few)), (503, "not_enough_replicas", false));
+        assert_eq!(refused(RefusedRead::NotReady), (503, "not_ready", false));
+        assert_eq!(refused(RefusedWrite::NotReady), (503, "not_ready", false));
+        assert_eq!(refused(SubscribeError::NotReady), (503, "not_ready", false));
+        assert_eq!(refused(RefusedRead::ClockSkew), (503, "clock_skew", false));
+        assert_eq!(refused(RefusedWrite::ClockSkew), (503, "clock_skew", false));
+    }
+
+    #[test]
+    fn what_few_owners_say_is_missing_is_told_as_such() {
+        let few = Problem::key_not_found().standing_on(Replicas { stand: 1, owners: 3 });
+        assert_eq!(few.into_response().headers().get(replicas::REPLICAS).unwrap(), "1/3");
+        let all = Problem::key_not_found().standing_on(Replicas { stand: 3, owners: 3 });
+        assert_eq!(all.into_response().headers().get(replicas::REPLICAS), None);
     }
 }

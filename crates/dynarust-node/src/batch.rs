@@ -5,11 +5,10 @@
 //! in front of the journal for writes of other requests. Parts get their turn in the order in which
 //! they ask.
 
-use dynarust_core::Version;
 use dynarust_store::WriteError;
 use tokio::sync::SemaphorePermit;
 
-use crate::{Delete, Node, Put, RefusedWrite};
+use crate::{Acknowledged, Delete, Node, Put, RefusedWrite};
 
 /// The right to write one part: at most [`BATCH_PART_OPERATIONS_MAX`] writes, and
 /// [`BATCH_PART_BYTES_MAX`] bytes or one larger value. It ends when dropped, which is to be once all
@@ -40,7 +39,7 @@ impl<'a> BatchPart<'a> {
     pub fn put(
         &self,
         put: Put,
-    ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'a> {
+    ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'a> {
         self.node.write_at_once(put.into())
     }
 
@@ -48,7 +47,7 @@ impl<'a> BatchPart<'a> {
     pub fn delete(
         &self,
         delete: Delete,
-    ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'a> {
+    ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'a> {
         self.node.write_at_once(delete.into())
     }
 }

@@ -1,9 +1,9 @@
 //! DELETE: a key becomes absent.
 
-use dynarust_core::{Condition, RecordName, RequestKey, Version};
+use dynarust_core::{Condition, Consistency, RecordName, RequestKey};
 use dynarust_store::{Change, Durability, Write};
 
-use crate::{Node, RefusedWrite};
+use crate::{Acknowledged, Node, RefusedWrite};
 
 /// A record that shall go.
 #[derive(Debug, Clone)]
@@ -14,13 +14,15 @@ pub struct Delete {
     pub condition: Condition,
     /// When it counts as done.
     pub durability: Durability,
+    /// How many owners must have it then.
+    pub consistency: Consistency,
     /// By what a repeat of it is known.
     pub request: Option<RequestKey>,
 }
 
 impl Node {
-    /// Deletes the record; answers with the tombstone's version once it is as durable as was asked.
-    /// The condition is looked at before the existence. Dropping the future
+    /// Deletes the record; answers with the tombstone's version once it is as durable, at as many
+    /// owners, as was asked. The condition is looked at before the existence. Dropping the future
     /// undoes nothing.
     ///
     /// # Errors
@@ -28,7 +30,7 @@ impl Node {
     pub fn delete(
         &self,
         delete: Delete,
-    ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
+    ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'_> {
         self.write(delete.into())
     }
 }

@@ -2,45 +2,70 @@
 
 use std::sync::Arc;
 
-use dynarust_core::{RecordName, Stored};
+use dynarust_core::{Consistency, RecordName, Replicas, Stored};
 use dynarust_store::ReadError;
 
 use crate::Node;
+use crate::membership::ALONE;
 
-/// What can be told of a key without waiting.
+/// What a key holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AtHand {
-    /// It holds this.
-    Live(Arc<Stored>),
-    /// It holds nothing.
-    Absent,
-    /// Only [`Node::get`] can tell.
-    Unknown,
+pub struct Found {
+    /// The record; `None` where there is none, or it was deleted or has expired.
+    pub stored: Option<Arc<Stored>>,
+    /// Who was asked.
+    pub replicas: Replicas,
+}
+
+/// Why nothing is known of what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedRead {
+    /// The store could not read it.
+    #[error(transparent)]
+    Store(#[from] ReadError),
+    /// Fewer owners than the consistency asks for are there, or answered in time. Ask for less, or try
+    /// again when more are there.
+    #[error("{needed} owners of the record must be asked, and {live} of them are there")]
+    NotEnoughReplicas {
+        /// So many must be asked.
+        needed: u16,
+        /// So many are there.
+        live: u16,
+    },
+    /// The node has not joined its cluster yet. Ask another node, or wait.
+    #[error("this node has not joined its cluster yet: ask another node, or try again in a moment")]
+    NotReady,
+    /// The node's clock is off: it cannot tell what has expired. Set the clock.
+    #[error(
+        "this node's clock is off from those of the others: set it, and ask another node until then"
+    )]
+    ClockSkew,
 }
 
 impl Node {
-    /// The record if it is in memory: no wait, no allocation.
+    /// What the key holds, if it is in memory and nobody else needs to be asked: no wait, no
+    /// allocation. `None`: only [`Node::get`] can tell.
     #[must_use]
-    pub fn get_at_hand(&self, name: &RecordName) -> AtHand {
-        match self.store.peek(name) {
-            None => AtHand::Unknown,
-            Some(stored) => self.if_live(stored).map_or(AtHand::Absent, AtHand::Live),
-        }
+    pub fn get_at_hand(&self, name: &RecordName, _consistency: Consistency) -> Option<Found> {
+        let stored = self.store.peek(name)?;
+        Some(Found { stored: self.if_live(stored), replicas: ALONE })
     }
 
-    /// The record; `None` where there is none, or it was deleted or has expired.
+    /// What the key holds, from as many owners as was asked.
     ///
     /// # Errors
-    /// [`ReadError`]: nothing is known of the record.
-    pub async fn get(&self, name: RecordName) -> Result<Option<Arc<Stored>>, ReadError> {
-        match self.get_at_hand(&name) {
-            AtHand::Live(stored) => Ok(Some(stored)),
-            AtHand::Absent => Ok(None),
-            AtHand::Unknown => {
-                let stored = self.store.get(name).await?;
-                Ok(stored.and_then(|stored| self.if_live(stored)))
-            }
+    /// [`RefusedRead`]: nothing is known of the record.
+    pub async fn get(
+        &self,
+        name: RecordName,
+        consistency: Consistency,
+    ) -> Result<Found, RefusedRead> {
+        if let Some(found) = self.get_at_hand(&name, consistency) {
+            return Ok(found);
         }
+        let stored = self.store.get(name).await?;
+        let stored = stored.and_then(|stored| self.if_live(stored));
+        Ok(Found { stored, replicas: ALONE })
     }
 
     fn if_live(&self, stored: Arc<Stored>) -> Option<Arc<Stored>> {

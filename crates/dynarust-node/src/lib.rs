@@ -22,10 +22,12 @@
 //! | [`scan`] | reads a range in key order, whole or by pages |
 //! | [`tables`] | lists the tables |
 //! | [`streams`] | follows changes |
+//! | [`cluster`] | what the node is told of its cluster |
 //! | [`membership`], [`readiness`], [`stats`] | tells who is there, whether this node answers, and what it did |
 //! | [`lifecycle`] | starts, notices a store that stopped, closes |
 
 pub mod batch;
+pub mod cluster;
 pub mod delete;
 pub mod get;
 pub mod lifecycle;
@@ -46,8 +48,9 @@ pub mod write;
 mod store_in_memory;
 
 pub use batch::BatchPart;
+pub use cluster::{ClusterConfig, Secret};
 pub use delete::Delete;
-pub use get::AtHand;
+pub use get::{Found, RefusedRead};
 pub use lifecycle::{Node, NodeConfig};
 pub use membership::{Member, Membership, Status};
 pub use patch::{PatchRecord, RefusedPatch};
@@ -56,4 +59,4 @@ pub use readiness::Health;
 pub use scan::{Page, Scanner};
 pub use stats::NodeStats;
 pub use tables::TableLister;
-pub use write::RefusedWrite;
+pub use write::{Acknowledged, RefusedWrite};

@@ -13,6 +13,7 @@ use dynarust_core::{NodeId, Selection, UnixMillis};
 use dynarust_store::{Store, WallClock};
 use tokio::sync::Semaphore;
 
+use crate::cluster::ClusterConfig;
 use crate::requests::Requests;
 use crate::streams::{Begin, LiveStream, Streams, StreamsConfig, SubscribeError};
 use crate::turns::Turns;
@@ -24,6 +25,7 @@ const FAILURE_NOTICE_INTERVAL: Duration = Duration::from_millis(100);
 pub struct Node {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) address: String,
+    pub(crate) cluster: ClusterConfig,
     pub(crate) streams: Arc<Streams>,
     clock: Arc<dyn WallClock>,
     closing: AtomicBool,
@@ -44,6 +46,20 @@ pub struct NodeConfig {
     pub address: String,
     /// How much its streams may hold.
     pub streams: StreamsConfig,
+    /// What it is told of its cluster.
+    pub cluster: ClusterConfig,
+}
+
+impl NodeConfig {
+    /// A node without others, reached at `address`.
+    #[must_use]
+    pub fn alone(address: impl Into<String>) -> Self {
+        Self {
+            address: address.into(),
+            streams: StreamsConfig::default(),
+            cluster: ClusterConfig::default(),
+        }
+    }
 }
 
 impl Node {
@@ -58,6 +74,7 @@ impl Node {
         Arc::new(Self {
             store,
             address: config.address,
+            cluster: config.cluster,
             streams,
             clock,
             closing: AtomicBool::new(false),

@@ -1,9 +1,14 @@
-//! Who is there. Until nodes can join, a membership of one.
+//! Who is there.
+
+use std::sync::Arc;
 
 use dynarust_core::partition::PARTITIONS;
-use dynarust_core::{NodeId, UnixMillis};
+use dynarust_core::{NodeId, Replicas, UnixMillis};
 
 use crate::Node;
+
+/// Who stands behind what a node alone answers.
+pub(crate) const ALONE: Replicas = Replicas { stand: 1, owners: 1 };
 
 /// All nodes that this node knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +26,12 @@ pub struct Member {
     pub address: String,
     /// Its name, born with its data folder.
     pub id: NodeId,
+    /// How many times it has started.
+    pub incarnation: u64,
+    /// What may fail as a whole with it, where it says so.
+    pub zone: Option<Arc<str>>,
+    /// How much of the data it takes, against others.
+    pub weight: u16,
     /// How it does.
     pub status: Status,
     /// When it was last heard of; for the node itself, now.
@@ -34,6 +45,14 @@ pub struct Member {
 pub enum Status {
     /// It answers.
     Active,
+    /// It did a moment ago.
+    Suspect,
+    /// It does not answer.
+    Down,
+    /// It came in, and copies what it is to own.
+    Joining,
+    /// It hands over what it owns, and goes then.
+    Leaving,
 }
 
 impl Membership {
@@ -53,6 +72,9 @@ impl Node {
         let this = Member {
             address: self.address.clone(),
             id: self.id(),
+            incarnation: self.store.stats().incarnation,
+            zone: self.cluster.zone.clone(),
+            weight: self.cluster.weight,
             status: Status::Active,
             last_heartbeat: now,
             partitions: PARTITIONS,

@@ -17,11 +17,13 @@ use dynarust_core::limits::{
     PATCH_AT_ONCE_BYTES_MAX, PATCH_TRIES_BEFORE_PRESSING, PATCH_TRIES_MAX,
 };
 use dynarust_core::{
-    Condition, EntityTags, Patch, PatchError, RecordName, RequestKey, Stored, UnixMillis, Version,
+    Condition, Consistency, EntityTags, Patch, PatchError, RecordName, RequestKey, Stored,
+    UnixMillis, Version,
 };
 use dynarust_store::{Answered, Change, Durability, ReadError, Write, WriteError};
 
-use crate::{Node, RefusedWrite};
+use crate::membership::ALONE;
+use crate::{Acknowledged, Node, RefusedRead, RefusedWrite};
 
 /// A change in part of a record's value.
 #[derive(Debug, Clone)]
@@ -38,12 +40,13 @@ pub struct PatchRecord {
     pub condition: Condition,
     /// When it counts as done.
     pub durability: Durability,
+    /// How many owners must have it then.
+    pub consistency: Consistency,
     /// By what a repeat of it is known.
     pub request: Option<RequestKey>,
 }
 
-/// Why a patch was not acknowledged. Nothing changed, but where [`WriteError::Stopped`] says
-/// otherwise.
+/// Why a patch was not acknowledged. Nothing changed, but where [`RefusedWrite`] says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedPatch {
     /// As of any write; absent where there is no live record.
@@ -51,7 +54,7 @@ pub enum RefusedPatch {
     Write(#[from] RefusedWrite),
     /// The record cannot be read. Nothing changed.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    Read(#[from] RefusedRead),
     /// There is no patched value. Nothing changed.
     #[error(transparent)]
     Patch(#[from] PatchError),
@@ -83,24 +86,26 @@ impl RefusedPatch {
 }
 
 impl Node {
-    /// Patches the value; answers with the record's version once it is as durable as was asked. The
-    /// condition is looked at before the existence, and that before the patch. Dropping the future
-    /// does not undo it.
+    /// Patches the value; answers with the record's version once it is as durable, at as many owners,
+    /// as was asked. The condition is looked at before the existence, and that before the patch.
+    /// Dropping the future does not undo it.
     ///
     /// # Errors
     /// [`RefusedPatch`].
-    pub async fn patch(&self, patch: PatchRecord) -> Result<Version, RefusedPatch> {
+    pub async fn patch(&self, patch: PatchRecord) -> Result<Acknowledged, RefusedPatch> {
         let running = self.requests.begin(patch.request.as_ref(), self.now())?;
         let outcome = self.patch_begun(patch).await;
         running.end(outcome.as_ref().err().cloned(), self.now());
         outcome
     }
 
-    async fn patch_begun(&self, patch: PatchRecord) -> Result<Version, RefusedPatch> {
+    async fn patch_begun(&self, patch: PatchRecord) -> Result<Acknowledged, RefusedPatch> {
         // Before the patch is tried: it would fit what it made of the value no more.
         if let Some(request) = &patch.request {
-            match self.store.answered(request.clone()).await? {
-                Some(Answered::Done(version)) => return Ok(version),
+            match self.store.answered(request.clone()).await.map_err(RefusedRead::Store)? {
+                Some(Answered::Done(version)) => {
+                    return Ok(Acknowledged { version, replicas: ALONE });
+                }
                 Some(Answered::KeyReused) => return Err(RefusedWrite::KeyReused.into()),
                 None => {}
             }
@@ -110,7 +115,7 @@ impl Node {
             if tries == PATCH_TRIES_BEFORE_PRESSING {
                 turn.press();
             }
-            let stored = self.get(patch.name.clone()).await?;
+            let stored = self.get(patch.name.clone(), patch.consistency).await?.stored;
             let current = stored.as_ref().map(|stored| stored.record.version);
             if !patch.condition.holds(current) {
                 return Err(RefusedWrite::VersionMismatch { current }.into());
@@ -166,7 +171,7 @@ impl PatchRecord {
 
 fn apply(patch: &Patch, stored: &Stored, bytes_max: usize) -> Result<Bytes, RefusedPatch> {
     let value = std::str::from_utf8(&stored.record.value)
-        .map_err(|_| ReadError::CorruptRecord(stored.name.clone()))?;
+        .map_err(|_| RefusedRead::Store(ReadError::CorruptRecord(stored.name.clone())))?;
     Ok(patch.apply(value, bytes_max)?.into())
 }
 
@@ -179,7 +184,6 @@ mod tests {
 
     use super::*;
     use crate::store_in_memory::StoreInMemory;
-    use crate::streams::StreamsConfig;
     use crate::{NodeConfig, Put};
 
     const NAME: (&str, &str) = ("t", "k");
@@ -190,8 +194,7 @@ mod tests {
 
     fn node() -> (Arc<Node>, Arc<StoreInMemory>) {
         let store = StoreInMemory::new();
-        let config =
-            NodeConfig { address: "127.0.0.1:6660".to_owned(), streams: StreamsConfig::default() };
+        let config = NodeConfig::alone("127.0.0.1:6660");
         (Node::start(store.clone(), Arc::new(SystemClock), config), store)
     }
 
@@ -203,12 +206,13 @@ mod tests {
             expiry: None,
             condition: Condition::default(),
             durability: Durability::Relaxed,
+            consistency: Consistency::default(),
             request: None,
         }
     }
 
     async fn value(node: &Node) -> String {
-        let stored = node.get(name()).await.unwrap().unwrap();
+        let stored = node.get(name(), Consistency::default()).await.unwrap().stored.unwrap();
         String::from_utf8(stored.record.value.to_vec()).unwrap()
     }
 
@@ -232,7 +236,8 @@ mod tests {
     async fn a_condition_that_no_longer_holds_ends_it() {
         let (node, store) = node();
         store.insert(name(), "{}", None);
-        let read = node.get(name()).await.unwrap().unwrap().record.version;
+        let read = node.get(name(), Consistency::default()).await.unwrap().stored.unwrap();
+        let read = read.record.version;
         let only =
             Condition { if_match: Some(EntityTags::Versions(vec![read])), if_none_match: None };
         store.hold_writes(true);
@@ -264,7 +269,7 @@ mod tests {
         });
         let mut versions = Vec::new();
         for patch in patches.collect::<Vec<_>>() {
-            versions.push(patch.await.unwrap());
+            versions.push(patch.await.unwrap().version);
         }
         versions.sort_unstable();
         versions.dedup();
@@ -277,8 +282,7 @@ mod tests {
     async fn a_patch_gets_through_where_others_write_the_key_without_a_pause() {
         let folder = tempfile::tempdir().unwrap();
         let store = LocalStore::open(&StoreConfig::new(folder.path().join("node"))).unwrap();
-        let config =
-            NodeConfig { address: "127.0.0.1:6660".to_owned(), streams: StreamsConfig::default() };
+        let config = NodeConfig::alone("127.0.0.1:6660");
         let node = Node::start(Arc::new(store), Arc::new(SystemClock), config);
         let put = || Put {
             name: name(),
@@ -286,6 +290,7 @@ mod tests {
             expiry: None,
             condition: Condition::default(),
             durability: Durability::Sync,
+            consistency: Consistency::default(),
             request: None,
         };
         node.put(put()).await.unwrap();

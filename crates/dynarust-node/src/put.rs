@@ -1,10 +1,10 @@
 //! PUT: a key gets a value.
 
 use bytes::Bytes;
-use dynarust_core::{Condition, RecordName, RequestKey, UnixMillis, Version};
+use dynarust_core::{Condition, Consistency, RecordName, RequestKey, UnixMillis};
 use dynarust_store::{Change, Durability, Write};
 
-use crate::{Node, RefusedWrite};
+use crate::{Acknowledged, Node, RefusedWrite};
 
 /// A value for a key.
 #[derive(Debug, Clone)]
@@ -20,20 +20,22 @@ pub struct Put {
     pub condition: Condition,
     /// When it counts as done.
     pub durability: Durability,
+    /// How many owners must have it then.
+    pub consistency: Consistency,
     /// By what a repeat of it is known.
     pub request: Option<RequestKey>,
 }
 
 impl Node {
-    /// Stores the value; answers with the record's version once it is as durable as was asked.
-    /// Dropping the future undoes nothing.
+    /// Stores the value; answers with the record's version once it is as durable, at as many
+    /// owners, as was asked. Dropping the future undoes nothing.
     ///
     /// # Errors
     /// [`RefusedWrite`], but never as absent.
     pub fn put(
         &self,
         put: Put,
-    ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
+    ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'_> {
         self.write(put.into())
     }
 }

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 
 use dynarust_core::limits::{CHUNK_BYTES_MAX, CHUNK_RECORDS_MAX, PAGE_BYTES_MAX};
-use dynarust_core::{KeyRange, Stored};
-use dynarust_store::{ReadError, Scan};
+use dynarust_core::{Consistency, KeyRange, Replicas, Stored};
+use dynarust_store::Scan;
 
-use crate::Node;
+use crate::membership::ALONE;
+use crate::{Node, RefusedRead};
 
 /// Reads a range chunk by chunk. Not a snapshot: each record is as it was at some moment before its
 /// chunk came.
@@ -30,19 +31,32 @@ pub struct Page {
 }
 
 impl Node {
-    /// Begins to read a range, from its first key or, in `reverse`, from its last.
+    /// Begins to read a range, from its first key or, in `reverse`, from its last; each record from as
+    /// many owners as was asked.
     #[must_use]
-    pub fn scan(self: Arc<Self>, range: KeyRange, reverse: bool) -> Scanner {
+    pub fn scan(
+        self: Arc<Self>,
+        range: KeyRange,
+        reverse: bool,
+        _consistency: Consistency,
+    ) -> Scanner {
         Scanner { node: self, rest: (!range.is_empty()).then_some(range), reverse }
     }
 }
 
 impl Scanner {
+    /// Who is asked, as it is known before anything is read: of the owners of that part of the range of
+    /// which the fewest are there.
+    #[must_use]
+    pub fn replicas(&self) -> Replicas {
+        ALONE
+    }
+
     /// The next live records, at least one; `None` behind the last.
     ///
     /// # Errors
-    /// [`ReadError`]; what was read before stands, and the call may be repeated.
-    pub async fn next(&mut self) -> Result<Option<Vec<Arc<Stored>>>, ReadError> {
+    /// [`RefusedRead`]; what was read before stands, and the call may be repeated.
+    pub async fn next(&mut self) -> Result<Option<Vec<Arc<Stored>>>, RefusedRead> {
         while let Some(range) = self.rest.clone() {
             let live = self.chunk(range, CHUNK_RECORDS_MAX).await?;
             if !live.is_empty() {
@@ -57,7 +71,7 @@ impl Scanner {
     ///
     /// # Errors
     /// As [`Scanner::next`]; what the page already held is lost.
-    pub async fn page(&mut self, records_max: usize) -> Result<Page, ReadError> {
+    pub async fn page(&mut self, records_max: usize) -> Result<Page, RefusedRead> {
         let mut page = Page::default();
         let mut value_bytes = 0;
         while let Some(range) = self.rest.clone() {
@@ -81,7 +95,7 @@ impl Scanner {
         &mut self,
         range: KeyRange,
         records_max: usize,
-    ) -> Result<Vec<Arc<Stored>>, ReadError> {
+    ) -> Result<Vec<Arc<Stored>>, RefusedRead> {
         let scan = Scan {
             range: range.clone(),
             reverse: self.reverse,
@@ -108,13 +122,11 @@ mod tests {
 
     use super::*;
     use crate::store_in_memory::StoreInMemory;
-    use crate::streams::StreamsConfig;
     use crate::{Delete, NodeConfig, Put};
 
     /// A node that holds these records of table `t`; those without a value were deleted.
     async fn node_with(records: &[(&str, Option<&str>)]) -> Arc<Node> {
-        let config =
-            NodeConfig { address: "127.0.0.1:6660".to_owned(), streams: StreamsConfig::default() };
+        let config = NodeConfig::alone("127.0.0.1:6660");
         let node = Node::start(StoreInMemory::new(), Arc::new(SystemClock), config);
         for (key, value) in records {
             let put = Put {
@@ -123,12 +135,14 @@ mod tests {
                 expiry: None,
                 condition: Condition::default(),
                 durability: Durability::Relaxed,
+                consistency: Consistency::default(),
                 request: None,
             };
             let delete = Delete {
                 name: put.name.clone(),
                 condition: Condition::default(),
                 durability: Durability::Relaxed,
+                consistency: Consistency::default(),
                 request: None,
             };
             node.put(put).await.unwrap();
@@ -150,10 +164,10 @@ mod tests {
     #[tokio::test]
     async fn a_page_knows_whether_a_live_record_follows() {
         let node = node_with(&[("a", Some("1")), ("b", Some("2")), ("c", None)]).await;
-        let page = Arc::clone(&node).scan(all(), false).page(1).await.unwrap();
+        let page = Arc::clone(&node).scan(all(), false, Consistency::One).page(1).await.unwrap();
         assert_eq!((keys(&page.records), page.more), (vec!["a"], true));
         // A tombstone follows, which no reader sees.
-        let page = node.scan(all(), false).page(2).await.unwrap();
+        let page = node.scan(all(), false, Consistency::One).page(2).await.unwrap();
         assert_eq!((keys(&page.records), page.more), (vec!["a", "b"], false));
     }
 
@@ -161,7 +175,7 @@ mod tests {
     async fn a_page_ends_at_its_bytes_with_at_least_one() {
         let large = format!("\"{}\"", "x".repeat(PAGE_BYTES_MAX));
         let node = node_with(&[("a", Some(&large)), ("b", Some("2"))]).await;
-        let page = node.scan(all(), false).page(10).await.unwrap();
+        let page = node.scan(all(), false, Consistency::One).page(10).await.unwrap();
         assert_eq!((keys(&page.records), page.more), (vec!["a"], true));
     }
 
@@ -172,7 +186,7 @@ mod tests {
         let records: Vec<_> = names.iter().map(|key| (key.as_str(), Some("0"))).collect();
         let node = node_with(&records).await;
         for reverse in [false, true] {
-            let mut scanner = Arc::clone(&node).scan(all(), reverse);
+            let mut scanner = Arc::clone(&node).scan(all(), reverse, Consistency::One);
             let mut found = Vec::new();
             while let Some(chunk) = scanner.next().await.unwrap() {
                 found.extend(keys(&chunk).into_iter().map(str::to_owned));
@@ -188,6 +202,6 @@ mod tests {
     async fn an_empty_range_is_never_read() {
         let node = node_with(&[("a", Some("1"))]).await;
         let range = all().starting_at("b").ending_before("a");
-        assert_eq!(node.scan(range, true).next().await.unwrap(), None);
+        assert_eq!(node.scan(range, true, Consistency::One).next().await.unwrap(), None);
     }
 }

@@ -1,14 +1,24 @@
 //! What a put and a delete share: the one way into the store, and how a write is refused.
 
-use dynarust_core::Version;
+use dynarust_core::{Replicas, Version};
 use dynarust_store::{Write, WriteError, Written};
 use futures_util::FutureExt;
 use futures_util::future::Either;
 
+use crate::membership::ALONE;
 use crate::{Node, RefusedPatch};
 
-/// Why a write was not acknowledged. Nothing changed, but where [`WriteError::Stopped`] says
-/// otherwise.
+/// A write that took, as durably and at as many owners as was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// The record's version now.
+    pub version: Version,
+    /// Who has it.
+    pub replicas: Replicas,
+}
+
+/// Why a write was not acknowledged. Nothing changed, but where [`RefusedWrite::NotEnoughReplicas`] or
+/// [`WriteError::Stopped`] says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedWrite {
     /// The condition did not hold. Nothing changed; read the key again, and decide anew.
@@ -26,6 +36,26 @@ pub enum RefusedWrite {
     /// The idempotency key came with another request before. Nothing changed.
     #[error("this idempotency key came with another request before: take a new one")]
     KeyReused,
+    /// Fewer owners than the consistency asks for are there, or answered in time. Ask for less, or try
+    /// again when more are there.
+    #[error("{needed} owners of the record must have the write, and {live} of them are there")]
+    NotEnoughReplicas {
+        /// So many must have it.
+        needed: u16,
+        /// So many are there.
+        live: u16,
+        /// Some have it, and the others will; unless a later write comes first. Otherwise nothing
+        /// changed.
+        indeterminate: bool,
+    },
+    /// The node has not joined its cluster yet. Nothing changed; ask another node, or wait.
+    #[error("this node has not joined its cluster yet: ask another node, or try again in a moment")]
+    NotReady,
+    /// The node's clock is off, and it stamps nothing. Nothing changed; set the clock.
+    #[error(
+        "this node's clock is off from those of the others: set it, and ask another node until then"
+    )]
+    ClockSkew,
     /// The store did not take it; [`WriteError`] says what that means.
     #[error(transparent)]
     Store(#[from] WriteError),
@@ -37,7 +67,7 @@ impl Node {
     pub(crate) fn write(
         &self,
         write: Write,
-    ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
+    ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'_> {
         if self.turns.is_pressed(&write.name) {
             Either::Left(self.write_in_turn(write).boxed())
         } else {
@@ -45,7 +75,7 @@ impl Node {
         }
     }
 
-    async fn write_in_turn(&self, write: Write) -> Result<Version, RefusedWrite> {
+    async fn write_in_turn(&self, write: Write) -> Result<Acknowledged, RefusedWrite> {
         let name = write.name.clone();
         let turn = self.turns.take(&name).await;
         let written = self.write_at_once(write);
@@ -58,7 +88,7 @@ impl Node {
     pub(crate) fn write_at_once(
         &self,
         write: Write,
-    ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
+    ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'_> {
         let running = self.requests.begin(write.request.as_ref(), self.now());
         let begun = running.map(|running| (running, self.submit(write)));
         async move {
@@ -73,11 +103,13 @@ impl Node {
     pub(crate) fn submit(
         &self,
         write: Write,
-    ) -> impl Future<Output = Result<Version, RefusedWrite>> + Send + use<'_> {
+    ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'_> {
         let written = self.store.write(write);
         async move {
             match written.await? {
-                Written::Done { version, .. } | Written::Repeated(version) => Ok(version),
+                Written::Done { version, .. } | Written::Repeated(version) => {
+                    Ok(Acknowledged { version, replicas: ALONE })
+                }
                 Written::Refused(current) => Err(RefusedWrite::VersionMismatch { current }),
                 Written::Absent => Err(RefusedWrite::Absent),
                 Written::KeyReused => Err(RefusedWrite::KeyReused),

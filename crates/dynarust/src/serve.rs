@@ -13,7 +13,7 @@ use std::time::Duration;
 use dynarust_core::limits::{CONNECTION_MEMORY_BYTES, CONNECTIONS_MAX, TURNED_AWAY_MAX};
 use dynarust_http::{BindError, FrontDoor, HttpConfig};
 use dynarust_node::streams::StreamsConfig;
-use dynarust_node::{Node, NodeConfig};
+use dynarust_node::{ClusterConfig, Node, NodeConfig};
 use dynarust_store::{LocalStore, OpenError, StoreConfig, SystemClock};
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -129,6 +129,7 @@ fn start_node(config: &Config, door: &FrontDoor) -> Result<Arc<Node>, ServeError
     let node_config = NodeConfig {
         address: advertised.unwrap_or_else(|| door.address().to_string()),
         streams: StreamsConfig::default(),
+        cluster: ClusterConfig::default(),
     };
     let node = Node::start(Arc::new(store), clock, node_config);
     tracing::info!(

@@ -9,7 +9,6 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_node::streams::StreamsConfig;
 use dynarust_node::{Node, NodeConfig};
 use dynarust_store::SystemClock;
 use http::{Method, Request};
@@ -80,7 +79,7 @@ async fn converse(bytes: &[u8], cuts: u64) -> Result<(), String> {
 }
 
 fn backend() -> Backend {
-    let config = NodeConfig { address: "a:1".to_owned(), streams: StreamsConfig::default() };
+    let config = NodeConfig::alone("a:1");
     let node = Node::start(StoreInMemory::new(), Arc::new(SystemClock), config);
     let http = HttpConfig { value_bytes_max: 1000, connections_max: 1, ..HttpConfig::default() };
     Backend::new(node, http)

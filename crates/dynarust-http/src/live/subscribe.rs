@@ -117,7 +117,6 @@ impl Following {
 #[cfg(test)]
 mod tests {
     use dynarust_node::NodeConfig;
-    use dynarust_node::streams::StreamsConfig;
     use dynarust_store::SystemClock;
     use http_body_util::BodyExt as _;
 
@@ -126,8 +125,7 @@ mod tests {
     use crate::store_in_memory::StoreInMemory;
 
     fn backend() -> Backend {
-        let config =
-            NodeConfig { address: "127.0.0.1:6660".to_owned(), streams: StreamsConfig::default() };
+        let config = NodeConfig::alone("127.0.0.1:6660");
         let node = Node::start(StoreInMemory::new(), Arc::new(SystemClock), config);
         Backend::new(node, HttpConfig::default())
     }

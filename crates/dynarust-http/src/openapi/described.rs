@@ -9,10 +9,23 @@ use crate::operation::Operation;
 use crate::problem::Code;
 
 /// What reading from the store may meet.
-const READS: [Code; 2] = [Code::CorruptRecord, Code::BaseDamaged];
+const READS: [Code; 5] = [
+    Code::CorruptRecord,
+    Code::BaseDamaged,
+    Code::NotEnoughReplicas,
+    Code::NotReady,
+    Code::ClockSkew,
+];
 /// What writing into the store may meet.
-const WRITES: [Code; 4] =
-    [Code::CorruptRecord, Code::BaseDamaged, Code::StoreStopped, Code::StorageFull];
+const WRITES: [Code; 7] = [
+    Code::CorruptRecord,
+    Code::BaseDamaged,
+    Code::StoreStopped,
+    Code::StorageFull,
+    Code::NotEnoughReplicas,
+    Code::NotReady,
+    Code::ClockSkew,
+];
 /// What reading a JSON body may meet.
 const BODIES: [Code; 3] = [Code::InvalidJson, Code::InvalidBody, Code::UnsupportedMediaType];
 
@@ -135,7 +148,7 @@ fn record(operation: Operation) -> Described {
             .answers(
                 StatusCode::OK,
                 text,
-                &["Cache-Control", "ETag"],
+                &["Cache-Control", "DynaRust-Replicas", "ETag"],
                 vec![(JSON, schema("Written"))],
             )
             .may_tell(&WRITES)
@@ -177,13 +190,13 @@ fn record(operation: Operation) -> Described {
             .answers(
                 StatusCode::OK,
                 "The record.",
-                &["Cache-Control", "ETag", "Last-Modified"],
+                &["Cache-Control", "DynaRust-Replicas", "ETag", "Last-Modified"],
                 vec![(JSON, schema("Value"))],
             )
             .answers(
                 StatusCode::NOT_MODIFIED,
                 "It still has the version that `If-None-Match` names.",
-                &["Cache-Control", "ETag", "Last-Modified"],
+                &["Cache-Control", "DynaRust-Replicas", "ETag", "Last-Modified"],
                 Vec::new(),
             )
             .may_tell(&READS)
@@ -201,7 +214,7 @@ fn table(operation: Operation) -> Described {
         Operation::ListKeys => listed(
             Described::new("tables", "List keys", "In byte order. Without `limit` all of them, streamed."),
             "The keys. With `limit`, a page of them, and a link to the next where there is one.",
-            &["Cache-Control", "Link"],
+            &["Cache-Control", "DynaRust-Replicas", "Link"],
             vec![(JSON, schema("Keys"))],
         ),
         Operation::ListTables => {
@@ -244,7 +257,7 @@ fn table(operation: Operation) -> Described {
                  `Accept` prefers it, as lines of key, value and version, which `write_records` takes.",
             ),
             "The records. With `limit`, a page of them, and a link to the next where there is one.",
-            &["Cache-Control", "Link", "Vary"],
+            &["Cache-Control", "DynaRust-Replicas", "Link", "Vary"],
             vec![(JSON, schema("Records")), (NDJSON, schema("Lines"))],
         ),
     }
@@ -268,6 +281,7 @@ fn stream(operation: Operation) -> Described {
             &["Cache-Control", "Vary", "X-Accel-Buffering"],
             vec![(EVENTS, schema("EventStream")), (NDJSON, schema("EventLines"))],
         );
+    let described = described.may_tell(&[Code::NotReady]);
     match operation {
         Operation::SubscribeMany => described.may_tell(&[Code::InvalidTable, Code::InvalidKey]),
         _ => described,

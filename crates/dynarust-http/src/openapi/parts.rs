@@ -86,7 +86,8 @@ pub(super) fn parameters() -> Map<String, Value> {
             "consistency",
             query(
                 "consistency",
-                "How many owners must stand behind the answer. A node alone meets each.",
+                "How many owners must stand behind the answer: `available` is a majority of those that are there, \
+                 `quorum` of all. A node alone meets each. Writes with a condition that do not say ask for `quorum`.",
                 json!({ "enum": ["one", "available", "quorum", "all"], "default": "available" }),
             ),
         ),
@@ -173,6 +174,11 @@ pub(super) fn headers() -> Map<String, Value> {
         ("Link", "`rel=\"next\"`: the next page, where more follows.", "^<.*>; rel=\"next\"$"),
         ("Accept-Patch", "The media types of patches.", "^application/"),
         ("Vary", "What the answer's form depends on.", "^Accept$"),
+        (
+            "DynaRust-Replicas",
+            "Where fewer than a majority of all owners stand behind the answer: how many, of how many.",
+            "^[0-9]+/[0-9]+$",
+        ),
         ("Retry-After", "Seconds to wait before another try.", "^[0-9]+$"),
         ("X-Accel-Buffering", "`no`: a proxy in between hands on each event at once.", "^no$"),
     ];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dynarust_core::{NameError, RecordName};
-use dynarust_node::Delete;
+use dynarust_node::{Acknowledged, Delete};
 use http::{Request, StatusCode};
 
 use super::WrittenText;
@@ -14,6 +14,7 @@ use crate::guarantees;
 use crate::idempotency::{self, Fingerprint};
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::replicas;
 
 pub(crate) fn delete<B>(
     backend: &Arc<Backend>,
@@ -26,8 +27,10 @@ pub(crate) fn delete<B>(
     };
     let node = Arc::clone(&backend.node);
     Answer::later(async move {
-        let version = node.delete(delete).await?;
-        Ok(answer::json_of(StatusCode::OK, &WrittenText::of(version)))
+        let Acknowledged { version, replicas } = node.delete(delete).await?;
+        let mut response = answer::json_of(StatusCode::OK, &WrittenText::of(version));
+        replicas::tell(replicas, response.headers_mut());
+        Ok(response)
     })
 }
 
@@ -41,11 +44,12 @@ fn read_head<B>(
     let durability = guarantees::durability(&mut query, backend.config.durability)?;
     query.finish()?;
     let (name, condition) = (name?, conditions::condition(request.headers())?);
+    let consistency = guarantees::of_write(consistency, &condition);
     let request = idempotency::key(request.headers())?.map(|key| {
         Fingerprint::of("DELETE", &name)
             .with_guarantees(durability, consistency)
             .with_condition(&condition)
             .under(&key)
     });
-    Ok(Delete { name, condition, durability, request })
+    Ok(Delete { name, condition, durability, consistency, request })
 }

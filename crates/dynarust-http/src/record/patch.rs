@@ -43,6 +43,7 @@ where
         value_bytes_max: backend.config.value_bytes_max,
         condition: write.condition,
         durability: write.durability,
+        consistency: write.consistency,
     };
     Ok(written(backend.node.patch(patch).await?))
 }

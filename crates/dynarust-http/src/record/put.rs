@@ -34,6 +34,7 @@ where
         value,
         condition: write.condition,
         durability: write.durability,
+        consistency: write.consistency,
     };
     Ok(written(backend.node.put(put).await?))
 }

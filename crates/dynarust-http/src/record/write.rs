@@ -43,7 +43,7 @@ pub(super) struct WriteHead {
     pub(super) name: RecordName,
     pub(super) condition: Condition,
     pub(super) durability: Durability,
-    consistency: Consistency,
+    pub(super) consistency: Consistency,
     ttl: Option<Ttl>,
     idempotency_key: Option<String>,
 }
@@ -61,6 +61,7 @@ impl WriteHead {
         let ttl = Ttl::take(&mut query)?;
         query.finish()?;
         let condition = conditions::condition(&head.headers)?;
+        let consistency = guarantees::of_write(consistency, &condition);
         let idempotency_key = idempotency::key(&head.headers)?;
         Ok(Self { name, condition, durability, consistency, ttl, idempotency_key })
     }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dynarust_core::limits::{BATCH_PART_BYTES_MAX, BATCH_PART_OPERATIONS_MAX};
-use dynarust_core::{Consistency, TableName, Version};
-use dynarust_node::{BatchPart, RefusedWrite};
+use dynarust_core::{Consistency, TableName};
+use dynarust_node::{Acknowledged, BatchPart, RefusedWrite};
 use dynarust_store::Durability;
 use http::{Request, Response, StatusCode, request};
 
@@ -36,7 +36,8 @@ pub(super) struct Batch<'a> {
     pub(super) backend: &'a Backend,
     pub(super) table: TableName,
     pub(super) durability: Durability,
-    pub(super) consistency: Consistency,
+    /// As the request says it; an item that does not have it has its own.
+    pub(super) consistency: Option<Consistency>,
     /// Each item has a part of it: by that and its place a repeat is known.
     pub(super) idempotency_key: Option<String>,
 }
@@ -139,7 +140,7 @@ fn part_len(items: &[&[u8]]) -> usize {
 
 /// What became of an item that was submitted.
 pub(super) type Submitted<'a> =
-    std::pin::Pin<Box<dyn Future<Output = Result<Version, RefusedWrite>> + Send + 'a>>;
+    std::pin::Pin<Box<dyn Future<Output = Result<Acknowledged, RefusedWrite>> + Send + 'a>>;
 
 #[cfg(test)]
 mod tests {

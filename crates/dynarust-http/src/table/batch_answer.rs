@@ -1,7 +1,7 @@
 //! The answer to a batch: an element or a line an item, in order.
 
-use dynarust_core::Version;
 use dynarust_core::limits::KEY_BYTES_MAX;
+use dynarust_node::Acknowledged;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -27,6 +27,9 @@ struct DoneText<'a> {
     key: &'a RawValue,
     status: u16,
     version: String,
+    /// How many owners have it, where they are few.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replicas: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -56,7 +59,7 @@ impl BatchAnswer {
     }
 
     /// Appends what became of the next item.
-    pub(super) fn push(&mut self, key: Option<&str>, written: Result<Version, &Problem>) {
+    pub(super) fn push(&mut self, key: Option<&str>, written: Result<Acknowledged, &Problem>) {
         if self.form == BatchForm::Array && self.begun {
             self.text.push(b',');
         }
@@ -65,8 +68,10 @@ impl BatchAnswer {
         let key: Option<&RawValue> = key.and_then(|key| serde_json::from_str(key).ok());
         // Writing into memory cannot fail.
         let _ = match (key, written) {
-            (Some(key), Ok(version)) => {
-                let done = DoneText { key, status: 200, version: version.to_string() };
+            (Some(key), Ok(Acknowledged { version, replicas })) => {
+                let few = replicas.is_few().then(|| replicas.to_string());
+                let version = version.to_string();
+                let done = DoneText { key, status: 200, version, replicas: few };
                 serde_json::to_writer(&mut self.text, &done)
             }
             // What was written has a key that may be repeated.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use dynarust_core::{Condition, EntityTags, Key, NameError, RecordName, RequestKey};
+use dynarust_core::{Condition, Consistency, EntityTags, Key, NameError, RecordName, RequestKey};
 use dynarust_node::{BatchPart, Delete, Put};
 use futures_util::FutureExt;
 use serde::de::IgnoredAny;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::batch::{Batch, Submitted};
+use crate::guarantees;
 use crate::idempotency::Fingerprint;
 use crate::json;
 use crate::problem::{Code, Problem};
@@ -65,9 +66,14 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 impl Batch<'_> {
     /// By what a repeat of the item is known.
-    fn request(&self, nth: usize, asked: impl FnOnce() -> Fingerprint) -> Option<RequestKey> {
+    fn request(
+        &self,
+        nth: usize,
+        consistency: Consistency,
+        asked: impl FnOnce() -> Fingerprint,
+    ) -> Option<RequestKey> {
         let key = self.idempotency_key.as_ref()?;
-        let fingerprint = asked().with_guarantees(self.durability, self.consistency);
+        let fingerprint = asked().with_guarantees(self.durability, consistency);
         Some(fingerprint.under_item(key, nth))
     }
 }
@@ -80,6 +86,7 @@ impl<'a> BatchItem<'a> {
         let name = RecordName::new(&batch.table, &key(item.key.get())?);
         let condition = condition(item.if_match.as_deref());
         let durability = batch.durability;
+        let consistency = guarantees::of_write(batch.consistency, &condition);
         let write = match (item.value, item.deleted, item.ttl) {
             (Some(value), None, ttl) => {
                 let bytes_max = batch.backend.config.value_bytes_max;
@@ -88,18 +95,19 @@ impl<'a> BatchItem<'a> {
                 let value = Bytes::copy_from_slice(value.as_bytes());
                 let ttl = ttl.as_deref().map(read_ttl).transpose()?;
                 let expiry = ttl.map(|ttl| ttl.expiry(batch.backend.node.now()));
-                let request = batch.request(nth, || {
+                let request = batch.request(nth, consistency, || {
                     Fingerprint::of("PUT", &name)
                         .with_condition(&condition)
                         .with_ttl(ttl)
                         .with(&value)
                 });
-                Write::Put(Put { name, value, expiry, condition, durability, request })
+                Write::Put(Put { name, value, expiry, condition, durability, consistency, request })
             }
             (None, Some(true), None) => {
-                let request = batch
-                    .request(nth, || Fingerprint::of("DELETE", &name).with_condition(&condition));
-                Write::Delete(Delete { name, condition, durability, request })
+                let request = batch.request(nth, consistency, || {
+                    Fingerprint::of("DELETE", &name).with_condition(&condition)
+                });
+                Write::Delete(Delete { name, condition, durability, consistency, request })
             }
             _ => return Err(Problem::new(Code::InvalidBody, SHAPE)),
         };

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use dynarust_core::cursor::decode_page;
 use dynarust_core::limits::PAGE_RECORDS_MAX;
-use dynarust_core::{KeyRange, Stored, TableName};
-use dynarust_node::Scanner;
-use dynarust_store::ReadError;
+use dynarust_core::{Consistency, KeyRange, Stored, TableName};
+use dynarust_node::{RefusedRead, Scanner};
 use futures_util::stream;
 use http::{Response, Uri};
 
@@ -17,6 +16,7 @@ use crate::guarantees;
 use crate::path;
 use crate::problem::Problem;
 use crate::query::{self, Query};
+use crate::replicas;
 use crate::response_body::Body;
 
 /// What is asked for.
@@ -26,6 +26,7 @@ struct Listing {
     reverse: bool,
     /// At most so many records; without it, all.
     page_records_max: Option<usize>,
+    consistency: Consistency,
 }
 
 pub(crate) async fn answer(
@@ -35,38 +36,43 @@ pub(crate) async fn answer(
 ) -> Result<Response<Body>, Problem> {
     let table = path::table(path::first_segment(uri.path()))?;
     let listing = Listing::read(table, uri.query())?;
-    let scanner = Arc::clone(&backend.node).scan(listing.range, listing.reverse);
-    match listing.page_records_max {
+    let node = Arc::clone(&backend.node);
+    let scanner = node.scan(listing.range, listing.reverse, listing.consistency);
+    let replicas = scanner.replicas();
+    let mut response = match listing.page_records_max {
         Some(records_max) => page::answer(backend, scanner, records_max, form, uri).await,
         None => {
             records::streamed(&backend.listings, stream::try_unfold(scanner, next_chunk), form)
                 .await
         }
-    }
+    }?;
+    replicas::tell(replicas, response.headers_mut());
+    Ok(response)
 }
 
 async fn next_chunk(
     mut scanner: Scanner,
-) -> Result<Option<(Vec<Arc<Stored>>, Scanner)>, ReadError> {
+) -> Result<Option<(Vec<Arc<Stored>>, Scanner)>, RefusedRead> {
     Ok(scanner.next().await?.map(|records| (records, scanner)))
 }
 
 impl Listing {
     fn read(table: TableName, query: Option<&str>) -> Result<Self, Problem> {
         let mut query = Query::parse(query)?;
-        guarantees::consistency(&mut query)?;
+        let consistency = guarantees::consistency(&mut query)?.unwrap_or_default();
         let reverse = query.take_as("reverse", "`true` or `false`")?.unwrap_or(false);
         let cursor = query.take("cursor")?;
         let range = range(table, &mut query)?;
         let limit = limit(&mut query)?;
         query.finish()?;
         let Some(cursor) = cursor else {
-            return Ok(Self { range, reverse, page_records_max: limit });
+            return Ok(Self { range, reverse, page_records_max: limit, consistency });
         };
         Ok(Self {
             range: behind(range, &cursor, reverse)?,
             reverse,
             page_records_max: Some(limit.unwrap_or(PAGE_RECORDS_MAX)),
+            consistency,
         })
     }
 }
@@ -119,8 +125,12 @@ mod tests {
 
     #[test]
     fn all_without_a_query() {
-        let all =
-            Listing { range: KeyRange::table(table()), reverse: false, page_records_max: None };
+        let all = Listing {
+            range: KeyRange::table(table()),
+            reverse: false,
+            page_records_max: None,
+            consistency: Consistency::Available,
+        };
         assert_eq!(read("").unwrap(), all);
     }
 
@@ -133,6 +143,14 @@ mod tests {
         let reverse = read(&format!("cursor={cursor}&reverse=true&limit=3&prefix=a")).unwrap();
         assert_eq!(reverse.range, KeyRange::prefix(table(), "a").ending_before("m"));
         assert_eq!(reverse.page_records_max, Some(3));
+    }
+
+    #[test]
+    fn the_consistency_is_taken() {
+        for (text, consistency) in [("one", Consistency::One), ("all", Consistency::All)] {
+            let listing = read(&format!("consistency={text}&limit=1")).unwrap();
+            assert_eq!(listing.consistency, consistency);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dynarust_core::{Key, RecordName};
+use dynarust_core::{Consistency, Key, RecordName};
 use futures_util::TryStreamExt;
 use http::{Request, Response, request};
 
@@ -27,21 +27,22 @@ where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
     let (head, mut body) = RequestBody::of(request);
-    let names = read_names(&backend, &head, &mut body).await;
-    answer(&backend, body.settle(names).await?).await
+    let asked = read(&backend, &head, &mut body).await;
+    let (names, consistency) = body.settle(asked).await?;
+    answer(&backend, names, consistency).await
 }
 
-async fn read_names<B>(
+async fn read<B>(
     backend: &Backend,
     head: &request::Parts,
     body: &mut RequestBody<B>,
-) -> Result<Vec<RecordName>, Problem>
+) -> Result<(Vec<RecordName>, Consistency), Problem>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
     let table = path::table(path::first_segment(head.uri.path()))?;
     let mut query = Query::parse(head.uri.query())?;
-    guarantees::consistency(&mut query)?;
+    let consistency = guarantees::consistency(&mut query)?.unwrap_or_default();
     query.finish()?;
     content_type::require_json(&head.headers)?;
     let keys = json::many_keys(
@@ -55,11 +56,15 @@ where
             names.push(name);
         }
     }
-    Ok(names)
+    Ok((names, consistency))
 }
 
-async fn answer(backend: &Backend, names: Vec<RecordName>) -> Result<Response<Body>, Problem> {
-    let found = Arc::clone(&backend.node).get_many(names);
+async fn answer(
+    backend: &Backend,
+    names: Vec<RecordName>,
+    consistency: Consistency,
+) -> Result<Response<Body>, Problem> {
+    let found = Arc::clone(&backend.node).get_many(names, consistency);
     // One by one: values may be large, and several together would all be in memory.
     records::streamed(&backend.listings, found.map_ok(|stored| vec![stored]), Form::Object).await
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dynarust_core::Stored;
 use dynarust_core::limits::LISTING_BYTES;
-use dynarust_store::ReadError;
+use dynarust_node::RefusedRead;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use http::{HeaderValue, Response, StatusCode};
 
@@ -102,7 +102,7 @@ fn push_line(text: &mut Vec<u8>, stored: &Stored) {
 /// `overloaded`, or a failure before the first byte; one behind it cuts the connection.
 pub(crate) async fn streamed(
     budget: &Budget,
-    records: impl Stream<Item = Result<Vec<Arc<Stored>>, ReadError>> + Send + 'static,
+    records: impl Stream<Item = Result<Vec<Arc<Stored>>, RefusedRead>> + Send + 'static,
     form: Form,
 ) -> Result<Response<Body>, Problem> {
     let share = budget.take(LISTING_BYTES).await?;

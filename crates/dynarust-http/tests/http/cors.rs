@@ -47,7 +47,7 @@ async fn every_answer_says_who_may_read_it() {
         let head = client.ask("HEAD", target, &[ORIGIN], "").await;
         assert_eq!(allowed(&head), Some("https://app.example"), "{target}");
         let exposed = head.header("access-control-expose-headers");
-        assert_eq!(exposed, Some("ETag, Link, Last-Modified, Retry-After"));
+        assert_eq!(exposed, Some("DynaRust-Replicas, ETag, Link, Last-Modified, Retry-After"));
         assert!(head.headers.contains(&("vary".to_owned(), "Origin".to_owned())));
         let other = client.ask("HEAD", target, &[("Origin", "https://b.example")], "").await;
         assert_eq!((other.status, allowed(&other)), (head.status, None), "{target}");

@@ -54,7 +54,7 @@ impl Door {
 
     async fn with(streams: StreamsConfig, http: HttpConfig) -> Self {
         let store = StoreInMemory::new();
-        let config = NodeConfig { address: "node.example:6660".to_owned(), streams };
+        let config = NodeConfig { streams, ..NodeConfig::alone("node.example:6660") };
         let node = Node::start(store.clone(), Arc::new(SystemClock), config);
         let door = FrontDoor::bind("127.0.0.1:0").await.unwrap();
         let address = door.address();

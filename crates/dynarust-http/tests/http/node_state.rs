@@ -15,6 +15,8 @@ async fn the_membership_is_of_one() {
     let node = &nodes["node.example:6660"];
     assert_eq!(node["id"], door.node.id().to_string());
     assert_eq!((&node["status"], &node["partitions"]), (&"Active".into(), &1024.into()));
+    assert_eq!((&node["incarnation"], &node["weight"]), (&0.into(), &100.into()));
+    assert_eq!(node.get("zone"), None);
     assert_eq!(node["last_heartbeat"], membership["timestamp"]);
     assert!(membership["timestamp"].as_u64().unwrap() > 1_700_000_000_000);
 }

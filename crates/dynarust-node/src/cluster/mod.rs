@@ -1,0 +1,5 @@
+//! The cluster, as one of its nodes is told of it.
+
+mod config;
+
+pub use config::{ClusterConfig, Secret};
