@@ -1,6 +1,6 @@
 //! Consistency: what a request asks of those who own its key (API.md section 2).
 //!
-//! On a node that owns all alone, each is met by that node.
+//! [`crate::quorum`] turns it into a number. On a node that owns all alone, each is met by that node.
 
 use std::str::FromStr;
 

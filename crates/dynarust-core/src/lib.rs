@@ -17,7 +17,11 @@
 //! | [`name`] | which tables and keys exist |
 //! | [`partition`] | where a record belongs |
 //! | [`partition_set`] | which partitions are meant, 128 bytes on the wire |
+//! | [`cluster_id`] | by what members know that they belong together |
+//! | [`member`] | what a node says of itself, and which of two sayings is the later |
+//! | [`registry`] | who is a member |
 //! | [`quorum`] | how many owners must stand behind an answer |
+//! | [`skew`] | whether the own clock can be trusted |
 //! | [`digest`] | whether two copies of a partition are equal |
 //! | [`range`] | which keys a scan covers |
 //! | [`selection`] | what a stream follows |
@@ -26,12 +30,14 @@
 //! | [`limits`] | how much of anything there may be |
 
 pub mod clock;
+pub mod cluster_id;
 pub mod condition;
 pub mod consistency;
 pub mod cursor;
 pub mod digest;
 pub mod json_text;
 pub mod limits;
+pub mod member;
 pub mod merge;
 pub mod name;
 pub mod partition;
@@ -40,15 +46,19 @@ pub mod patch;
 pub mod quorum;
 pub mod range;
 pub mod record;
+pub mod registry;
 pub mod request_key;
 pub mod selection;
+pub mod skew;
 pub mod time_span;
 pub mod version;
 
 pub use clock::HybridClock;
+pub use cluster_id::ClusterId;
 pub use condition::{Condition, EntityTags};
 pub use consistency::Consistency;
 pub use cursor::{Epoch, FeedPosition, StreamCursor};
+pub use member::{Incarnation, Member, MemberState};
 pub use merge::Stamp;
 pub use name::{Key, NameError, RecordName, TableName};
 pub use partition::Partition;
@@ -57,6 +67,7 @@ pub use patch::{Patch, PatchError, PatchForm};
 pub use quorum::Replicas;
 pub use range::KeyRange;
 pub use record::{Record, Stored};
+pub use registry::Registry;
 pub use request_key::RequestKey;
 pub use selection::{Selection, Selector};
 pub use version::{NodeId, Version};

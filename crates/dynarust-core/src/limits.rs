@@ -240,6 +240,22 @@ pub const EVICT_AFTER_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
 pub const REJOIN_SECONDS_DEFAULT: u64 = 12 * 60 * 60;
 /// Bytes in the secret of a cluster, at least.
 pub const SECRET_BYTES_MIN: usize = 16;
+/// Members of a cluster; a node that would be one more is turned away.
+pub const MEMBERS_MAX: usize = 256;
+/// Members that left, or were removed or evicted, and are remembered as gone; once there are as many,
+/// new nodes are turned away.
+pub const GONE_MEMBERS_MAX: usize = 4096;
+/// Members, gone or not, in what a node has heard of a cluster. More than both together: several nodes
+/// may let new ones in at the same moment.
+pub const REGISTRY_MEMBERS_MAX: usize = 2 * MEMBERS_MAX + GONE_MEMBERS_MAX;
+/// Bytes in a member's address: a host name of 253, and a port.
+pub const ADDRESS_BYTES_MAX: usize = 259;
+/// Bytes in the name of a zone.
+pub const ZONE_BYTES_MAX: usize = 64;
+/// The highest weight; the lowest is 1.
+pub const WEIGHT_MAX: u16 = 10_000;
+/// Milliseconds that a node's wall clock may be off others'.
+pub const CLOCK_SKEW_MILLIS_MAX: u64 = 500;
 }
 
 const _: () = {
@@ -282,4 +298,8 @@ const _: () = {
     assert!(EVICT_AFTER_SECONDS_DEFAULT <= EVICT_AFTER_SECONDS_MAX);
     // Every tombstone of its time is still there when it comes back.
     assert!(REJOIN_SECONDS_DEFAULT < TOMBSTONE_AGE_SECONDS_DEFAULT);
+    assert!(MEMBERS_MAX + GONE_MEMBERS_MAX < REGISTRY_MEMBERS_MAX);
+    // Each member has two connections to each other.
+    assert!(STREAMS_MAX + 2 * MEMBERS_MAX < CONNECTIONS_MAX);
+    assert!(1 <= WEIGHT_DEFAULT && WEIGHT_DEFAULT <= WEIGHT_MAX);
 };
