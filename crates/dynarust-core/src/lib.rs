@@ -20,6 +20,7 @@
 //! | [`cluster_id`] | by what members know that they belong together |
 //! | [`member`] | what a node says of itself, and which of two sayings is the later |
 //! | [`registry`] | who is a member |
+//! | [`placement`] | who is to own a partition |
 //! | [`quorum`] | how many owners must stand behind an answer |
 //! | [`skew`] | whether the own clock can be trusted |
 //! | [`digest`] | whether two copies of a partition are equal |
@@ -43,6 +44,7 @@ pub mod name;
 pub mod partition;
 pub mod partition_set;
 pub mod patch;
+pub mod placement;
 pub mod quorum;
 pub mod range;
 pub mod record;
@@ -64,6 +66,7 @@ pub use name::{Key, NameError, RecordName, TableName};
 pub use partition::Partition;
 pub use partition_set::PartitionSet;
 pub use patch::{Patch, PatchError, PatchForm};
+pub use placement::Placement;
 pub use quorum::Replicas;
 pub use range::KeyRange;
 pub use record::{Record, Stored};
