@@ -238,6 +238,8 @@ pub const EVICT_AFTER_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
 /// Seconds for which an evicted node may be away and keeps its records, unless `--rejoin-max` says
 /// otherwise.
 pub const REJOIN_SECONDS_DEFAULT: u64 = 12 * 60 * 60;
+/// Connections that peers have to a node: two from each, and as many that take their place.
+pub const MESH_CONNECTIONS_MAX: usize = 1024;
 /// Bytes in the secret of a cluster, at least.
 pub const SECRET_BYTES_MIN: usize = 16;
 /// Members of a cluster; a node that would be one more is turned away.

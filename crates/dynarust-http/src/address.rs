@@ -7,7 +7,7 @@
 //! | `/{table}/store` | GET |
 //! | `/{table}/keys` | GET POST |
 //! | `/{table}/batch` | POST |
-//! | `/tables`, `/membership`, `/stats`, `/metrics`, `/openapi.json`, `/livez`, `/readyz` | GET |
+//! | `/tables`, `/membership`, `/stats`, `/metrics`, `/openapi.json`, `/livez`, `/readyz`, `/_mesh` | GET |
 //!
 //! HEAD is wherever GET is, OPTIONS is everywhere.
 
@@ -46,6 +46,8 @@ pub(crate) enum Address<'a> {
     Livez,
     /// `/readyz`
     Readyz,
+    /// `/_mesh`
+    Mesh,
 }
 
 impl<'a> Address<'a> {
@@ -84,6 +86,7 @@ impl<'a> Address<'a> {
             "openapi.json" => Some(Self::OpenApi),
             "livez" => Some(Self::Livez),
             "readyz" => Some(Self::Readyz),
+            "_mesh" => Some(Self::Mesh),
             _ => None,
         }
     }
@@ -106,6 +109,7 @@ impl<'a> Address<'a> {
                 Self::OpenApi => Operation::OpenApi,
                 Self::Livez => Operation::Livez,
                 Self::Readyz => Operation::Readyz,
+                Self::Mesh => Operation::Mesh,
             },
             Method::PUT if matches!(self, Self::Record { .. }) => Operation::PutRecord,
             Method::PATCH if matches!(self, Self::Record { .. }) => Operation::PatchRecord,

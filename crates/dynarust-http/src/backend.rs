@@ -5,11 +5,12 @@ use std::sync::Arc;
 use dynarust_core::UnixMillis;
 use dynarust_core::limits::{
     BODIES_BYTES_MAX, CONNECTIONS_MAX, KEY_LISTS_BYTES_MAX, LISTING_BYTES, LISTINGS_BYTES_MAX,
-    MANY_KEYS_BODY_BYTES_MAX, MEMORY_PART, PAGE_BYTES_MAX, PAGES_BYTES_MAX, PUT_ENVELOPE_BYTES_MAX,
-    VALUE_BYTES_DEFAULT, VALUES_SENT_BYTES_MAX,
+    MANY_KEYS_BODY_BYTES_MAX, MEMORY_PART, MESH_CONNECTIONS_MAX, PAGE_BYTES_MAX, PAGES_BYTES_MAX,
+    PUT_ENVELOPE_BYTES_MAX, VALUE_BYTES_DEFAULT, VALUES_SENT_BYTES_MAX,
 };
 use dynarust_node::Node;
 use dynarust_store::Durability;
+use tokio::sync::Semaphore;
 
 use crate::budget::Budget;
 use crate::cors::CorsOrigins;
@@ -96,6 +97,8 @@ pub(crate) struct Backend {
     pub(crate) counts: Arc<Counts>,
     /// Connections, and what the front door did with them.
     pub(crate) door: Arc<DoorCounts>,
+    /// For connections of peers.
+    pub(crate) mesh_places: Arc<Semaphore>,
     /// Bytes of records' bodies in memory.
     pub(crate) bodies: Budget,
     /// Bytes of lists of keys in memory: apart, so that they never keep a write waiting.
@@ -114,6 +117,7 @@ impl Backend {
             started: node.now(),
             counts: Arc::new(Counts::new()),
             door: Arc::default(),
+            mesh_places: Arc::new(Semaphore::new(MESH_CONNECTIONS_MAX)),
             bodies: Budget::new(config.bodies_bytes_max()),
             key_lists: Budget::new(config.key_lists_bytes_max()),
             values: Budget::new(config.values_sent_bytes_max()),

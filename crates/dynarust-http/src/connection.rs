@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use crate::door_counts::DoorCounts;
 use crate::http2::{self, Streams};
+use crate::mesh_entry::{self, MeshConnection, Slot};
 use crate::problem::{Code, Problem};
 use crate::response_body::Body;
 use crate::socket;
@@ -29,42 +30,63 @@ use crate::stall_limit::StallLimit;
 use crate::surface::Surface;
 use crate::wire::{Guard, Protocol, Verdict};
 
+/// What a peer's connection is made of.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
+
 /// How long a client may take nothing of what waits for it.
 const STALL_PATIENCE: Duration = Duration::from_millis(STALL_MILLIS_MAX);
 const TURNED_AWAY_PATIENCE: Duration = Duration::from_millis(TURNED_AWAY_MILLIS_MAX);
 /// A head that the guard passes always fits hyper's buffer.
 const BUFFER_BYTES_MAX: usize = 2 * HEAD_BYTES_MAX;
 
-/// Serves the connection to its end. Once `stopping` is true, it ends behind the requests that run.
+/// Serves the connection to its end, or until it is a peer's. Once `stopping` is true, it ends behind
+/// the requests that run.
 pub(crate) async fn serve(
     stream: TcpStream,
     surface: Arc<Surface>,
     mut stopping: watch::Receiver<bool>,
-) {
-    let _open = surface.door().open();
+) -> Option<MeshConnection<impl Io>> {
+    let open = surface.door().open();
     let guard = guard(stream, &surface);
     let verdict = guard.verdict();
     let counts = Arc::clone(surface.door());
-    let service = service_fn(move |request| answer(&surface, &verdict, request));
+    let slot = Slot::default();
+    let upgrade = slot.clone();
+    let service = service_fn(move |request| answer(&surface, &verdict, &upgrade, request));
     let stop = async {
         // Fails where nobody can stop us any more: then so be it.
         let _ = stopping.wait_for(|stopping| *stopping).await;
     };
     converse(guard, service, counts, stop).await;
+    slot.take(move || open).await
 }
 
-/// Answers requests, whatever they are, with 503.
-pub(crate) async fn turn_away(stream: TcpStream, surface: Arc<Surface>) {
+/// Answers requests, whatever they are, with 503; but peers come in.
+pub(crate) async fn turn_away(
+    stream: TcpStream,
+    surface: Arc<Surface>,
+) -> Option<MeshConnection<impl Io>> {
     surface.door().count_turned_away();
     let guard = guard(stream, &surface);
+    let verdict = guard.verdict();
     let counts = Arc::clone(surface.door());
-    let service = service_fn(move |_: Request<Incoming>| {
+    let slot = Slot::default();
+    let upgrade = slot.clone();
+    let door = Arc::clone(&counts);
+    let service = service_fn(move |request: Request<Incoming>| {
+        if request.uri().path() == mesh_entry::PATH {
+            return Either::Left(answer(&surface, &verdict, &upgrade, request));
+        }
         let detail = "more connections than this node takes on: try again later, and keep few";
-        surface.refuse(Problem::new(Code::Overloaded, detail).closing_connection())
+        let refused = Problem::new(Code::Overloaded, detail).closing_connection();
+        Either::Right(surface.refuse(refused))
     });
     // However it ends, it is closed.
     let conversation = converse(guard, service, counts, pending());
-    let _ = timeout(TURNED_AWAY_PATIENCE, conversation).await;
+    timeout(TURNED_AWAY_PATIENCE, conversation).await.ok()?;
+    slot.take(move || door.open()).await
 }
 
 /// Speaks what the client speaks, to the end. Once `stop` has come, it ends behind the requests that
@@ -87,8 +109,9 @@ pub(crate) async fn converse<S, A, F>(
     let ended = match protocol {
         None => return,
         Some(Protocol::Http1) => {
-            let mut connection =
-                pin!(http1_builder().serve_connection(TokioIo::new(guard), service));
+            let mut connection = pin!(
+                http1_builder().serve_connection(TokioIo::new(guard), service).with_upgrades()
+            );
             tokio::select! {
                 ended = connection.as_mut() => ended,
                 () = stop => {
@@ -141,12 +164,16 @@ fn http1_builder() -> http1::Builder {
 pub(crate) fn answer(
     surface: &Surface,
     verdict: &Arc<Verdict>,
-    request: Request<Incoming>,
+    upgrade: &Slot,
+    mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
     if let Some(fault) = verdict.refusal_of(&request) {
         return Either::Left(surface.refuse(fault.into()));
     }
     let asks = verdict.awaits_decision() && request.headers().contains_key(UPGRADE);
+    if asks {
+        request.extensions_mut().insert(upgrade.clone());
+    }
     let without_body = request.version() == Version::HTTP_2 && request.method() == Method::HEAD;
     let answer = surface.answer(request);
     if !asks && !without_body {

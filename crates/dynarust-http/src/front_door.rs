@@ -1,14 +1,16 @@
 //! The front door: listens, serves connections, and closes in order.
 //!
 //! Closing: the socket first, so that nobody new comes; then each connection behind the request that
-//! runs on it; whatever is left at the deadline is cut.
+//! runs on it; whatever is left at the deadline is cut. Connections of peers end last, since requests
+//! that still run may need them.
 //!
-//! Where too many connections are open, the next are answered 503 and closed, a few at a time.
+//! Where too many connections are open, the next are answered 503 and closed, a few at a time. Peers
+//! have places of their own.
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +22,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::backend::{Backend, HttpConfig};
-use crate::connection;
+use crate::connection::{self, Io};
+use crate::mesh_entry::MeshConnection;
 use crate::socket;
 use crate::surface::Surface;
 
@@ -88,7 +91,7 @@ impl FrontDoor {
         socket::prepare_listener(&self.listener, config.memory_is_small());
         let surface = Arc::new(Surface::new(Arc::new(Backend::new(node, config))));
         let stopping = watch::Sender::new(false);
-        let mut connections = JoinSet::new();
+        let mut connections = Connections::default();
         let accepting = accept_all(&self.listener, places, &surface, &stopping, &mut connections);
         tokio::select! {
             () = accepting => {}
@@ -96,11 +99,7 @@ impl FrontDoor {
         }
         drop(self.listener);
         stopping.send_replace(true);
-        let all_ended = async { while connections.join_next().await.is_some() {} };
-        if timeout(drain, all_ended).await.is_err() {
-            tracing::warn!(connections = connections.len(), "cutting what did not end in time");
-        }
-        connections.shutdown().await;
+        connections.close(drain).await;
     }
 }
 
@@ -144,13 +143,69 @@ impl Places {
     }
 }
 
+/// The connections that there are.
+#[derive(Default)]
+struct Connections {
+    /// Those of clients. One that turned out to be a peer's ends with what serves it from then on.
+    clients: JoinSet<Option<Peer>>,
+    peers: JoinSet<()>,
+}
+
+/// What serves a peer's connection.
+type Peer = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Connections {
+    fn spawn<I: Io>(
+        &mut self,
+        surface: Arc<Surface>,
+        place: OwnedSemaphorePermit,
+        serving: impl Future<Output = Option<MeshConnection<I>>> + Send + 'static,
+    ) {
+        self.clients.spawn(async move {
+            let mesh = serving.await;
+            drop(place);
+            let node = Arc::clone(surface.node());
+            mesh.map(|mesh| -> Peer { Box::pin(mesh.serve(node)) })
+        });
+    }
+
+    /// Waits until one ends; a peer's goes on as such.
+    async fn one_ends(&mut self) {
+        let failed = tokio::select! {
+            Some(ended) = self.clients.join_next() => match ended {
+                Ok(peer) => {
+                    peer.map(|peer| self.peers.spawn(peer));
+                    return;
+                }
+                Err(error) => error,
+            },
+            Some(ended) = self.peers.join_next() => match ended {
+                Ok(()) => return,
+                Err(error) => error,
+            },
+            else => std::future::pending().await,
+        };
+        tracing::error!(error = %failed, "a connection failed: this is a bug");
+    }
+
+    /// Those of clients have this long to end.
+    async fn close(mut self, drain: Duration) {
+        let all_ended = async { while self.clients.join_next().await.is_some() {} };
+        if timeout(drain, all_ended).await.is_err() {
+            tracing::warn!(connections = self.clients.len(), "cutting what did not end in time");
+        }
+        self.clients.shutdown().await;
+        self.peers.shutdown().await;
+    }
+}
+
 /// Takes connections, and never ends.
 async fn accept_all(
     listener: &TcpListener,
     places: Places,
     surface: &Arc<Surface>,
     stopping: &watch::Sender<bool>,
-    connections: &mut JoinSet<()>,
+    connections: &mut Connections,
 ) {
     loop {
         let mut next = pin!(async {
@@ -160,28 +215,18 @@ async fn accept_all(
         let (stream, place) = loop {
             tokio::select! {
                 next = next.as_mut() => break next,
-                Some(ended) = connections.join_next() => {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "a connection failed: this is a bug");
-                    }
-                }
+                () = connections.one_ends() => {}
             }
         };
         let surface = Arc::clone(surface);
         match place {
             Place::Served(place) => {
-                let serving = connection::serve(stream, surface, stopping.subscribe());
-                connections.spawn(async move {
-                    serving.await;
-                    drop(place);
-                });
+                let serving = connection::serve(stream, Arc::clone(&surface), stopping.subscribe());
+                connections.spawn(surface, place, serving);
             }
             Place::TurnedAway(place) => {
-                let turning_away = connection::turn_away(stream, surface);
-                connections.spawn(async move {
-                    turning_away.await;
-                    drop(place);
-                });
+                let turning_away = connection::turn_away(stream, Arc::clone(&surface));
+                connections.spawn(surface, place, turning_away);
             }
         }
     }

@@ -19,6 +19,7 @@
 //! | `measured`, `counts`, `latencies` | what was asked for, how it was answered, and how soon |
 //! | `path`, `query`, `conditions`, `guarantees`, `ttl`, `accept`, `content_type` | what a request's head says |
 //! | `request_body`, `budget`, `json` | what a request's body says, within bounds |
+//! | `mesh_entry` | where other nodes come in |
 //! | `record`, `table`, `live`, `node_state`, `figures` | the answers |
 //! | `problem` | **every error of the API**, and what becomes one |
 //! | `cors` | which web pages may read the answers |
@@ -48,6 +49,7 @@ mod json;
 mod latencies;
 mod live;
 mod measured;
+mod mesh_entry;
 mod node_state;
 mod openapi;
 mod operation;

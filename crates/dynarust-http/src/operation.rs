@@ -68,4 +68,5 @@ operations! {
     OpenApi = GET "/openapi.json" "openapi",
     Livez = GET "/livez" "livez",
     Readyz = GET "/readyz" "readyz",
+    Mesh = GET "/_mesh" "mesh",
 }

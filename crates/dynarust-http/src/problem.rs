@@ -9,7 +9,7 @@ use dynarust_core::{NameError, PatchError, Replicas, Version};
 use dynarust_node::streams::SubscribeError;
 use dynarust_node::{RefusedPatch, RefusedRead, RefusedWrite};
 use dynarust_store::{ReadError, WriteError};
-use http::header::{ALLOW, CONNECTION, ETAG, RETRY_AFTER};
+use http::header::{ALLOW, CONNECTION, ETAG, RETRY_AFTER, UPGRADE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -56,6 +56,8 @@ codes! {
     InvalidBody = BAD_REQUEST "invalid_body",
     InvalidPatch = BAD_REQUEST "invalid_patch",
     TooManyKeys = BAD_REQUEST "too_many_keys",
+    /// The node runs alone.
+    NoCluster = FORBIDDEN "no_cluster",
     NotFound = NOT_FOUND "not_found",
     KeyNotFound = NOT_FOUND "key_not_found",
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed",
@@ -67,6 +69,7 @@ codes! {
     BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large",
     UriTooLong = URI_TOO_LONG "uri_too_long",
     HeadTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE "head_too_large",
+    UpgradeRequired = UPGRADE_REQUIRED "upgrade_required",
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY "idempotency_key_reused",
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type",
     CorruptRecord = INTERNAL_SERVER_ERROR "corrupt_record",
@@ -93,6 +96,8 @@ pub(crate) struct Problem {
     allow: Option<&'static str>,
     /// The forms of patches that would do.
     accept_patch: bool,
+    /// The protocol that would do.
+    upgrade: Option<&'static str>,
     /// Who stands behind it, where it tells what a record is.
     replicas: Option<Replicas>,
     /// What follows on the connection can't be told apart from the request's body.
@@ -136,6 +141,7 @@ impl Problem {
             current: None,
             allow: None,
             accept_patch: false,
+            upgrade: None,
             replicas: None,
             close: false,
         }
@@ -166,6 +172,19 @@ impl Problem {
                  then decide anew; nothing was changed",
             )
         }
+    }
+
+    pub(crate) fn no_cluster() -> Self {
+        Self::new(
+            Code::NoCluster,
+            "this node runs alone: start it with the CLUSTER_SECRET of the others",
+        )
+    }
+
+    /// To the one protocol that would do.
+    pub(crate) fn upgrade_required(protocol: &'static str) -> Self {
+        let detail = format!("nodes come in here, and ask to `Upgrade: {protocol}`");
+        Self { upgrade: Some(protocol), ..Self::new(Code::UpgradeRequired, detail) }
     }
 
     /// With the forms of patches that would do.
@@ -221,6 +240,10 @@ impl Problem {
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        if let Some(protocol) = self.upgrade {
+            headers.insert(UPGRADE, HeaderValue::from_static(protocol));
+            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         }
         if let Some(replicas) = self.replicas {
             replicas::tell(replicas, headers);

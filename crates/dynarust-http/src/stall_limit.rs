@@ -29,6 +29,10 @@ impl<S: AsyncWrite + Unpin> StallLimit<S> {
         Self { stream, patience, end: None, counts }
     }
 
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
+    }
+
     fn limit<T>(
         &mut self,
         context: &mut Context<'_>,

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use dynarust_core::limits::URI_BYTES_MAX;
 use dynarust_core::{NameError, RecordName};
+use dynarust_node::Node;
 use http::header::{ALLOW, CACHE_CONTROL, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -21,6 +22,7 @@ use crate::door_counts::DoorCounts;
 use crate::figures;
 use crate::live::{self, Follow};
 use crate::measured::Measured;
+use crate::mesh_entry;
 use crate::node_state;
 use crate::openapi;
 use crate::operation::Operation;
@@ -53,6 +55,10 @@ impl Surface {
     pub(crate) fn refuse(&self, problem: Problem) -> Measured {
         let answer = Answer::now(Err(problem));
         Measured::new(&self.backend.counts, Operation::None, Instant::now(), None, answer)
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.backend.node
     }
 
     /// What the front door did.
@@ -116,6 +122,7 @@ impl Surface {
             }
             Address::OpenApi => Answer::now(openapi::openapi(request.uri())),
             Address::Livez => Answer::now(node_state::livez(backend, request.uri())),
+            Address::Mesh => Answer::now(mesh_entry::mesh(backend, request)),
             Address::Readyz => Answer::now(node_state::readyz(backend, request.uri())),
         };
         (operation, answer)

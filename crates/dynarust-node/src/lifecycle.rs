@@ -11,6 +11,7 @@ use std::time::Duration;
 use dynarust_core::limits::{BATCH_PARTS_AT_A_TIME_MAX, LARGE_PATCHES_AT_A_TIME_MAX};
 use dynarust_core::{NodeId, Selection, UnixMillis};
 use dynarust_store::{Store, WallClock};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
 use crate::cluster::ClusterConfig;
@@ -83,6 +84,21 @@ impl Node {
             batch_parts: Semaphore::new(BATCH_PARTS_AT_A_TIME_MAX),
             large_patches: Semaphore::new(LARGE_PATCHES_AT_A_TIME_MAX),
         })
+    }
+
+    /// Whether other nodes may come: it has a secret by which they know each other.
+    #[must_use]
+    pub fn takes_peers(&self) -> bool {
+        self.cluster.secret.is_some()
+    }
+
+    /// Serves a connection that another node has made, to its end. Nothing is known of who is there.
+    pub async fn accept_mesh(
+        self: Arc<Self>,
+        io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) {
+        drop(io);
+        tracing::debug!("a peer's connection is closed: this node takes part in no cluster yet");
     }
 
     /// The node's name, born with its data folder.

@@ -25,6 +25,7 @@ use tokio::time::timeout;
 use super::answers::{self, Answer};
 use crate::backend::Backend;
 use crate::connection::{self, answer};
+use crate::mesh_entry::Slot;
 use crate::surface::Surface;
 use crate::wire::Guard;
 use crate::wire::reference::{Ending, Expected, requests};
@@ -99,7 +100,7 @@ async fn serve(stream: DuplexStream, surface: Arc<Surface>, seen: Arc<Mutex<Seen
             let (method, uri) = (request.method().clone(), request.uri().clone());
             seen.requests.push(Expected { method, uri, length });
         }
-        answer(&surface, &verdict, request)
+        answer(&surface, &verdict, &Slot::default(), request)
     });
     connection::converse(guard, service, counts, pending()).await;
 }

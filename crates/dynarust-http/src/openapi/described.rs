@@ -137,6 +137,7 @@ pub(super) fn described(operation: Operation) -> Option<Described> {
         | Operation::OpenApi
         | Operation::Livez
         | Operation::Readyz => node(operation),
+        Operation::Mesh => mesh(),
         Operation::Options | Operation::None => return None,
     })
 }
@@ -324,4 +325,19 @@ fn node(operation: Operation) -> Described {
         }
         _ => described("This document", "OpenAPI 3.1.").well("It.", JSON, schema("Document")),
     }
+}
+
+fn mesh() -> Described {
+    Described::new(
+        "cluster",
+        "For other nodes",
+        "It leaves HTTP by `Upgrade: dynarust/1`; no client has a use for it.",
+    )
+    .answers(
+        StatusCode::SWITCHING_PROTOCOLS,
+        "What follows is between the two nodes.",
+        &["Upgrade"],
+        Vec::new(),
+    )
+    .may_tell(&[Code::NoCluster, Code::UpgradeRequired])
 }

@@ -30,6 +30,7 @@ fn document() -> Value {
             { "name": "records", "description": "One record by its key." },
             { "name": "tables", "description": "Many records." },
             { "name": "streams", "description": "Live streams." },
+            { "name": "cluster", "description": "Between the nodes of a cluster, and for its operator." },
             { "name": "node", "description": "The node itself." },
         ],
         "paths": paths(),

@@ -180,6 +180,7 @@ pub(super) fn headers() -> Map<String, Value> {
             "^[0-9]+/[0-9]+$",
         ),
         ("Retry-After", "Seconds to wait before another try.", "^[0-9]+$"),
+        ("Upgrade", "The protocol that nodes speak.", "^dynarust/1$"),
         ("X-Accel-Buffering", "`no`: a proxy in between hands on each event at once.", "^no$"),
     ];
     let header = |(name, description, pattern): (&str, &str, &str)| {

@@ -93,6 +93,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Guard<S> {
         Arc::clone(&self.verdict)
     }
 
+    /// The socket, once this is an upgraded connection, and what was read of it and not handed on.
+    pub(crate) fn into_parts(self) -> (S, Vec<u8>) {
+        (self.stream, self.held.into_bytes())
+    }
+
     /// What the client speaks, told by its first bytes; `None` where it has gone or stays silent. No
     /// request is read before, and a client that says nothing costs little memory.
     pub(crate) async fn protocol(&mut self) -> Option<Protocol> {

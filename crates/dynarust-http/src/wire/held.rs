@@ -29,6 +29,11 @@ impl Held {
         &self.bytes
     }
 
+    /// All of it, which is no longer counted.
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }

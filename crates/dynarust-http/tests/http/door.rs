@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dynarust_http::{CorsOrigins, FrontDoor, HttpConfig};
 use dynarust_node::streams::StreamsConfig;
-use dynarust_node::{Node, NodeConfig};
+use dynarust_node::{ClusterConfig, Node, NodeConfig, Secret};
 use dynarust_store::SystemClock;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -16,6 +16,11 @@ use crate::store_in_memory::StoreInMemory;
 
 /// Large enough to tell the limits apart, small enough to be quick.
 pub(crate) const VALUE_BYTES_MAX: usize = 1 << 20;
+
+/// Where its node is reached, as it says.
+const ADDRESS: &str = "node.example:6660";
+/// What the nodes of its cluster know.
+pub(crate) const SECRET: &str = "a secret of a test";
 
 pub(crate) struct Door {
     pub(crate) address: SocketAddr,
@@ -52,9 +57,20 @@ impl Door {
         Self::with(StreamsConfig::default(), HttpConfig { memory_bytes, ..http_config() }).await
     }
 
+    /// A door at which other nodes may come in.
+    pub(crate) async fn of_cluster(connections_max: usize) -> Self {
+        let secret = Some(Secret::new(SECRET));
+        let cluster = ClusterConfig { secret, ..ClusterConfig::default() };
+        let node = NodeConfig { cluster, ..NodeConfig::alone(ADDRESS) };
+        Self::of_node(node, HttpConfig { connections_max, ..http_config() }).await
+    }
+
     async fn with(streams: StreamsConfig, http: HttpConfig) -> Self {
+        Self::of_node(NodeConfig { streams, ..NodeConfig::alone(ADDRESS) }, http).await
+    }
+
+    async fn of_node(config: NodeConfig, http: HttpConfig) -> Self {
         let store = StoreInMemory::new();
-        let config = NodeConfig { streams, ..NodeConfig::alone("node.example:6660") };
         let node = Node::start(store.clone(), Arc::new(SystemClock), config);
         let door = FrontDoor::bind("127.0.0.1:0").await.unwrap();
         let address = door.address();

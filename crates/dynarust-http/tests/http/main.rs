@@ -18,6 +18,7 @@ mod http2;
 mod http2_limits;
 mod json_vectors;
 mod live;
+mod mesh;
 mod naughty;
 mod node_state;
 mod overload;
