@@ -187,8 +187,8 @@ pub const JOURNAL_BYTES_MAX: usize = 192 << 20;
 /// Bytes in the journal after which they are brought into the base without waiting for the interval.
 /// More: a key that is written again and again reaches the base less often. Less: less disk.
 pub const APPLY_BYTES: usize = 64 << 20;
-/// Writes that are in the journal and not yet in the base; more, and writes wait. Each takes about 200
-/// bytes of memory, or 16 where it has been overwritten.
+/// Writes that are in the journal and not yet in the base; more, and writes wait. Each takes about 140
+/// bytes of memory, or 4 where it has been overwritten.
 pub const RECENT_RECORDS_MAX: usize = 512 << 10;
 /// Writes in the journal after which they are brought into the base without waiting for the interval, at
 /// the smallest `--cache-bytes`; more with more.

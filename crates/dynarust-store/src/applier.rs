@@ -58,7 +58,7 @@ const ANSWERS_AT_A_TIME: usize = 4096;
 const PART_BYTES_MAX: usize = 2 << 20;
 /// For each moment of work in a round so many of rest, while no more is recent than makes a round due.
 /// With twice as much there is no rest.
-const REST: f64 = 3.0;
+const REST: f64 = 4.0;
 /// The longest rest.
 const REST_MAX: Duration = Duration::from_millis(100);
 

@@ -4,21 +4,23 @@
 //! and where the rest stands. So much can be recent without much memory, and keys that are written
 //! again and again reach the base once.
 //!
-//! Writers ask by name, and almost always overwrite: that is a look into a hash table and no walk through
-//! a tree. Names are kept in order beside it for scans and for the applier; only a new one is a change there.
+//! Writers ask by name, and almost always overwrite: that is a look into a hash table ([`slots`]) and no walk
+//! through a tree. Names are kept in order beside it for scans and for the applier; only a new one is a
+//! change there.
 //!
 //! Invariants:
-//! - `by_name`, `names` and `by_seq` hold the same records: of each name the newest that is not in the base;
-//! - `by_seq` begins behind `applied` and has a place for each seq up to `head`, empty where the record
-//!   has been overwritten;
+//! - `slots`, `names` and `by_seq` hold the same records: of each name the newest that is not in the base;
+//! - `by_seq` begins behind `applied` and has a place for each seq up to `head`, [`OVERWRITTEN`] where the
+//!   record has been;
 //! - everything up to `applied` is in the base; everything above it is here;
 //! - `head` is the newest published seq; `tail` holds the last publications without a gap, those that
 //!   were overwritten too, and ends at `head`.
 //!
 //! One lock guards all of it. Writers hold it for the time of a publication, never during I/O.
 
-use std::collections::hash_map::Entry::{Occupied, Vacant};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod slots;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -29,6 +31,10 @@ use crate::base::Bounds;
 use crate::expirer::Due;
 use crate::group::Standing;
 use crate::journal::{OpenSegment, Place};
+use slots::Slots;
+
+/// In `by_seq`: the record of this seq is not the newest of its name any more.
+const OVERWRITTEN: u32 = u32::MAX;
 
 /// A record that is recent.
 #[derive(Debug, Clone)]
@@ -45,9 +51,10 @@ pub(crate) type Named = (RecordName, Entry);
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    by_name: HashMap<RecordName, Slot>,
+    slots: Slots,
     names: BTreeSet<RecordName>,
-    by_seq: VecDeque<Option<RecordName>>,
+    /// The index of each record among the slots.
+    by_seq: VecDeque<u32>,
     /// Those of them that will expire: by deadline.
     by_expiry: BTreeSet<(UnixMillis, Seq)>,
     segments: Segments,
@@ -150,7 +157,7 @@ impl Recovering {
 
     /// That was all.
     pub(crate) fn recovered(mut self) -> Recent {
-        self.0.names = self.0.by_name.keys().cloned().collect();
+        self.0.names = self.0.slots.names().cloned().collect();
         self.0
     }
 }
@@ -178,17 +185,17 @@ impl Recent {
 
     /// The newest record of this name, if it is not in the base yet.
     pub(crate) fn get(&self, name: &RecordName) -> Option<Entry> {
-        self.by_name.get(name).and_then(|slot| self.segments.entry(*slot))
+        self.slots.get(name).and_then(|slot| self.segments.entry(slot))
     }
 
     /// What decides about the next write of this name, as [`Recent::get`].
     pub(crate) fn standing(&self, name: &RecordName) -> Option<Standing> {
-        self.by_name.get(name).map(|slot| slot.standing())
+        self.slots.get(name).map(Slot::standing)
     }
 
     /// The seq of the newest record of this name, as [`Recent::get`].
     pub(crate) fn seq(&self, name: &RecordName) -> Option<Seq> {
-        self.by_name.get(name).map(|slot| slot.seq)
+        self.slots.get(name).map(|slot| slot.seq)
     }
 
     /// Takes in the next publication.
@@ -211,19 +218,14 @@ impl Recent {
         self.head = stored.seq;
         let slot = Slot::new(stored, self.segments.number(place, stored.seq), place);
         self.by_expiry.extend(slot.deadline());
-        let before = match self.by_name.entry(stored.name.clone()) {
-            Occupied(mut present) => Some(present.insert(slot)),
-            Vacant(place) => {
-                place.insert(slot);
-                None
-            }
-        };
-        // The name that is here already: one copy of its text for all three.
-        let name = before.and_then(|before| {
+        let (index, before) = self.slots.put(&stored.name, slot);
+        if let Some(before) = before {
             self.forget_expiry(before);
-            self.index_of(before.seq).and_then(|at| self.by_seq.get_mut(at)).and_then(Option::take)
-        });
-        self.by_seq.push_back(Some(name.unwrap_or_else(|| stored.name.clone())));
+            if let Some(at) = self.index_of(before.seq).and_then(|at| self.by_seq.get_mut(at)) {
+                *at = OVERWRITTEN;
+            }
+        }
+        self.by_seq.push_back(index);
         before.is_none()
     }
 
@@ -254,9 +256,9 @@ impl Recent {
         let behind = self.by_expiry.range((Bound::Excluded(after), Bound::Included(until)));
         for deadline in behind.take(records_max) {
             last = Some(*deadline);
-            let name = self.index_of(deadline.1).and_then(|at| self.by_seq.get(at)?.as_ref());
-            if let Some((name, slot)) = name.and_then(|name| self.by_name.get_key_value(name)) {
-                due.push(Due { name: name.clone(), version: slot.version });
+            let index = self.index_of(deadline.1).and_then(|at| self.by_seq.get(at));
+            if let Some(held) = index.and_then(|index| self.slots.at(*index)) {
+                due.push(Due { name: held.name.clone(), version: held.slot.version });
             }
         }
         (due, last)
@@ -276,12 +278,14 @@ impl Recent {
                 return true;
             }
             self.applied += 1;
-            if let Some(Some(name)) = self.by_seq.pop_front() {
-                if let Some(slot) = self.by_name.remove(&name) {
-                    self.forget_expiry(slot);
-                }
-                self.names.remove(&name);
+            let index = self.by_seq.pop_front();
+            if let Some(held) = index.and_then(|index| self.slots.remove(index)) {
+                self.forget_expiry(held.slot);
+                self.names.remove(&held.name);
             }
+        }
+        if self.by_seq.is_empty() {
+            self.by_seq = VecDeque::new();
         }
         self.segments.applied_through(self.applied);
         self.applied >= through
@@ -337,16 +341,16 @@ impl Recent {
     pub(crate) fn feed(&self, after: Seq, bounds: Bounds) -> (Vec<Named>, Seq) {
         let (mut records, mut bytes, mut through) = (Vec::new(), 0, after.max(self.applied));
         let from = self.index_of(through + 1).unwrap_or(0);
-        for name in self.by_seq.range(from.min(self.by_seq.len())..) {
+        for index in self.by_seq.range(from.min(self.by_seq.len())..) {
             if records.len() >= bounds.records || (bytes > 0 && bytes >= bounds.bytes) {
                 return (records, through);
             }
             through += 1;
-            if let Some(name) = name
-                && let Some(entry) = self.get(name)
+            if let Some(held) = self.slots.at(*index)
+                && let Some(entry) = self.segments.entry(held.slot)
             {
                 bytes += entry.place.bytes();
-                records.push((name.clone(), entry));
+                records.push((held.name.clone(), entry));
             }
         }
         (records, self.head.max(after))
