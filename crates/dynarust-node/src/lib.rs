@@ -24,12 +24,14 @@
 //! | [`streams`] | follows changes |
 //! | [`cluster`] | what the node is told of its cluster |
 //! | [`membership`], [`readiness`], [`stats`] | tells who is there, whether this node answers, and what it did |
+//! | [`leaving`] | who goes |
 //! | [`lifecycle`] | starts, notices a store that stopped, closes |
 
 pub mod batch;
 pub mod cluster;
 pub mod delete;
 pub mod get;
+pub mod leaving;
 pub mod lifecycle;
 pub mod membership;
 pub mod multi_get;
@@ -51,6 +53,7 @@ pub use batch::BatchPart;
 pub use cluster::{ClusterConfig, Secret};
 pub use delete::Delete;
 pub use get::{Found, RefusedRead};
+pub use leaving::RefusedChange;
 pub use lifecycle::{Node, NodeConfig};
 pub use membership::{Member, Membership, Status};
 pub use patch::{PatchRecord, RefusedPatch};

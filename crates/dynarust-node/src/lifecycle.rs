@@ -14,7 +14,7 @@ use dynarust_store::{Store, WallClock};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
-use crate::cluster::ClusterConfig;
+use crate::cluster::{ClusterConfig, Secret};
 use crate::requests::Requests;
 use crate::streams::{Begin, LiveStream, Streams, StreamsConfig, SubscribeError};
 use crate::turns::Turns;
@@ -84,6 +84,12 @@ impl Node {
             batch_parts: Semaphore::new(BATCH_PARTS_AT_A_TIME_MAX),
             large_patches: Semaphore::new(LARGE_PATCHES_AT_A_TIME_MAX),
         })
+    }
+
+    /// What all nodes of its cluster know, where it has been told.
+    #[must_use]
+    pub fn secret(&self) -> Option<&Secret> {
+        self.cluster.secret.as_ref()
     }
 
     /// Whether other nodes may come: it has a secret by which they know each other.

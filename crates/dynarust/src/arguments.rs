@@ -10,12 +10,15 @@ use dynarust_core::limits::{
 };
 
 use crate::byte_count::ByteCount;
+use crate::cluster_arguments::ClusterArguments;
 
 const EXAMPLES: &str = "\
 Examples:
   DynaRust 127.0.0.1:6660                        a node; its data lie in storage.db/6660
   DynaRust 127.0.0.1:6661                        another one beside it, in storage.db/6661
   DynaRust 0.0.0.0:6660 --data-dir /var/lib/dynarust
+  CLUSTER_SECRET=… DynaRust 10.0.0.2:6660 10.0.0.1:6660
+                                                 joins the cluster of 10.0.0.1:6660
   DynaRust health                                asks the node that runs here whether it is ready
   DynaRust verify storage.db/6660                checks the folder of a stopped node
 
@@ -24,7 +27,9 @@ Examples:
   curl 127.0.0.1:6660/people/key/ada
   curl -N 127.0.0.1:6660/people/subscribe
 
-Sizes take K, M and G. Every option can stand in the environment as well, under the name in brackets.";
+Sizes take K, M and G. Every option can stand in the environment as well, under the name in brackets.
+CLUSTER_SECRET, in the environment alone, is what all nodes of a cluster know: 16 bytes or more. Without
+it a node runs alone.";
 
 /// A store of JSON records over HTTP that pushes every change to whoever follows it.
 #[derive(Debug, Parser)]
@@ -45,7 +50,9 @@ pub(crate) struct Arguments {
     #[arg(env = "DYNARUST_LISTEN_ADDRESS", required = true)]
     pub(crate) listen_address: Option<String>,
 
-    /// A node of the cluster to join (not possible yet in this release)
+    /// A node of the cluster to join: host and port; CLUSTER_SECRET must be in the environment
+    ///
+    /// A node that was a member before needs none.
     #[arg(env = "DYNARUST_JOIN_ADDRESS")]
     pub(crate) join_address: Option<String>,
 
@@ -109,10 +116,6 @@ pub(crate) struct Arguments {
     #[arg(long, env = "DYNARUST_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub(crate) cors_origin: Vec<String>,
 
-    /// The address under which others reach this node, where it is not the one it listens on
-    #[arg(long, env = "DYNARUST_ADVERTISE", value_name = "ADDRESS")]
-    pub(crate) advertise: Option<String>,
-
     /// How to log to standard error: text for people, or one JSON object a line for machines
     #[arg(long, env = "DYNARUST_LOG_FORMAT", value_enum, default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -120,6 +123,9 @@ pub(crate) struct Arguments {
     /// What to log, such as debug, or warn,dynarust_store=trace
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
     pub(crate) log_filter: String,
+
+    #[command(flatten, next_help_heading = "Cluster")]
+    pub(crate) cluster: ClusterArguments,
 }
 
 /// What else the program does.

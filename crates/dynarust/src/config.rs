@@ -1,16 +1,19 @@
 //! The one validated configuration. The rest of the program sees only this.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dynarust_core::limits::{TOMBSTONE_AGE_SECONDS_CEILING, VALUE_BYTES_CEILING};
 use dynarust_core::time_span;
 use dynarust_http::CorsOrigins;
+use dynarust_node::ClusterConfig;
 use dynarust_store::Durability;
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::{Arguments, DurabilityArgument, LogFormat};
 use crate::byte_count::ByteCount;
+use crate::cluster_arguments::cluster_config;
 use crate::usage::UsageError;
 
 /// The folder beside which nodes without `--data-dir` keep theirs, by port.
@@ -21,8 +24,10 @@ pub(crate) const DEFAULT_DATA_DIR: &str = "storage.db";
 pub(crate) struct Config {
     /// Host and port to listen on.
     pub(crate) listen: String,
-    /// Host and port that others are told; without it, where the node listens.
-    pub(crate) advertise: Option<String>,
+    /// Where the node listens is not in it yet.
+    pub(crate) cluster: ClusterConfig,
+    /// A signal means to leave the cluster, before the node ends.
+    pub(crate) leave_on_term: bool,
     pub(crate) data_dir: PathBuf,
     pub(crate) cache_bytes: u64,
     pub(crate) value_bytes_max: usize,
@@ -36,25 +41,22 @@ pub(crate) struct Config {
     pub(crate) log_filter: EnvFilter,
 }
 
-impl TryFrom<Arguments> for Config {
-    type Error = UsageError;
-
-    fn try_from(arguments: Arguments) -> Result<Self, UsageError> {
+impl Config {
+    /// Makes sense of the arguments and of the secret, as it stands in the environment.
+    ///
+    /// # Errors
+    /// [`UsageError`].
+    pub(crate) fn new(arguments: Arguments, secret: Option<OsString>) -> Result<Self, UsageError> {
         let listen = arguments.listen_address.unwrap_or_default();
         let port = port("LISTEN_ADDRESS", &listen)?;
-        // Empty is unset, as it is easily made in an environment.
-        if let Some(join) = arguments.join_address.filter(|it| !it.is_empty()) {
-            return Err(UsageError(format!(
-                "cannot join {join}: nodes cannot join yet in this release, so start this one \
-                 without JOIN_ADDRESS"
-            )));
-        }
-        if let Some(advertise) = &arguments.advertise {
-            self::port("--advertise", advertise)?;
-        }
+        let tombstone_age = tombstone_age(&arguments.tombstone_age)?;
+        let leave_on_term = arguments.cluster.leave_on_term;
+        let cluster =
+            cluster_config(arguments.cluster, arguments.join_address, secret, tombstone_age)?;
         Ok(Self {
             listen,
-            advertise: arguments.advertise,
+            cluster,
+            leave_on_term,
             data_dir: data_dir(arguments.data_dir, port)?,
             cache_bytes: arguments.cache_bytes.0,
             value_bytes_max: value_bytes_max(arguments.max_value_bytes)?,
@@ -65,7 +67,7 @@ impl TryFrom<Arguments> for Config {
             cors: cors(&arguments.cors_origin)?,
             relaxed_flush: Duration::from_millis(arguments.relaxed_flush_ms),
             apply_interval: Duration::from_millis(arguments.apply_interval),
-            tombstone_age: tombstone_age(&arguments.tombstone_age)?,
+            tombstone_age,
             log_format: arguments.log_format,
             log_filter: log_filter(&arguments.log_filter)?,
         })
@@ -150,9 +152,15 @@ mod tests {
 
     use super::*;
 
-    fn config(words: &[&str]) -> Result<Config, UsageError> {
+    const SECRET: &str = "a secret of 24 characters";
+
+    fn with_secret(secret: Option<&str>, words: &[&str]) -> Result<Config, UsageError> {
         let words = ["DynaRust"].iter().chain(words);
-        Config::try_from(Arguments::try_parse_from(words).unwrap())
+        Config::new(Arguments::try_parse_from(words).unwrap(), secret.map(OsString::from))
+    }
+
+    fn config(words: &[&str]) -> Result<Config, UsageError> {
+        with_secret(None, words)
     }
 
     #[test]
@@ -171,8 +179,49 @@ mod tests {
     }
 
     #[test]
+    fn a_node_is_told_of_its_cluster() {
+        let node = with_secret(Some(SECRET), &["127.0.0.1:1", "node.example:2"]).unwrap();
+        assert_eq!(node.cluster.join.as_deref(), Some("node.example:2"));
+        assert_eq!(node.cluster.secret.unwrap().as_bytes(), SECRET.as_bytes());
+        assert_eq!((node.cluster.replication, node.leave_on_term), (3, false));
+        assert_eq!(node.cluster.evict_after.as_secs(), 600);
+        assert_eq!(node.cluster.rejoin_max.as_secs(), 12 * 60 * 60);
+        let other =
+            config(&["127.0.0.1:1", "--zone=eu-1", "--weight=7", "--leave-on-term"]).unwrap();
+        assert_eq!((other.cluster.zone.as_deref(), other.cluster.weight), (Some("eu-1"), 7));
+        assert!(other.leave_on_term);
+    }
+
+    #[test]
+    fn no_secret_no_cluster() {
+        for unset in [None, Some("")] {
+            assert_eq!(with_secret(unset, &["127.0.0.1:1"]).unwrap().cluster.secret, None);
+            let refused = with_secret(unset, &["127.0.0.1:1", "127.0.0.1:2"]).unwrap_err();
+            assert!(refused.to_string().contains("set CLUSTER_SECRET"), "{refused}");
+            // Empty is unset.
+            assert!(with_secret(unset, &["127.0.0.1:1", ""]).is_ok());
+        }
+        let short = with_secret(Some("fifteen letters"), &["127.0.0.1:1"]).unwrap_err().to_string();
+        assert!(short.contains("16 bytes") && !short.contains("fifteen letters"), "{short}");
+        let shown = format!("{:?}", with_secret(Some(SECRET), &["127.0.0.1:1"]).unwrap());
+        assert!(!shown.contains(SECRET), "{shown}");
+    }
+
+    #[test]
+    fn records_are_not_kept_longer_than_deletes() {
+        let rejoin = |words: &[&str]| {
+            config(&[&["127.0.0.1:1"], words].concat()).map(|it| it.cluster.rejoin_max.as_secs())
+        };
+        assert_eq!(rejoin(&["--tombstone-age=90s"]).unwrap(), 45);
+        assert_eq!(rejoin(&["--rejoin-max=23h"]).unwrap(), 23 * 60 * 60);
+        assert!(rejoin(&["--rejoin-max=24h"]).is_err());
+        assert!(rejoin(&["--rejoin-max=0s"]).is_err());
+        assert!(rejoin(&["--rejoin-max=91s", "--tombstone-age=90s"]).is_err());
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
-        let cases: [&[&str]; 14] = [
+        let cases: [&[&str]; 18] = [
             &["127.0.0.1"],
             &["127.0.0.1:99999"],
             &[":6660"],
@@ -182,6 +231,10 @@ mod tests {
             &["127.0.0.1:1", "127.0.0.1:2"],
             &["127.0.0.1:1", "--max-value-bytes=17M"],
             &["127.0.0.1:1", "--advertise=here"],
+            &["127.0.0.1:1", "--zone=a b"],
+            &["127.0.0.1:1", "--evict-after=9s"],
+            &["127.0.0.1:1", "--evict-after=8d"],
+            &["127.0.0.1:1", "--rejoin-max=soon"],
             &["127.0.0.1:1", "--cors-origin=app.example"],
             &["127.0.0.1:1", "--tombstone-age=31d"],
             &["127.0.0.1:1", "--tombstone-age=0s"],

@@ -13,6 +13,7 @@
 mod address_file;
 mod arguments;
 mod byte_count;
+mod cluster_arguments;
 mod config;
 mod health;
 mod logging;
@@ -83,7 +84,8 @@ fn run() -> Result<(), Failure> {
 }
 
 fn start(arguments: Arguments) -> Result<(), Failure> {
-    let config = Config::try_from(arguments)?;
+    let secret = std::env::var_os(cluster_arguments::SECRET);
+    let config = Config::new(arguments, secret)?;
     logging::start(config.log_format, config.log_filter.clone());
     Ok(serve::serve(config)?)
 }

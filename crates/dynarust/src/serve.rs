@@ -7,6 +7,7 @@
 //! than five seconds.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use crate::{memory, memory_limit};
 
 /// File handles that the store and the program itself may need, and connections that are turned away.
 const FILES_RESERVED: u64 = 128 + TURNED_AWAY_MAX as u64;
+/// File handles for connections with other nodes: two each way, with 32 of them.
+const MESH_FILES: u64 = 128;
 /// The limit of open files where the system does not tell it.
 const FILES_ASSUMED: u64 = 1024;
 /// Threads for reads of the base, patches and the like. Each keeps some memory of the allocator's for
@@ -42,6 +45,9 @@ pub(crate) enum ServeError {
     #[error("the system gives no threads or signals: {0}")]
     Runtime(io::Error),
     /// Nothing was done.
+    #[error("cannot join {0}: nodes cannot join yet in this release")]
+    CannotJoin(String),
+    /// Nothing was done.
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The folder is as it was.
@@ -56,7 +62,8 @@ pub(crate) enum ServeError {
 }
 
 enum Stop {
-    Signal,
+    /// By a signal, or it has left its cluster.
+    Asked,
     StoreFailed(Arc<str>),
 }
 
@@ -77,8 +84,15 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
 }
 
 async fn run(config: Config) -> Result<(), ServeError> {
+    if let Some(join) = &config.cluster.join {
+        return Err(ServeError::CannotJoin(join.clone()));
+    }
     let memory_bytes = memory_limit::bytes();
-    let connections_max = connections_max(memory_bytes);
+    let files_reserved = match config.cluster.secret {
+        Some(_) => FILES_RESERVED + MESH_FILES,
+        None => FILES_RESERVED,
+    };
+    let connections_max = connections_max(memory_bytes, files_reserved);
     let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
     let door = FrontDoor::bind(&config.listen).await?;
     let node = start_node(&config, &door)?;
@@ -90,12 +104,9 @@ async fn run(config: Config) -> Result<(), ServeError> {
         memory_bytes,
         cors: config.cors.clone(),
     };
-    let mut reason = Stop::Signal;
+    let mut reason = Stop::Asked;
     let stop = async {
-        reason = tokio::select! {
-            () = signals.next() => Stop::Signal,
-            why = node.store_failure() => Stop::StoreFailed(why),
-        };
+        reason = until_its_end(&node, &mut signals, config.leave_on_term).await;
         node.close_streams();
     };
     tokio::select! {
@@ -107,12 +118,36 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let closed = timeout(STORE_CLOSE, node.close_store()).await;
     match (reason, closed) {
         (Stop::StoreFailed(why), _) => Err(ServeError::StoreStopped(why)),
-        (Stop::Signal, Err(_)) => Err(ServeError::SlowClose),
-        (Stop::Signal, Ok(())) => {
+        (Stop::Asked, Err(_)) => Err(ServeError::SlowClose),
+        (Stop::Asked, Ok(())) => {
             tracing::info!("closed; everything is on stable storage");
             Ok(())
         }
     }
+}
+
+/// Until the node is to end. A second signal ends it before it has left.
+async fn until_its_end(node: &Node, signals: &mut Signals, leave_on_term: bool) -> Stop {
+    let mut failure = pin!(node.store_failure());
+    tokio::select! {
+        why = failure.as_mut() => return Stop::StoreFailed(why),
+        () = node.left() => return Stop::Asked,
+        () = signals.next() => {}
+    }
+    if leave_on_term {
+        if let Err(refused) = node.leave().await {
+            tracing::info!("closing without leaving: {refused}");
+            return Stop::Asked;
+        }
+        tracing::info!("leaving the cluster; a second signal ends the node at once");
+        tokio::select! {
+            why = failure => return Stop::StoreFailed(why),
+            () = node.left() => {}
+            () = signals.next() => {}
+        }
+    }
+    tracing::info!("closing");
+    Stop::Asked
 }
 
 fn start_node(config: &Config, door: &FrontDoor) -> Result<Arc<Node>, ServeError> {
@@ -125,11 +160,11 @@ fn start_node(config: &Config, door: &FrontDoor) -> Result<Arc<Node>, ServeError
         clock: clock.clone(),
         ..StoreConfig::new(config.data_dir.clone())
     })?;
-    let advertised = config.advertise.clone();
+    let cluster = ClusterConfig { listen: door.address(), ..config.cluster.clone() };
     let node_config = NodeConfig {
-        address: advertised.unwrap_or_else(|| door.address().to_string()),
+        address: cluster.advertise.clone().unwrap_or_else(|| door.address().to_string()),
         streams: StreamsConfig::default(),
-        cluster: ClusterConfig::default(),
+        cluster,
     };
     let node = Node::start(Arc::new(store), clock, node_config);
     tracing::info!(
@@ -155,12 +190,12 @@ fn say_where(config: &Config, door: &FrontDoor) -> Option<AddressFile> {
 
 /// Raises the limit of open files as far as it goes, and returns how many connections that, and the
 /// memory, are good for.
-fn connections_max(memory_bytes: usize) -> usize {
+fn connections_max(memory_bytes: usize, files_reserved: u64) -> usize {
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
         tracing::warn!(%error, "the limit of open files stays as it is");
         FILES_ASSUMED
     });
-    let connections = usize::try_from(files.saturating_sub(FILES_RESERVED)).unwrap_or(usize::MAX);
+    let connections = usize::try_from(files.saturating_sub(files_reserved)).unwrap_or(usize::MAX);
     connections.min(memory_bytes / CONNECTION_MEMORY_BYTES).clamp(1, CONNECTIONS_MAX)
 }
 
@@ -183,6 +218,5 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
-        tracing::info!("closing");
     }
 }

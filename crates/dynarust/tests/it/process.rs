@@ -58,8 +58,11 @@ fn help_and_version_are_not_errors() {
 }
 
 #[test]
-fn a_join_address_cannot_be_honoured_yet() {
-    assert_run_refused(&["127.0.0.1:7000", "127.0.0.1:7001"], &["join", "127.0.0.1:7001"]);
+fn nobody_joins_without_a_secret() {
+    assert_run_refused(
+        &["127.0.0.1:7000", "127.0.0.1:7001"],
+        &["join", "127.0.0.1:7001", "CLUSTER_SECRET"],
+    );
 }
 
 #[test]

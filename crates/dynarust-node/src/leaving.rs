@@ -1,0 +1,45 @@
+//! Who goes: this node by itself, or another that is not coming back (design section 5).
+
+use dynarust_core::NodeId;
+
+use crate::Node;
+
+/// Why nobody goes. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedChange {
+    /// There is nobody to hand anything over to, or to remove.
+    #[error("this node is alone: stop it, or let others join first")]
+    Alone,
+    /// No member has this id.
+    #[error("there is no node {0} in the cluster: `/membership` lists those that there are")]
+    NoSuchMember(NodeId),
+    /// It answers. A node that lives hands over what it holds.
+    #[error("node {0} is there: let it leave instead, with `DynaRust leave`")]
+    Alive(NodeId),
+}
+
+impl Node {
+    /// The node begins to leave its cluster: it hands over what would have too few copies without it.
+    /// [`Node::left`] tells when it has.
+    ///
+    /// # Errors
+    /// [`RefusedChange`].
+    pub async fn leave(&self) -> Result<(), RefusedChange> {
+        Err(RefusedChange::Alone)
+    }
+
+    /// Waits until the node has left its cluster, and may end.
+    pub async fn left(&self) {
+        std::future::pending().await
+    }
+
+    /// Takes a node that is down out of the cluster at once, for good: it can come back only as a new
+    /// one.
+    ///
+    /// # Errors
+    /// [`RefusedChange`].
+    pub async fn remove(&self, node: NodeId) -> Result<(), RefusedChange> {
+        let _ = node;
+        Err(RefusedChange::Alone)
+    }
+}

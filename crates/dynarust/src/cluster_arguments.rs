@@ -1,0 +1,166 @@
+//! What the command line and the environment say of the cluster, and what it means.
+//!
+//! The secret comes from the environment alone: arguments are seen by every user of the machine.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::Args;
+use dynarust_core::limits::{
+    EVICT_AFTER_SECONDS_MAX, EVICT_AFTER_SECONDS_MIN, REJOIN_SECONDS_DEFAULT, REPLICATION_DEFAULT,
+    REPLICATION_MAX, SECRET_BYTES_MIN, WEIGHT_DEFAULT, WEIGHT_MAX, ZONE_BYTES_MAX,
+};
+use dynarust_core::time_span;
+use dynarust_node::{ClusterConfig, Secret};
+
+use crate::config;
+use crate::usage::UsageError;
+
+/// Where the secret stands.
+pub(crate) const SECRET: &str = "CLUSTER_SECRET";
+
+#[derive(Debug, Args)]
+pub(crate) struct ClusterArguments {
+    /// The address under which others reach this node, where it is not the one it listens on
+    #[arg(long, env = "DYNARUST_ADVERTISE", value_name = "ADDRESS")]
+    pub(crate) advertise: Option<String>,
+
+    /// How many nodes hold each record (1 to 7); the same on all nodes
+    ///
+    /// More: more nodes may be lost at a time. Less: less disk, and fewer nodes that a write waits for.
+    #[arg(
+        long,
+        env = "DYNARUST_REPLICATION",
+        value_name = "NODES",
+        default_value_t = REPLICATION_DEFAULT,
+        value_parser = clap::value_parser!(u8).range(1..=i64::from(REPLICATION_MAX))
+    )]
+    pub(crate) replication: u8,
+
+    /// What may fail as a whole with this node, such as a rack or a building; copies are spread over zones
+    #[arg(long, env = "DYNARUST_ZONE", value_name = "NAME")]
+    pub(crate) zone: Option<String>,
+
+    /// How much of the data this node takes, against the others (1 to 10000)
+    ///
+    /// More: more disk, more memory and more requests here.
+    #[arg(
+        long,
+        env = "DYNARUST_WEIGHT",
+        value_name = "WEIGHT",
+        default_value_t = WEIGHT_DEFAULT,
+        value_parser = clap::value_parser!(u16).range(1..=i64::from(WEIGHT_MAX))
+    )]
+    pub(crate) weight: u16,
+
+    /// SIGTERM and Ctrl-C mean to leave the cluster: what this node holds is handed over before it ends
+    ///
+    /// Without it they are a restart: others wait for the node to come back.
+    #[arg(
+        long,
+        env = "DYNARUST_LEAVE_ON_TERM",
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
+    pub(crate) leave_on_term: bool,
+
+    /// How long a node may be down before the others copy what it held, such as 10m (10s to 7d)
+    ///
+    /// More: less is copied for a node that comes back. Less: records have all their copies again sooner.
+    #[arg(long, env = "DYNARUST_EVICT_AFTER", value_name = "TIME", default_value = "10m")]
+    pub(crate) evict_after: String,
+
+    /// How long an evicted node may have been away and keep its records, such as 12h (1s to 30d)
+    ///
+    /// Less than --tombstone-age, or deleted records could come back: without it 12h, or half of
+    /// --tombstone-age where that is less. Less: more is copied when a node comes back late.
+    #[arg(long, env = "DYNARUST_REJOIN_MAX", value_name = "TIME")]
+    pub(crate) rejoin_max: Option<String>,
+}
+
+/// What all of it comes to. Where the node listens is not known yet.
+///
+/// # Errors
+/// [`UsageError`].
+pub(crate) fn cluster_config(
+    arguments: ClusterArguments,
+    join: Option<String>,
+    secret: Option<OsString>,
+    tombstone_age: Duration,
+) -> Result<ClusterConfig, UsageError> {
+    let secret = self::secret(secret)?;
+    // Empty is unset, as it is easily made in an environment.
+    let join = join.filter(|it| !it.is_empty());
+    if let Some(join) = &join {
+        config::port("JOIN_ADDRESS", join)?;
+        if secret.is_none() {
+            return Err(UsageError(format!(
+                "cannot join {join} without the secret of its cluster: set {SECRET}"
+            )));
+        }
+    }
+    if let Some(advertise) = &arguments.advertise {
+        config::port("--advertise", advertise)?;
+    }
+    Ok(ClusterConfig {
+        secret,
+        join,
+        advertise: arguments.advertise,
+        replication: arguments.replication,
+        zone: arguments.zone.filter(|it| !it.is_empty()).map(zone).transpose()?,
+        weight: arguments.weight,
+        evict_after: evict_after(&arguments.evict_after)?,
+        rejoin_max: rejoin_max(arguments.rejoin_max.as_deref(), tombstone_age)?,
+        ..ClusterConfig::default()
+    })
+}
+
+/// What it says is in no message.
+fn secret(given: Option<OsString>) -> Result<Option<Secret>, UsageError> {
+    let Some(given) = given.filter(|it| !it.is_empty()) else {
+        return Ok(None);
+    };
+    let Some(text) = given.to_str() else {
+        return Err(UsageError(format!("{SECRET} is no UTF-8")));
+    };
+    if text.len() < SECRET_BYTES_MIN {
+        return Err(UsageError(format!(
+            "{SECRET} takes {SECRET_BYTES_MIN} bytes or more: make one with `openssl rand -hex 32`"
+        )));
+    }
+    Ok(Some(Secret::new(text)))
+}
+
+fn zone(name: String) -> Result<std::sync::Arc<str>, UsageError> {
+    let fits = name.len() <= ZONE_BYTES_MAX && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if !fits {
+        return Err(UsageError(format!(
+            "--zone takes 1 to {ZONE_BYTES_MAX} visible characters of ASCII, not `{}`",
+            name.escape_debug()
+        )));
+    }
+    Ok(name.into())
+}
+
+fn evict_after(given: &str) -> Result<Duration, UsageError> {
+    let bounds = EVICT_AFTER_SECONDS_MIN..=EVICT_AFTER_SECONDS_MAX;
+    let seconds = time_span::seconds(given).filter(|it| bounds.contains(it));
+    seconds.map(Duration::from_secs).ok_or_else(|| {
+        UsageError(format!(
+            "--evict-after takes 10s to 7d, such as 10m, not `{}`",
+            given.escape_debug()
+        ))
+    })
+}
+
+fn rejoin_max(given: Option<&str>, tombstone_age: Duration) -> Result<Duration, UsageError> {
+    let Some(given) = given else {
+        return Ok((tombstone_age / 2).min(Duration::from_secs(REJOIN_SECONDS_DEFAULT)));
+    };
+    let span = time_span::seconds(given).filter(|it| *it > 0).map(Duration::from_secs);
+    span.filter(|it| *it < tombstone_age).ok_or_else(|| {
+        UsageError(format!(
+            "--rejoin-max takes a time such as 12h that is less than --tombstone-age, not `{}`",
+            given.escape_debug()
+        ))
+    })
+}
