@@ -21,10 +21,14 @@ use tokio::runtime::Runtime;
 /// No answer of a node takes longer, however busy the machine; longer is a hang.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The connection broke before the answer was whole: the request may have taken effect, or not.
+/// There was no whole answer: the request may have taken effect, or not.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the cause is shown where an answer was unwrapped")]
-pub(crate) struct Unknown(pub(crate) String);
+pub(crate) struct Unknown {
+    #[expect(dead_code, reason = "the cause is shown where an answer was unwrapped")]
+    why: String,
+    /// False where no connection could be made: then it has not.
+    pub(crate) sent: bool,
+}
 
 /// An answer, whole.
 #[derive(Debug, Clone)]
@@ -40,6 +44,7 @@ struct Members<'a> {
     value: Option<&'a RawValue>,
     version: Option<String>,
     code: Option<String>,
+    indeterminate: Option<bool>,
 }
 
 impl Answer {
@@ -60,6 +65,11 @@ impl Answer {
     /// The stable `code` of a problem.
     pub(crate) fn code(&self) -> String {
         self.members().code.unwrap()
+    }
+
+    /// Whether a problem says that the write may have taken effect all the same.
+    pub(crate) fn is_indeterminate(&self) -> bool {
+        self.members().indeterminate.unwrap_or_default()
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -101,13 +111,20 @@ pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 #[derive(Debug)]
 pub(crate) struct Client {
     address: SocketAddr,
+    /// When it gives up waiting; without one, a node that does not answer is a failure.
+    patience: Option<Duration>,
     runtime: Runtime,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Client {
     pub(crate) fn new(address: SocketAddr) -> Client {
-        Client { address, runtime: runtime(), connection: None }
+        Client { address, patience: None, runtime: runtime(), connection: None }
+    }
+
+    /// One that gives up after this long, where a node may be out of reach.
+    pub(crate) fn impatient(address: SocketAddr, patience: Duration) -> Client {
+        Client { patience: Some(patience), ..Client::new(address) }
     }
 
     /// Sends one request and waits for the whole answer.
@@ -125,11 +142,15 @@ impl Client {
         }
         let request = request.body(Full::from(body.to_owned())).unwrap();
         let (address, kept) = (self.address, self.connection.take());
+        let patience = self.patience.unwrap_or(ANSWER_TIMEOUT);
         let outcome = self.runtime.block_on(async {
-            tokio::time::timeout(ANSWER_TIMEOUT, exchange(address, kept, request)).await
+            tokio::time::timeout(patience, exchange(address, kept, request)).await
         });
-        let (answer, connection) = outcome
-            .unwrap_or_else(|_| panic!("no answer in {ANSWER_TIMEOUT:?}: {method} {path}"))?;
+        let outcome = outcome.unwrap_or_else(|_| {
+            assert!(self.patience.is_some(), "no answer in {patience:?}: {method} {path}");
+            Err(Unknown { why: format!("no answer in {patience:?}"), sent: true })
+        });
+        let (answer, connection) = outcome?;
         self.connection = Some(connection);
         Ok(answer)
     }
@@ -176,10 +197,11 @@ async fn exchange(
     kept: Option<SendRequest<Full<Bytes>>>,
     request: Request<Full<Bytes>>,
 ) -> Result<(Answer, SendRequest<Full<Bytes>>), Unknown> {
-    let unknown = |error: hyper::Error| Unknown(format!("{error:?}"));
+    let unknown = |error: hyper::Error| Unknown { why: format!("{error:?}"), sent: true };
+    let unsent = |why| Unknown { why, sent: false };
     let mut connection = match kept {
         Some(kept) if !kept.is_closed() => kept,
-        _ => connect(address).await.map_err(Unknown)?,
+        _ => connect(address).await.map_err(unsent)?,
     };
     let answer = connection.send_request(request).await.map_err(unknown)?;
     let (head, body) = answer.into_parts();

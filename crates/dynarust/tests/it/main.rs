@@ -3,12 +3,14 @@
 //! Nothing here knows the program's insides; it knows the HTTP contract (`docs/api.md`), the folder
 //! (`FORMAT.md` of the store) and what an operator can do to a process, a file and a disk.
 //! `node`, `client`, `events`, `mirror`, `herd`, `journal_file`, `mount` and `seed` are the tools; each other
-//! file is a promise.
+//! file is a promise. The promises of many nodes are in `cluster`.
 
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod client;
+#[cfg(test)]
+mod cluster;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]

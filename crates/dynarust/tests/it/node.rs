@@ -20,6 +20,9 @@ const BINARY: &str = env!("CARGO_BIN_EXE_DynaRust");
 /// How long a condition is waited for. Generous: other builds share this machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How much of its log a node shows when its test fails.
+const LOG_LINES_SHOWN: usize = 100;
+
 /// Asks again until `met` gives something; panics with `what` when it never does.
 pub(crate) fn wait_for<T>(what: &str, mut met: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
@@ -62,12 +65,15 @@ impl Port {
     }
 }
 
-/// How a node is started: always on the same folder and the same port.
+/// How a node is started: always on the same folder and the same address.
 #[derive(Debug)]
 pub(crate) struct Launch {
-    port: Port,
+    address: SocketAddr,
+    _port: Option<Port>,
     folder: PathBuf,
+    join: Option<String>,
     flags: Vec<String>,
+    environment: Vec<(String, String)>,
     wrapper: Vec<String>,
     log: tempfile::NamedTempFile,
 }
@@ -81,13 +87,34 @@ pub(crate) struct Refusal {
 
 impl Launch {
     pub(crate) fn new(folder: &Path) -> Launch {
+        let port = Port::lease();
+        let address = port.address();
+        Launch { _port: Some(port), ..Launch::on(address, folder) }
+    }
+
+    /// On an address that needs no lease, since nobody else is in its network.
+    pub(crate) fn on(address: SocketAddr, folder: &Path) -> Launch {
         Launch {
-            port: Port::lease(),
+            address,
+            _port: None,
             folder: folder.to_path_buf(),
+            join: None,
             flags: Vec::new(),
+            environment: Vec::new(),
             wrapper: Vec::new(),
             log: tempfile::NamedTempFile::new().unwrap(),
         }
+    }
+
+    /// With a JOIN_ADDRESS, from the next start on; or without one.
+    pub(crate) fn set_join(&mut self, address: Option<String>) {
+        self.join = address;
+    }
+
+    /// With this in the environment of the process.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Launch {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     pub(crate) fn flag(mut self, flag: &str) -> Launch {
@@ -107,18 +134,20 @@ impl Launch {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.port.address()
+        self.address
     }
 
     /// Starts the process and returns at once; it may not be ready yet, or never.
     pub(crate) fn spawn(&self) -> Node {
         let mut words = self.wrapper.clone();
         words.extend([BINARY.to_owned(), self.address().to_string()]);
+        words.extend(self.join.clone());
         words.extend(["--data-dir".to_owned(), self.folder.display().to_string()]);
         words.extend(self.flags.iter().cloned());
         let (program, arguments) = words.split_first().unwrap();
         let log = File::create(self.log.path()).unwrap();
         let mut command = quiet(program);
+        command.envs(self.environment.iter().cloned());
         command.args(arguments).stdout(log.try_clone().unwrap()).stderr(log);
         Node {
             child: command.spawn().unwrap(),
@@ -131,7 +160,7 @@ impl Launch {
     pub(crate) fn try_start(&self) -> Result<Node, Refusal> {
         let mut node = self.spawn();
         wait_for("a node that is ready, or ends", || {
-            if let Some(status) = node.child.try_wait().unwrap() {
+            if let Some(status) = node.has_ended() {
                 return Some(Some(status));
             }
             node.is_ready().then_some(None)
@@ -184,6 +213,11 @@ impl Node {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    /// How the process ended, if it has.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Waits for the process to end by itself.
     pub(crate) fn ended(mut self) -> ExitStatus {
         wait_for("the node's end", || self.child.try_wait().unwrap())
@@ -220,7 +254,9 @@ impl Drop for Node {
         let _reaped = self.child.wait();
         if std::thread::panicking() {
             let said = std::fs::read_to_string(&self.log).unwrap_or_default();
-            eprintln!("--- the node said:\n{said}---");
+            let lines: Vec<&str> = said.lines().collect();
+            let last = lines.len().saturating_sub(LOG_LINES_SHOWN);
+            eprintln!("--- {} said:\n{}\n---", self.address, lines[last..].join("\n"));
         }
     }
 }

@@ -1,0 +1,15 @@
+//! The promises of many nodes, shown from outside: real processes, each with its own folder and port,
+//! on one machine or on hosts of their own whose links are cut, slowed and mended.
+//!
+//! `nodes` starts and harms them, `agreement` waits until they say the same, `hosts` and `switch` are
+//! the network between them, `doors`, `workload` and `oracle` write and know what must be left. Each other
+//! file is a promise. It is a part of the binary `it`, and no binary of its own: it needs the same
+//! processes, clients and streams, and one binary is linked once.
+
+mod agreement;
+mod doors;
+mod hosts;
+mod nodes;
+mod oracle;
+mod switch;
+mod workload;
