@@ -28,3 +28,7 @@ run *arguments:
 # The API documentation of the crates, private items too.
 doc:
     cargo doc --workspace --no-deps --document-private-items
+
+# The whole of the cluster's tests.
+cluster seconds="300":
+    DYNARUST_CLUSTER_SECONDS={{seconds}} DYNARUST_CLUSTER_ORDERS=6 cargo test --release -p dynarust --test it cluster:: -- --nocapture --test-threads 1

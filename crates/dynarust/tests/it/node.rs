@@ -117,6 +117,12 @@ impl Launch {
         self
     }
 
+    /// The same, from the next start on.
+    pub(crate) fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(other, _)| other != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     pub(crate) fn flag(mut self, flag: &str) -> Launch {
         self.flags.push(flag.to_owned());
         self

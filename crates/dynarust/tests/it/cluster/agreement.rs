@@ -76,7 +76,9 @@ fn differences(one: &View, other: &View) -> Vec<String> {
         })
     };
     let unlike = keys.into_iter().filter(|key| one.get(*key) != other.get(*key));
-    unlike.map(|key| format!("{key}: {} / {}", shown(one.get(key)), shown(other.get(key)))).collect()
+    unlike
+        .map(|key| format!("{key}: {} / {}", shown(one.get(key)), shown(other.get(key))))
+        .collect()
 }
 
 impl Cluster {
@@ -125,7 +127,8 @@ impl Cluster {
     fn are_members(&self, count: usize) -> Result<(), String> {
         let mut first: Option<BTreeSet<(String, String)>> = None;
         for node in self.running() {
-            let active = active_nodes(self.address(node)).map_err(|it| format!("node {node}: {it}"))?;
+            let active =
+                active_nodes(self.address(node)).map_err(|it| format!("node {node}: {it}"))?;
             if active.len() != count {
                 return Err(format!("node {node} shows {} active: {active:?}", active.len()));
             }
@@ -203,12 +206,15 @@ impl Cluster {
                 continue;
             }
             for path in ["/membership", "/readyz", "/stats"] {
-                let shown = json_of(address, path).map_or_else(|why| why, |mut value| {
-                    for long in ["limits", "requests", "process", "connections"] {
-                        value.as_object_mut().and_then(|members| members.remove(long));
-                    }
-                    value.to_string()
-                });
+                let shown = json_of(address, path).map_or_else(
+                    |why| why,
+                    |mut value| {
+                        for long in ["limits", "requests", "process", "connections"] {
+                            value.as_object_mut().and_then(|members| members.remove(long));
+                        }
+                        value.to_string()
+                    },
+                );
                 eprintln!("{path}: {shown}");
             }
         }
@@ -278,7 +284,8 @@ mod tests {
         for node in [0, 1] {
             cluster.start_one(node);
         }
-        let now = |node| json_of(cluster.address(node), "/membership").unwrap()["timestamp"].as_i64();
+        let now =
+            |node| json_of(cluster.address(node), "/membership").unwrap()["timestamp"].as_i64();
         let ahead = now(1).unwrap() - now(0).unwrap();
         assert!((3_590_000..3_610_000).contains(&ahead), "{ahead} ms");
     }

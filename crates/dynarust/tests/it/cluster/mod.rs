@@ -6,10 +6,19 @@
 //! file is a promise. It is a part of the binary `it`, and no binary of its own: it needs the same
 //! processes, clients and streams, and one binary is linked once.
 
+mod absence;
 mod agreement;
 mod doors;
+mod growth;
 mod hosts;
+mod joining;
+mod kills;
+mod live;
 mod nodes;
 mod oracle;
+mod pair;
+mod pauses;
+mod refusals;
+mod splits;
 mod switch;
 mod workload;

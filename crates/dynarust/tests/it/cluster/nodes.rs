@@ -26,6 +26,9 @@ const FAKETIME: [&str; 2] = [
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
 ];
 
+/// By how much the library moves the clock.
+const CLOCK: &str = "FAKETIME";
+
 /// Whether clocks can be set here. Says so where they can't; panics where they must.
 pub(super) fn can_set_clocks(test: &str) -> bool {
     let possible = FAKETIME.iter().any(|path| std::path::Path::new(path).exists());
@@ -128,7 +131,7 @@ impl Cluster {
             let library = FAKETIME.iter().find(|path| std::path::Path::new(path).exists()).unwrap();
             launch = launch
                 .environment("LD_PRELOAD", library)
-                .environment("FAKETIME", &format!("{ahead:+}s"))
+                .environment(CLOCK, &format!("{ahead:+}s"))
                 .environment("DONT_FAKE_MONOTONIC", "1")
                 .environment("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         }
@@ -141,6 +144,11 @@ impl Cluster {
     pub(super) fn set_join(&mut self, node: usize, join: Option<usize>) {
         let join = join.map(|join| self.address(join).to_string());
         self.seats[node].launch.set_join(join);
+    }
+
+    /// From its next start on, this node has the time that all have.
+    pub(super) fn set_clock_right(&mut self, node: usize) {
+        self.seats[node].launch.set_environment(CLOCK, "+0s");
     }
 
     pub(super) fn hosts(&self) -> &Hosts {
@@ -181,7 +189,8 @@ impl Cluster {
     /// What all its lives have said.
     pub(super) fn said_ever(&self, node: usize) -> String {
         let seat = &self.seats[node];
-        [seat.said_before.join("--- the next life\n"), seat.launch.said()].join("--- the latest life\n")
+        [seat.said_before.join("--- the next life\n"), seat.launch.said()]
+            .join("--- the latest life\n")
     }
 
     /// Starts the process and returns at once.

@@ -203,7 +203,8 @@ impl Oracle {
                     wrong = Some(format!("{version} is {owner:?} and {id:?}"));
                 }
             } else {
-                known.highest_delete = std::mem::take(&mut known.highest_delete).max(version.clone());
+                known.highest_delete =
+                    std::mem::take(&mut known.highest_delete).max(version.clone());
             }
             if *version > known.highest.version {
                 known.highest = Stands { version: version.clone(), put };

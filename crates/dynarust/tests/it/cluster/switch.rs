@@ -150,7 +150,8 @@ impl Forwarder {
     /// Waits until a host has sent something, or something delayed is due.
     fn links_to_read(&self) -> Vec<usize> {
         let due = self.delayed.peek().map(|Reverse((due, ..))| *due);
-        let wait = due.map_or(ROUND, |due| due.saturating_duration_since(Instant::now()).min(ROUND));
+        let wait =
+            due.map_or(ROUND, |due| due.saturating_duration_since(Instant::now()).min(ROUND));
         let mut polled: Vec<PollFd<'_>> =
             self.links.iter().map(|link| PollFd::new(&link.0, PollFlags::IN)).collect();
         let wait = Timespec { tv_sec: 0, tv_nsec: i64::from(wait.subsec_nanos()) };

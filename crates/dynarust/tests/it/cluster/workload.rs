@@ -91,7 +91,7 @@ impl Workload {
 }
 
 /// Sets it when dropped, also where a check fails: the workers must not go on for ever.
-struct SetAtLast<'a>(&'a AtomicBool);
+pub(super) struct SetAtLast<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for SetAtLast<'_> {
     fn drop(&mut self) {
@@ -101,14 +101,14 @@ impl Drop for SetAtLast<'_> {
 
 /// How long somebody was let down, at most.
 #[derive(Debug, Default)]
-struct Outage {
+pub(super) struct Outage {
     since: Option<Instant>,
     longest: Duration,
 }
 
 impl Outage {
     /// A request that was sent then has succeeded, or not.
-    fn note(&mut self, sent: Instant, success: bool) {
+    pub(super) fn note(&mut self, sent: Instant, success: bool) {
         let since = *self.since.get_or_insert(sent);
         if success {
             self.longest = self.longest.max(since.elapsed());
@@ -117,7 +117,7 @@ impl Outage {
     }
 
     /// Whoever is let down at the end was so until then.
-    fn longest(self) -> Duration {
+    pub(super) fn longest(self) -> Duration {
         self.longest.max(self.since.map_or(Duration::ZERO, |since| since.elapsed()))
     }
 }
