@@ -240,6 +240,10 @@ pub const EVICT_AFTER_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
 pub const REJOIN_SECONDS_DEFAULT: u64 = 12 * 60 * 60;
 /// Connections that peers have to a node: two from each, and as many that take their place.
 pub const MESH_CONNECTIONS_MAX: usize = 1024;
+/// Milliseconds for which an operator's command may answer a node's challenge.
+pub const CHALLENGE_MILLIS_MAX: u64 = 60_000;
+/// Proofs of operators that are remembered, so that none counts twice; more in that time are refused.
+pub const PROOFS_KEPT_MAX: usize = 1024;
 /// Bytes in the secret of a cluster, at least.
 pub const SECRET_BYTES_MIN: usize = 16;
 /// Members of a cluster; a node that would be one more is turned away.

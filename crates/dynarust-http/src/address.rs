@@ -8,6 +8,7 @@
 //! | `/{table}/keys` | GET POST |
 //! | `/{table}/batch` | POST |
 //! | `/tables`, `/membership`, `/stats`, `/metrics`, `/openapi.json`, `/livez`, `/readyz`, `/_mesh` | GET |
+//! | `/_cluster/leave`, `/_cluster/remove/{node}` | POST |
 //!
 //! HEAD is wherever GET is, OPTIONS is everywhere.
 
@@ -48,6 +49,10 @@ pub(crate) enum Address<'a> {
     Readyz,
     /// `/_mesh`
     Mesh,
+    /// `/_cluster/leave`
+    Leave,
+    /// `/_cluster/remove/{node}`
+    Remove,
 }
 
 impl<'a> Address<'a> {
@@ -58,6 +63,10 @@ impl<'a> Address<'a> {
             return Self::of_system(path);
         };
         match rest.split_once('/') {
+            None if table == "_cluster" => (rest == "leave").then_some(Self::Leave),
+            Some(("remove", node)) if table == "_cluster" && !node.contains('/') => {
+                Some(Self::Remove)
+            }
             Some((_, key)) if key.contains('/') => None,
             Some(("key", key)) => Some(Self::Record { table, key }),
             Some(("subscribe", key)) => Some(Self::SubscribeKey { table, key }),
@@ -101,7 +110,7 @@ impl<'a> Address<'a> {
                 Self::SubscribeMany => Operation::SubscribeMany,
                 Self::Store { .. } => Operation::ListRecords,
                 Self::Keys { .. } => Operation::ListKeys,
-                Self::Batch { .. } => return None,
+                Self::Batch { .. } | Self::Leave | Self::Remove => return None,
                 Self::Tables => Operation::ListTables,
                 Self::Membership => Operation::Membership,
                 Self::Stats => Operation::Stats,
@@ -116,6 +125,8 @@ impl<'a> Address<'a> {
             Method::DELETE if matches!(self, Self::Record { .. }) => Operation::DeleteRecord,
             Method::POST if matches!(self, Self::Keys { .. }) => Operation::GetRecords,
             Method::POST if matches!(self, Self::Batch { .. }) => Operation::WriteRecords,
+            Method::POST if self == Self::Leave => Operation::Leave,
+            Method::POST if self == Self::Remove => Operation::Remove,
             _ => return None,
         };
         Some(operation)
@@ -125,7 +136,7 @@ impl<'a> Address<'a> {
     pub(crate) fn allow(self) -> &'static str {
         match self {
             Self::Record { .. } => "GET, HEAD, PUT, PATCH, DELETE, OPTIONS",
-            Self::Batch { .. } => "POST, OPTIONS",
+            Self::Batch { .. } | Self::Leave | Self::Remove => "POST, OPTIONS",
             Self::Keys { .. } => "GET, HEAD, POST, OPTIONS",
             _ => "GET, HEAD, OPTIONS",
         }
@@ -156,7 +167,8 @@ mod tests {
         let methods = ["GET", "HEAD", "PUT", "DELETE", "POST", "PATCH", "TRACE", "BREW"];
         let routed = Operation::ALL.iter().filter_map(|it| Some((it.route()?.path, *it)));
         for (template, _) in routed.clone() {
-            let path = template.replace("{table}", "t").replace("{key}", "k");
+            let path =
+                template.replace("{table}", "t").replace("{key}", "k").replace("{node}", "n");
             let address = Address::of(&path).unwrap();
             for method in methods {
                 // HEAD is GET without the body.

@@ -16,6 +16,7 @@ use crate::budget::Budget;
 use crate::cors::CorsOrigins;
 use crate::counts::Counts;
 use crate::door_counts::DoorCounts;
+use crate::proof::Challenges;
 
 /// What an operator can set of the front door.
 #[derive(Debug, Clone)]
@@ -97,6 +98,8 @@ pub(crate) struct Backend {
     pub(crate) counts: Arc<Counts>,
     /// Connections, and what the front door did with them.
     pub(crate) door: Arc<DoorCounts>,
+    /// What operators prove.
+    pub(crate) challenges: Challenges,
     /// For connections of peers.
     pub(crate) mesh_places: Arc<Semaphore>,
     /// Bytes of records' bodies in memory.
@@ -117,6 +120,7 @@ impl Backend {
             started: node.now(),
             counts: Arc::new(Counts::new()),
             door: Arc::default(),
+            challenges: Challenges::new(),
             mesh_places: Arc::new(Semaphore::new(MESH_CONNECTIONS_MAX)),
             bodies: Budget::new(config.bodies_bytes_max()),
             key_lists: Budget::new(config.key_lists_bytes_max()),

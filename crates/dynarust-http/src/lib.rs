@@ -20,6 +20,7 @@
 //! | `path`, `query`, `conditions`, `guarantees`, `ttl`, `accept`, `content_type` | what a request's head says |
 //! | `request_body`, `budget`, `json` | what a request's body says, within bounds |
 //! | `mesh_entry` | where other nodes come in |
+//! | `operator`, `proof` | what an operator does with the cluster, and who that is |
 //! | `record`, `table`, `live`, `node_state`, `figures` | the answers |
 //! | `problem` | **every error of the API**, and what becomes one |
 //! | `cors` | which web pages may read the answers |
@@ -53,8 +54,10 @@ mod mesh_entry;
 mod node_state;
 mod openapi;
 mod operation;
+mod operator;
 mod path;
 mod problem;
+mod proof;
 mod query;
 mod record;
 mod replicas;
@@ -77,3 +80,4 @@ mod store_in_memory;
 pub use backend::HttpConfig;
 pub use cors::{CorsOrigins, NotAnOrigin};
 pub use front_door::{BindError, FrontDoor};
+pub use proof::authorization;

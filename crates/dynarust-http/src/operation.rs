@@ -69,4 +69,6 @@ operations! {
     Livez = GET "/livez" "livez",
     Readyz = GET "/readyz" "readyz",
     Mesh = GET "/_mesh" "mesh",
+    Leave = POST "/_cluster/leave" "leave_cluster",
+    Remove = POST "/_cluster/remove/{node}" "remove_node",
 }

@@ -7,15 +7,16 @@ use std::borrow::Cow;
 
 use dynarust_core::{NameError, PatchError, Replicas, Version};
 use dynarust_node::streams::SubscribeError;
-use dynarust_node::{RefusedPatch, RefusedRead, RefusedWrite};
+use dynarust_node::{RefusedChange, RefusedPatch, RefusedRead, RefusedWrite};
 use dynarust_store::{ReadError, WriteError};
-use http::header::{ALLOW, CONNECTION, ETAG, RETRY_AFTER, UPGRADE};
+use http::header::{ALLOW, CONNECTION, ETAG, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::answer;
 use crate::conditions;
 use crate::content_type;
+use crate::proof;
 use crate::replicas;
 use crate::response_body::Body;
 use crate::wire::Fault;
@@ -56,13 +57,16 @@ codes! {
     InvalidBody = BAD_REQUEST "invalid_body",
     InvalidPatch = BAD_REQUEST "invalid_patch",
     TooManyKeys = BAD_REQUEST "too_many_keys",
+    Unauthenticated = UNAUTHORIZED "unauthenticated",
     /// The node runs alone.
     NoCluster = FORBIDDEN "no_cluster",
     NotFound = NOT_FOUND "not_found",
+    NoSuchMember = NOT_FOUND "no_such_member",
     KeyNotFound = NOT_FOUND "key_not_found",
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed",
     RequestTimeout = REQUEST_TIMEOUT "request_timeout",
     RequestInProgress = CONFLICT "request_in_progress",
+    MembershipConflict = CONFLICT "membership_conflict",
     PatchFailed = CONFLICT "patch_failed",
     VersionMismatch = PRECONDITION_FAILED "version_mismatch",
     ValueTooLarge = PAYLOAD_TOO_LARGE "value_too_large",
@@ -96,6 +100,8 @@ pub(crate) struct Problem {
     allow: Option<&'static str>,
     /// The forms of patches that would do.
     accept_patch: bool,
+    /// What is to be proved.
+    challenge: Option<Box<str>>,
     /// The protocol that would do.
     upgrade: Option<&'static str>,
     /// Who stands behind it, where it tells what a record is.
@@ -141,6 +147,7 @@ impl Problem {
             current: None,
             allow: None,
             accept_patch: false,
+            challenge: None,
             upgrade: None,
             replicas: None,
             close: false,
@@ -179,6 +186,14 @@ impl Problem {
             Code::NoCluster,
             "this node runs alone: start it with the CLUSTER_SECRET of the others",
         )
+    }
+
+    /// With what a proof must be made of.
+    pub(crate) fn unauthenticated(nonce: &str) -> Self {
+        let detail =
+            "this takes a proof of CLUSTER_SECRET: use `DynaRust leave` and `DynaRust remove`";
+        let challenge = format!("{} nonce={nonce}", proof::SCHEME);
+        Self { challenge: Some(challenge.into()), ..Self::new(Code::Unauthenticated, detail) }
     }
 
     /// To the one protocol that would do.
@@ -240,6 +255,11 @@ impl Problem {
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        if let Some(challenge) = self.challenge
+            && let Ok(challenge) = HeaderValue::try_from(&*challenge)
+        {
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if let Some(protocol) = self.upgrade {
             headers.insert(UPGRADE, HeaderValue::from_static(protocol));
@@ -358,6 +378,16 @@ impl From<ReadError> for Problem {
         };
         tracing::error!(%error, "a read failed");
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<RefusedChange> for Problem {
+    fn from(refused: RefusedChange) -> Self {
+        let code = match refused {
+            RefusedChange::NoSuchMember(_) => Code::NoSuchMember,
+            RefusedChange::Alone | RefusedChange::Alive(_) => Code::MembershipConflict,
+        };
+        Self::new(code, refused.to_string())
     }
 }
 

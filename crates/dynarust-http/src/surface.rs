@@ -26,6 +26,7 @@ use crate::mesh_entry;
 use crate::node_state;
 use crate::openapi;
 use crate::operation::Operation;
+use crate::operator;
 use crate::path;
 use crate::problem::{Code, Problem};
 use crate::record;
@@ -122,6 +123,12 @@ impl Surface {
             }
             Address::OpenApi => Answer::now(openapi::openapi(request.uri())),
             Address::Livez => Answer::now(node_state::livez(backend, request.uri())),
+            Address::Leave => {
+                Answer::later(operator::leave(Arc::clone(backend), request.into_parts().0))
+            }
+            Address::Remove => {
+                Answer::later(operator::remove(Arc::clone(backend), request.into_parts().0))
+            }
             Address::Mesh => Answer::now(mesh_entry::mesh(backend, request)),
             Address::Readyz => Answer::now(node_state::readyz(backend, request.uri())),
         };

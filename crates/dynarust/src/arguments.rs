@@ -142,6 +142,28 @@ pub(crate) enum Command {
         #[arg(long, env = "DYNARUST_DATA_DIR", value_name = "FOLDER")]
         data_dir: Option<PathBuf>,
     },
+    /// Lets a running node leave its cluster: it hands over what it holds, and ends
+    ///
+    /// CLUSTER_SECRET must be in the environment.
+    Leave {
+        /// The node that leaves: host and port; without it, the one that runs in storage.db
+        address: Option<String>,
+        /// The folder of the node, where no address is given
+        #[arg(long, env = "DYNARUST_DATA_DIR", value_name = "FOLDER")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Takes a node that is down out of the cluster at once, for good
+    ///
+    /// It can come back only as a new one. CLUSTER_SECRET must be in the environment.
+    Remove {
+        /// The node's id, as /membership lists it
+        node: String,
+        /// The node to ask: host and port; without it, the one that runs in storage.db
+        address: Option<String>,
+        /// The folder of the node to ask, where no address is given
+        #[arg(long, env = "DYNARUST_DATA_DIR", value_name = "FOLDER")]
+        data_dir: Option<PathBuf>,
+    },
     /// Checks the folder of a stopped node, byte for byte, and changes nothing
     ///
     /// The exit code is 0 where all is well, and 1 otherwise.

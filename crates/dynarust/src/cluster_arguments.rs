@@ -114,8 +114,11 @@ pub(crate) fn cluster_config(
     })
 }
 
-/// What it says is in no message.
-fn secret(given: Option<OsString>) -> Result<Option<Secret>, UsageError> {
+/// The secret, where it is set. What it says is in no message.
+///
+/// # Errors
+/// [`UsageError`].
+pub(crate) fn secret(given: Option<OsString>) -> Result<Option<Secret>, UsageError> {
     let Some(given) = given.filter(|it| !it.is_empty()) else {
         return Ok(None);
     };

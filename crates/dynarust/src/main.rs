@@ -3,6 +3,7 @@
 //! ```text
 //! arguments ──► config (validated once) ──► serve: front door, store, node ──► until a signal
 //!           ├─► health: asks a running node
+//!           ├─► leave, remove: ask a running node to change who is in the cluster
 //!           ├─► verify, salvage: look after the folder of a node that is stopped
 //!           └─► bench: puts a load on a node that runs
 //! ```
@@ -15,14 +16,17 @@ mod arguments;
 mod byte_count;
 mod cluster_arguments;
 mod config;
+mod exchange;
 mod health;
 mod logging;
 mod memory;
 mod memory_limit;
 mod offline;
+mod operator;
 mod serve;
 mod usage;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -41,6 +45,8 @@ enum Failure {
     #[error(transparent)]
     Health(#[from] health::HealthError),
     #[error(transparent)]
+    Operator(#[from] operator::OperatorError),
+    #[error(transparent)]
     Offline(#[from] offline::OfflineError),
     #[error(transparent)]
     Bench(#[from] dynarust_bench::BenchError),
@@ -49,10 +55,12 @@ enum Failure {
 impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) => ExitCode::from(2),
-            Self::Serve(_) | Self::Health(_) | Self::Offline(_) | Self::Bench(_) => {
-                ExitCode::FAILURE
-            }
+            Self::Usage(_) | Self::Operator(operator::OperatorError::Usage(_)) => ExitCode::from(2),
+            Self::Serve(_)
+            | Self::Health(_)
+            | Self::Operator(_)
+            | Self::Offline(_)
+            | Self::Bench(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -76,6 +84,12 @@ fn run() -> Result<(), Failure> {
         Some(Command::Health { address, data_dir }) => {
             Ok(health::health(&Target::new(address, data_dir)?)?)
         }
+        Some(Command::Leave { address, data_dir }) => {
+            Ok(operator::leave(&Target::new(address, data_dir)?, secret())?)
+        }
+        Some(Command::Remove { node, address, data_dir }) => {
+            Ok(operator::remove(&node, &Target::new(address, data_dir)?, secret())?)
+        }
         Some(Command::Verify { folder }) => Ok(offline::verify(&folder)?),
         Some(Command::Salvage { folder }) => Ok(offline::salvage(&folder)?),
         Some(Command::Bench(arguments)) => Ok(dynarust_bench::run(&arguments)?),
@@ -83,9 +97,12 @@ fn run() -> Result<(), Failure> {
     }
 }
 
+fn secret() -> Option<OsString> {
+    std::env::var_os(cluster_arguments::SECRET)
+}
+
 fn start(arguments: Arguments) -> Result<(), Failure> {
-    let secret = std::env::var_os(cluster_arguments::SECRET);
-    let config = Config::new(arguments, secret)?;
+    let config = Config::new(arguments, secret())?;
     logging::start(config.log_format, config.log_filter.clone());
     Ok(serve::serve(config)?)
 }

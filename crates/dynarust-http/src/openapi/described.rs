@@ -137,7 +137,7 @@ pub(super) fn described(operation: Operation) -> Option<Described> {
         | Operation::OpenApi
         | Operation::Livez
         | Operation::Readyz => node(operation),
-        Operation::Mesh => mesh(),
+        Operation::Mesh | Operation::Leave | Operation::Remove => cluster(operation),
         Operation::Options | Operation::None => return None,
     })
 }
@@ -324,6 +324,28 @@ fn node(operation: Operation) -> Described {
             health(described("Whether it answers for its keys", "For a load balancer."))
         }
         _ => described("This document", "OpenAPI 3.1.").well("It.", JSON, schema("Document")),
+    }
+}
+
+fn cluster(operation: Operation) -> Described {
+    const PROOF: &str =
+        "Takes a proof of the cluster's secret, as the program's own commands make it.";
+    let refusals =
+        [Code::NoCluster, Code::Unauthenticated, Code::MembershipConflict, Code::NoSuchMember];
+    match operation {
+        Operation::Leave => Described::new("cluster", "Let the node leave", PROOF)
+            .answers(
+                StatusCode::ACCEPTED,
+                "It has begun; the node ends by itself when it has left.",
+                &["Cache-Control"],
+                vec![(JSON, schema("Node"))],
+            )
+            .may_tell(&refusals),
+        Operation::Remove => Described::new("cluster", "Remove a node that is down", PROOF)
+            .takes(&["node"])
+            .well("It is a member no more.", JSON, schema("Node"))
+            .may_tell(&refusals),
+        _ => mesh(),
     }
 }
 

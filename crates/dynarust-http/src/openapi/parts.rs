@@ -66,6 +66,14 @@ pub(super) fn parameters() -> Map<String, Value> {
     let list = [
         ("table", path("table", "The table.", table())),
         ("key", path("key", "The key; `%2F` is a slash inside it.", key())),
+        (
+            "node",
+            path(
+                "node",
+                "A node's id, as `/membership` lists it.",
+                json!({ "type": "string", "pattern": "^[0-9a-fA-F]{16}$" }),
+            ),
+        ),
         ("prefix", query("prefix", "Only keys that begin so.", text())),
         ("start", query("start", "Only keys from this one on.", text())),
         ("end", query("end", "Only keys before this one.", text())),
@@ -180,6 +188,7 @@ pub(super) fn headers() -> Map<String, Value> {
             "^[0-9]+/[0-9]+$",
         ),
         ("Retry-After", "Seconds to wait before another try.", "^[0-9]+$"),
+        ("WWW-Authenticate", "What a proof is to be made of.", "^DynaRust-HMAC nonce=[0-9a-f]+$"),
         ("Upgrade", "The protocol that nodes speak.", "^dynarust/1$"),
         ("X-Accel-Buffering", "`no`: a proxy in between hands on each event at once.", "^no$"),
     ];

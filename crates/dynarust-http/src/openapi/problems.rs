@@ -52,6 +52,7 @@ fn whole(status: StatusCode, codes: &BTreeSet<&str>, head: bool) -> Value {
     let mut headers = vec!["Cache-Control"];
     match status {
         StatusCode::SERVICE_UNAVAILABLE => headers.push("Retry-After"),
+        StatusCode::UNAUTHORIZED => headers.push("WWW-Authenticate"),
         StatusCode::UPGRADE_REQUIRED => headers.push("Upgrade"),
         StatusCode::PRECONDITION_FAILED => headers.push("ETag"),
         _ => {}

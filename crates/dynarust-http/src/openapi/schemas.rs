@@ -9,6 +9,7 @@ use super::parts;
 use crate::figures::StatsText;
 use crate::json::PutBody;
 use crate::node_state::{HealthText, MembershipText};
+use crate::operator::NodeText;
 use crate::problem::{Code, ProblemText};
 use crate::record::WrittenText;
 
@@ -33,6 +34,7 @@ fn derived() -> Map<String, Value> {
     generator.subschema_for::<WrittenText>();
     generator.subschema_for::<MembershipText>();
     generator.subschema_for::<HealthText>();
+    generator.subschema_for::<NodeText>();
     generator.subschema_for::<StatsText>();
     generator.subschema_for::<ProblemText<'_>>();
     let named = generator.take_definitions(true).into_iter();

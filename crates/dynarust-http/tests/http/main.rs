@@ -21,6 +21,7 @@ mod live;
 mod mesh;
 mod naughty;
 mod node_state;
+mod operator;
 mod overload;
 mod patches;
 mod records;

@@ -1,16 +1,11 @@
-//! One question, `GET /readyz`, over a socket that waits: no runtime, no connection kept.
-//!
-//! What comes back is from outside: it is read up to a bound and a deadline, and only its status and
-//! the reasons in it are believed.
+//! One question, `GET /readyz`. Of what comes back only the status and the reasons in it are believed.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::io;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-/// Bytes of an answer that are read; a node's is far shorter.
-const ANSWER_BYTES_MAX: u64 = 64 << 10;
+use crate::exchange::exchange;
 
 /// Why a node is not known to be ready.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +70,7 @@ impl AskError {
 
 /// Whether the node at `address` (host and port) says within this time that it is ready.
 pub(crate) fn ready(address: &str, within: Duration) -> Result<(), AskError> {
-    let answer = exchange(address, Instant::now() + within)
+    let answer = exchange("GET /readyz", "", address, Instant::now() + within)
         .map_err(|error| AskError::of(address, within, error))?;
     judge(address, &answer)
 }
@@ -104,44 +99,9 @@ fn judge(address: &str, answer: &[u8]) -> Result<(), AskError> {
     }
 }
 
-/// The question, and all that comes back until the other side closes.
-fn exchange(address: &str, deadline: Instant) -> io::Result<Vec<u8>> {
-    let mut stream = connect(address, deadline)?;
-    let question = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.set_write_timeout(Some(left(deadline)?))?;
-    stream.write_all(question.as_bytes())?;
-    let mut answer = Vec::new();
-    let mut part = [0; 4096];
-    while (answer.len() as u64) < ANSWER_BYTES_MAX {
-        stream.set_read_timeout(Some(left(deadline)?))?;
-        match stream.read(&mut part)? {
-            0 => break,
-            read => answer.extend(part.iter().take(read)),
-        }
-    }
-    Ok(answer)
-}
-
-/// A name may stand for several addresses; the first that takes the connection is asked.
-fn connect(address: &str, deadline: Instant) -> io::Result<TcpStream> {
-    let mut refused = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, left(deadline)?) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => refused = error,
-        }
-    }
-    Err(refused)
-}
-
-/// What is left of the time; none is an error.
-fn left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
     use std::thread;
 

@@ -14,8 +14,8 @@ mod whom;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-pub(crate) use crate::health::whom::Target;
-use crate::health::whom::{Whom, WhomError};
+use crate::health::whom::Whom;
+pub(crate) use crate::health::whom::{Target, WhomError};
 
 /// How long a node has for its whole answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

@@ -66,6 +66,13 @@ fn nobody_joins_without_a_secret() {
 }
 
 #[test]
+fn who_changes_a_cluster_names_its_secret() {
+    assert_run_refused(&["leave", "127.0.0.1:7000"], &["CLUSTER_SECRET"]);
+    assert_run_refused(&["remove", "0123456789abcdef", "127.0.0.1:7000"], &["CLUSTER_SECRET"]);
+    assert_run_refused(&["remove", "127.0.0.1:7000"], &["NODE", "16 digits"]);
+}
+
+#[test]
 fn an_address_in_use() {
     let home = tempfile::tempdir().unwrap();
     let launch = Launch::new(&home.path().join("data"));
