@@ -28,8 +28,8 @@ pub(crate) trait Published {
     /// What the next write of the name meets.
     fn standing(&mut self, name: &RecordName) -> Result<Option<Standing>, ReadError>;
 
-    /// Whether the request was carried out before.
-    fn answered(&mut self, request: &RequestKey) -> Result<Option<Answered>, ReadError>;
+    /// What the newest request with this idempotency key became.
+    fn answer(&mut self, key: &str) -> Result<Option<Kept>, ReadError>;
 
     /// Whether one more request with an idempotency key can be remembered.
     fn has_room_for_answers(&mut self) -> bool;
@@ -178,6 +178,7 @@ impl<P: Published> Deciding<'_, P> {
         }
         self.put(name, record);
         if let Some(request) = request
+            && self.is_newest(&request, version)?
             && self.published.has_room_for_answers()
         {
             self.remember(request, version);
@@ -216,14 +217,24 @@ impl<P: Published> Deciding<'_, P> {
     /// What the request was answered with. A client that went away and comes again meets its own write,
     /// also where that is in this very group.
     fn answered(&mut self, request: &RequestKey) -> Result<Option<Answered>, WriteError> {
-        let answered = match self.pending.requests.get(&request.key) {
-            Some(kept) => kept.answered(request, self.now),
-            None => self.published.answered(request).map_err(WriteError::Unreadable)?,
-        };
+        let kept = self.kept(&request.key)?;
+        let answered = kept.and_then(|kept| kept.answered(request, self.now));
         if answered.is_none() && !self.published.has_room_for_answers() {
             return Err(WriteError::Overloaded);
         }
         Ok(answered)
+    }
+
+    /// Of requests with one key, carried out on several nodes, the highest version is the answer.
+    fn is_newest(&mut self, request: &RequestKey, version: Version) -> Result<bool, WriteError> {
+        Ok(self.kept(&request.key)?.is_none_or(|kept| kept.version < version))
+    }
+
+    fn kept(&mut self, key: &str) -> Result<Option<Kept>, WriteError> {
+        match self.pending.requests.get(key) {
+            Some(kept) => Ok(Some(*kept)),
+            None => self.published.answer(key).map_err(WriteError::Unreadable),
+        }
     }
 
     fn found(&mut self, name: &RecordName) -> Result<Found, WriteError> {
@@ -289,8 +300,8 @@ mod tests {
             (self.lookup)(name)
         }
 
-        fn answered(&mut self, request: &RequestKey) -> Result<Option<Answered>, ReadError> {
-            Ok(self.answers.get(&request.key).and_then(|kept| kept.answered(request, 1)))
+        fn answer(&mut self, key: &str) -> Result<Option<Kept>, ReadError> {
+            Ok(self.answers.get(key).copied())
         }
 
         fn has_room_for_answers(&mut self) -> bool {

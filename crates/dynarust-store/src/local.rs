@@ -300,7 +300,11 @@ impl Store for LocalStore {
     fn answered(&self, request: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {
         let shared = Arc::clone(&self.shared);
         let now = self.wall_clock.now();
-        self.readers.with(move |base| shared.answered(base, &request, now)).boxed()
+        let answered = move |base: &ReadBase| {
+            let kept = shared.answer(base, &request.key)?;
+            Ok(kept.and_then(|kept| kept.answered(&request, now)))
+        };
+        self.readers.with(answered).boxed()
     }
 
     fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<ScanPage, ReadError>> {

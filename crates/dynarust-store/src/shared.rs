@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dynarust_core::limits::{APPLY_BYTES, APPLY_RECORDS_MIN, RECENT_RECORDS_MAX};
-use dynarust_core::{RecordName, RequestKey, Seq, Stored, UnixMillis};
+use dynarust_core::{RecordName, Seq, Stored};
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 
-use crate::answers::RecentAnswers;
+use crate::answers::{Kept, RecentAnswers};
 use crate::base::{BaseError, ReadBase, ReadFailure};
 use crate::cache::RecordCache;
 use crate::journal::{LoadError, Place};
-use crate::port::{Answered, ReadError};
+use crate::port::ReadError;
 use crate::recent::{Entry, Recent};
 use crate::stats::Tally;
 use crate::submission::Submissions;
@@ -130,19 +130,13 @@ impl Shared {
         })
     }
 
-    /// Whether the request was carried out, and how; nothing where it was not, or long ago.
-    pub(crate) fn answered(
-        &self,
-        base: &ReadBase,
-        request: &RequestKey,
-        now: UnixMillis,
-    ) -> Result<Option<Answered>, ReadError> {
-        let recent = self.answers.lock().get(&request.key);
-        let kept = match recent {
-            Some(kept) => Some(kept),
-            None => base.answer(&request.key).map_err(|error| base_error(&error))?,
-        };
-        Ok(kept.and_then(|kept| kept.answered(request, now)))
+    /// What the newest request with this key became.
+    pub(crate) fn answer(&self, base: &ReadBase, key: &str) -> Result<Option<Kept>, ReadError> {
+        let recent = self.answers.lock().get(key);
+        match recent {
+            Some(kept) => Ok(Some(kept)),
+            None => base.answer(key).map_err(|error| base_error(&error)),
+        }
     }
 
     /// A record that is recent, as it was when the entry was found.

@@ -4,25 +4,25 @@
 //! as much as a look-up. A record may move from recent into the base meanwhile. So a snapshot answers only
 //! for names that were not recent at an `applied` which it was begun behind.
 
-use dynarust_core::{RecordName, RequestKey, Seq, UnixMillis};
+use dynarust_core::{RecordName, Seq};
 
+use crate::answers::Kept;
 use crate::base::{ReadBase, Snapshot};
 use crate::group::{Published, Standing};
-use crate::port::{Answered, ReadError};
+use crate::port::ReadError;
 use crate::shared::{Shared, base_error, read_error};
 
 /// See the module.
 pub(crate) struct View<'a> {
     shared: &'a Shared,
     base: &'a ReadBase,
-    now: UnixMillis,
     /// With everything that it is certain to hold.
     snapshot: Option<(Snapshot<'a>, Seq)>,
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn new(shared: &'a Shared, base: &'a ReadBase, now: UnixMillis) -> Self {
-        Self { shared, base, now, snapshot: None }
+    pub(crate) fn new(shared: &'a Shared, base: &'a ReadBase) -> Self {
+        Self { shared, base, snapshot: None }
     }
 
     /// Has a snapshot that holds everything up to `applied`.
@@ -54,10 +54,10 @@ impl Published for View<'_> {
         Ok(found.map(|stored| Standing::of(&stored.record)))
     }
 
-    fn answered(&mut self, request: &RequestKey) -> Result<Option<Answered>, ReadError> {
+    fn answer(&mut self, key: &str) -> Result<Option<Kept>, ReadError> {
         // Answers move by a law of their own: whatever is in the base now.
         self.snapshot = None;
-        self.shared.answered(self.base, request, self.now)
+        self.shared.answer(self.base, key)
     }
 
     fn has_room_for_answers(&mut self) -> bool {
@@ -105,7 +105,7 @@ mod tests {
         applier.apply().unwrap();
 
         let base = ReadBase::open(&folder.path().join("base.sqlite")).unwrap();
-        let mut view = View::new(&store.shared, &base, 0);
+        let mut view = View::new(&store.shared, &base);
         let mut seen = |name| view.standing(name).unwrap().map(|standing| standing.version);
         assert_eq!(seen(&a), Some(versions[0]));
         let newer = runtime.block_on(put(&store, &b));

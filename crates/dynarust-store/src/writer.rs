@@ -165,7 +165,7 @@ impl Writer {
             clock: &mut self.clock,
             now,
             last_seq: self.last_seq,
-            published: View::new(&self.shared, &self.base, now),
+            published: View::new(&self.shared, &self.base),
             pending: Pending::default(),
             decided: Decided::default(),
         }

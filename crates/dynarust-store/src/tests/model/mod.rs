@@ -13,14 +13,20 @@
 //! Some writes come with an idempotency key, and come again: a repeat is known as long as the write that
 //! it repeats is there, and for ten minutes.
 //!
+//! Records of other nodes arrive, too, out of order and more than once, from before and behind what this
+//! node stamps. The merge law says what becomes of each; once a lot was answered as synced, what stands
+//! at its keys is, also where nothing changed. Notes are kept behind all that was published.
+//!
 //! Followers hold a copy and a position; resumed from there, the feed must make their copy equal.
 
+mod arrivals;
 mod run;
 
 use dynarust_core::UnixMillis;
 use proptest::prelude::*;
 
 use crate::port::Durability;
+use arrivals::Arriving;
 use run::Run;
 
 const HOUR: UnixMillis = 3_600_000;
@@ -48,6 +54,13 @@ enum Step {
     Repeat {
         nth: usize,
     },
+    /// Records of other nodes come.
+    TakeIn {
+        arriving: Vec<Arriving>,
+        durability: Durability,
+    },
+    /// The node's note is saved.
+    Keep,
     Apply,
     /// A round of the applier that does not come to its end.
     ApplyAPart {
@@ -106,6 +119,9 @@ fn step() -> impl Strategy<Value = Step> {
             }
         ),
         5 => (0..4usize).prop_map(|nth| Step::Repeat { nth }),
+        10 => (prop::collection::vec(arrivals::arriving(), 0..5), durability())
+            .prop_map(|(arriving, durability)| Step::TakeIn { arriving, durability }),
+        1 => Just(Step::Keep),
         3 => Just(Step::Apply),
         2 => (1..4u8, any::<bool>()).prop_map(|(records, feed)| Step::ApplyAPart { records, feed }),
         2 => any::<bool>().prop_map(|truncate| Step::Checkpoint { truncate }),

@@ -10,28 +10,29 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dynarust_core::{
-    Condition, EntityTags, FeedPosition, KeyRange, RecordName, RequestKey, Stored, TableName,
-    UnixMillis, Version,
+    Condition, EntityTags, FeedPosition, KeyRange, Record, RecordName, RequestKey, Stamp, Stored,
+    TableName, UnixMillis, Version,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::runtime::Runtime;
 
 use super::super::crash_disk::CrashDisk;
+use super::arrivals::{Arriving, BEGINNING};
 use super::{Asked, HOUR, KEYS, MINUTE, REQUEST_KEYS, Step};
 use crate::applier::Applier;
 use crate::expirer::Expirer;
 use crate::local::Threads;
-use crate::port::{Answered, Change, Durability, Scan, Store, Write, Written};
+use crate::port::{Answered, Change, Durability, Scan, Store, TakenIn, Write, Written};
 use crate::submission::Marked;
 use crate::{LocalStore, StoreConfig, WallClock};
 
 /// What the map says of all keys; what expired is in it until somebody looks.
-type Values = BTreeMap<String, Held>;
+pub(super) type Values = BTreeMap<String, Held>;
 
 /// What a key holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Held {
+pub(super) struct Held {
     version: Version,
     value: Bytes,
     expiry: Option<UnixMillis>,
@@ -39,10 +40,12 @@ struct Held {
 
 /// All that the store remembers.
 #[derive(Debug, Clone, Default)]
-struct State {
-    values: Values,
+pub(super) struct State {
+    pub(super) values: Values,
+    /// What is deleted or was marked as expired.
+    pub(super) gone: BTreeMap<String, Stamp>,
     /// What the newest request with a key became: its fingerprint, and the version.
-    answers: BTreeMap<Arc<str>, (u128, Version)>,
+    pub(super) answers: BTreeMap<Arc<str>, (u128, Version)>,
 }
 
 /// What the model knows of a request.
@@ -68,8 +71,14 @@ pub(super) struct Run {
     writes: u64,
     /// The newest writes with an idempotency key, oldest first.
     requests: VecDeque<Write>,
-    /// Every version that was ever handed out.
+    /// Every version that was ever handed out, or came from another node.
     versions: BTreeSet<Version>,
+    /// The highest hybrid time of fresh arrivals since the store was opened.
+    observed: u64,
+    /// What is gone so far that it was forgotten.
+    swept: BTreeSet<(String, Stamp)>,
+    /// The note that was kept last.
+    note: Option<Bytes>,
     /// The base as it was after the last complete checkpoint.
     durable_base: PathBuf,
 }
@@ -89,7 +98,7 @@ impl Run {
             durable_base: folder.path().join("durable.sqlite"),
             folder,
             disk: Arc::default(),
-            clock: Arc::new(SetClock(AtomicU64::new(1_000_000 * HOUR), AtomicU64::new(0))),
+            clock: Arc::new(SetClock(AtomicU64::new(BEGINNING), AtomicU64::new(0))),
             open: None,
             history: vec![State::default()],
             synced: 0,
@@ -97,6 +106,9 @@ impl Run {
             writes: 0,
             requests: VecDeque::new(),
             versions: BTreeSet::new(),
+            observed: 0,
+            swept: BTreeSet::new(),
+            note: None,
         };
         run.open();
         run
@@ -118,6 +130,8 @@ impl Run {
             LocalStore::assemble(&config, self.disk.clone()).expect("the folder opens");
         let writer = std::thread::spawn(move || writer.run());
         self.open = Some(Open { store, writer, applier, expirer });
+        self.observed = 0;
+        assert_eq!(self.store().kept(), self.note);
         // The writer moves the clock before it takes the first write.
         let stale = Asked::Stale.condition(None);
         self.runtime.block_on(self.store().write(delete("0", stale, Durability::Relaxed))).unwrap();
@@ -143,7 +157,14 @@ impl Run {
         let marked = self.open.as_mut().unwrap().expirer.look().unwrap();
         assert_eq!(marked, Marked::All);
         if live != *self.present() {
-            self.history.push(State { values: live, ..self.state().clone() });
+            let mut after = self.state().clone();
+            let due = std::mem::replace(&mut after.values, live);
+            for (key, held) in due {
+                if !after.values.contains_key(&key) {
+                    after.gone.insert(key, held.expired());
+                }
+            }
+            self.history.push(after);
         }
     }
 
@@ -176,6 +197,13 @@ impl Run {
                     self.carry_out(write);
                 }
             }
+            Step::TakeIn { arriving, durability } => self.take_in(&arriving, durability),
+            Step::Keep => {
+                let note = Bytes::from(format!("behind {} states", self.history.len()));
+                self.runtime.block_on(self.store().keep(note.clone())).unwrap();
+                self.note = Some(note);
+                self.synced = self.history.len() - 1;
+            }
             Step::Apply => {
                 self.applier().apply().unwrap();
             }
@@ -203,6 +231,13 @@ impl Run {
             Step::Sweep => {
                 self.applier().sweep().unwrap();
                 self.applier().forget_answers().unwrap();
+                // A cache may have them still.
+                let forgotten = self.store().shared.forgotten();
+                for (key, stamp) in self.state().gone.clone() {
+                    if self.get(&key).is_none_or(|stored| stored.seq <= forgotten) {
+                        self.swept.insert((key, stamp));
+                    }
+                }
             }
             Step::Expire => self.expire(),
             Step::Hours(hours) => {
@@ -257,6 +292,8 @@ impl Run {
     }
 
     fn carry_out(&mut self, write: Write) {
+        // A tombstone too, and what expired unnoticed.
+        let below = self.stands(write.name.key());
         let written = self.runtime.block_on(self.store().write(write.clone())).unwrap();
         if let Some(request) = &write.request {
             let known = self.answered(self.state(), &request.key);
@@ -282,18 +319,20 @@ impl Run {
         if write.change == Change::Delete && present.is_none() {
             return assert_eq!(written, Written::Absent);
         }
-        let Written::Done { version, .. } = written else { panic!("{written:?}") };
-        // What expired unnoticed stays in the map until it is written over.
-        let below = self.present().get(&key).map(|held| held.version);
-        assert!(below.is_none_or(|below| version > below));
+        let Written::Done { version, seq } = written else { panic!("{written:?}") };
+        assert_eq!(seq, self.store().position().seq);
+        assert!(below.is_none_or(|below| version > below.version));
+        assert!(version.hlc > self.observed, "{version} is below a fresh arrival");
         assert!(self.versions.insert(version), "{version} was handed out twice");
         let mut after = self.state().clone();
         match write.change {
             Change::Put { value, expiry } => {
+                after.gone.remove(&key);
                 after.values.insert(key, Held { version, value, expiry });
             }
             Change::Delete => {
                 after.values.remove(&key);
+                after.gone.insert(key, Stamp { version, expired: false });
             }
         }
         if let Some(request) = write.request {
@@ -303,6 +342,55 @@ impl Run {
         if write.durability == Durability::Sync {
             self.synced = self.history.len() - 1;
         }
+    }
+
+    fn take_in(&mut self, arriving: &[Arriving], durability: Durability) {
+        let arrivals: Vec<_> = arriving.iter().map(|arriving| arriving.arrival()).collect();
+        let mut after = self.state().clone();
+        after.gone.retain(|key, stamp| self.stands(key) == Some(*stamp));
+        let expected: Vec<_> = arrivals.iter().map(|arrival| after.take_in(arrival)).collect();
+        for arrival in &arrivals {
+            let version = arrival.record.version;
+            self.versions.insert(version);
+            self.observed = self.observed.max(if arrival.fresh { version.hlc } else { 0 });
+        }
+        let taken_in = self.runtime.block_on(self.store().take_in(arrivals, durability)).unwrap();
+        assert_eq!(taken_in, expected);
+        if taken_in.contains(&TakenIn::Applied) {
+            self.history.push(after);
+        }
+        if durability == Durability::Sync {
+            self.synced = self.history.len() - 1;
+        }
+    }
+
+    /// What the store has of a key, whatever it is.
+    fn get(&self, key: &str) -> Option<Arc<Stored>> {
+        let name = RecordName::parse("t", key).unwrap();
+        self.runtime.block_on(self.store().get(name)).unwrap()
+    }
+
+    fn stands(&self, key: &str) -> Option<Stamp> {
+        self.get(key).map(|stored| stored.record.stamp())
+    }
+
+    /// Whether the store has of each key what this state does. Of what is due by `marked` it may have taken
+    /// notice; what is gone may have been swept.
+    fn stands_as(&self, state: &State, marked: UnixMillis) -> bool {
+        (0..KEYS).map(|key| key.to_string()).all(|key| {
+            let found = self.stands(&key);
+            let is_gone = |stamp: Stamp| match found {
+                Some(found) => found == stamp,
+                None => self.swept.contains(&(key.clone(), stamp)),
+            };
+            match state.values.get(&key) {
+                Some(held) if found == state.stands(&key) || held.is_due(marked) => {
+                    found == state.stands(&key) || is_gone(held.expired())
+                }
+                Some(_) => false,
+                None => state.gone.get(&key).map_or(found.is_none(), |stamp| is_gone(*stamp)),
+            }
+        })
     }
 
     /// What the model knows of a request with this key: nothing after ten minutes. They are over as well
@@ -323,7 +411,9 @@ impl Run {
             let request = RequestKey { key, fingerprint };
             let answered = self.runtime.block_on(self.store().answered(request)).unwrap();
             answered == known.map(|kept| Answered::Done(kept.answer.1))
-                || answered.is_none() && known.is_some_and(|kept| kept.may_be_forgotten)
+                || known.is_some_and(|kept| kept.may_be_forgotten)
+                    // An arrival with an older answer may have come since.
+                    && matches!(answered, None | Some(Answered::KeyReused))
         })
     }
 
@@ -367,19 +457,23 @@ impl Run {
     fn settle_history(&mut self) {
         let found = self.read_all();
         let now = self.clock.latest();
-        // Of what was marked as expired at a time some marks may be lost, and some not.
-        let marked = |held: &Held| held.expiry.is_some_and(|expiry| expiry <= now);
         let at = (self.synced..self.history.len())
             .rev()
             .find(|at| {
-                let State { values, .. } = &self.history[*at];
-                self.answers_as(&self.history[*at])
-                    && found.iter().all(|(key, held)| values.get(key) == Some(held))
-                    && values.iter().all(|(key, held)| found.contains_key(key) || marked(held))
+                let state = &self.history[*at];
+                // Of what was marked as expired at a time some marks may be lost, and some not.
+                self.answers_as(state)
+                    && found.iter().all(|(key, held)| state.values.get(key) == Some(held))
+                    && self.stands_as(state, now)
             })
             .unwrap_or_else(|| panic!("acknowledged as synced and lost: {found:?}"));
-        let answers = std::mem::take(&mut self.history[at].answers);
-        self.history = vec![State { values: found, answers }];
+        let State { values, mut gone, answers } = std::mem::take(&mut self.history[at]);
+        for (key, held) in values {
+            if !found.contains_key(&key) {
+                gone.insert(key, held.expired());
+            }
+        }
+        self.history = vec![State { values: found, gone, answers }];
         self.synced = 0;
     }
 
@@ -387,8 +481,7 @@ impl Run {
         assert_eq!(&self.read_all(), self.present());
         let keys = (0..KEYS).map(|key| key.to_string());
         for key in keys {
-            let name = RecordName::parse("t", &key).unwrap();
-            let found = self.runtime.block_on(self.store().get(name)).unwrap();
+            let found = self.get(&key);
             if let Some(expired) = found.as_ref().filter(|stored| stored.record.expired) {
                 assert!(self.versions.contains(&expired.record.version), "{key}: a new version");
                 assert!(expired.record.value.is_empty());
@@ -396,6 +489,7 @@ impl Run {
             let found = found.filter(|stored| stored.record.holds_value());
             assert_eq!(found.map(|it| contents(&it)).as_ref(), self.present().get(&key), "{key}");
         }
+        assert!(self.stands_as(self.state(), 0), "{:?}", self.state());
         assert!(self.answers_as(self.state()), "{:?}", self.state().answers);
         let now = self.clock.now();
         let tables = self.runtime.block_on(self.store().tables(None, 1, now)).unwrap().tables;
@@ -477,8 +571,30 @@ fn delete(key: &str, condition: Condition, durability: Durability) -> Write {
 }
 
 fn contents(stored: &Stored) -> Held {
-    let record = &stored.record;
-    Held { version: record.version, value: record.value.clone(), expiry: record.expiry }
+    Held::of(&stored.record)
+}
+
+impl Held {
+    pub(super) fn of(record: &Record) -> Self {
+        Self { version: record.version, value: record.value.clone(), expiry: record.expiry }
+    }
+
+    fn is_due(&self, now: UnixMillis) -> bool {
+        self.expiry.is_some_and(|expiry| expiry <= now)
+    }
+
+    /// What it is stamped with once that has been noticed.
+    fn expired(&self) -> Stamp {
+        Stamp { version: self.version, expired: true }
+    }
+}
+
+impl State {
+    /// The stamp of what a key holds.
+    pub(super) fn stands(&self, key: &str) -> Option<Stamp> {
+        let held = self.values.get(key).map(|held| Stamp { version: held.version, expired: false });
+        held.or_else(|| self.gone.get(key).copied())
+    }
 }
 
 /// A clock that the test sets; and the latest time that it ever showed.
