@@ -5,7 +5,7 @@
 
 use twox_hash::XxHash3_64;
 
-use crate::partition::PARTITIONS;
+use crate::partition::{PARTITIONS, name_hash};
 use crate::{Partition, RecordName, Version};
 
 /// The digests of all partitions of one node.
@@ -21,12 +21,23 @@ impl Default for Digests {
 impl Digests {
     /// Counts a live record in.
     pub fn add(&mut self, name: &RecordName, version: Version) {
-        self.change(name, |sum| sum.wrapping_add(entry(name, version)));
+        self.replace(name, None, Some(version));
     }
 
     /// Counts a record out that is live no more.
     pub fn remove(&mut self, name: &RecordName, version: Version) {
-        self.change(name, |sum| sum.wrapping_sub(entry(name, version)));
+        self.replace(name, Some(version), None);
+    }
+
+    /// A record takes another's place at a key: each counts where it has a value.
+    pub fn replace(&mut self, name: &RecordName, before: Option<Version>, after: Option<Version>) {
+        let hash = name_hash(name);
+        let sum = |version: Option<Version>| version.map_or(0, |version| entry_of(hash, version));
+        let change = sum(after).wrapping_sub(sum(before));
+        let at = usize::from(Partition::of_hash(hash).number());
+        if let Some(sum) = self.0.get_mut(at) {
+            *sum = sum.wrapping_add(change);
+        }
     }
 
     /// The digest of one partition.
@@ -48,17 +59,11 @@ impl Digests {
         let whole = rest.is_empty() && sums.len() == usize::from(PARTITIONS);
         whole.then(|| Self(sums.iter().map(|sum| u64::from_le_bytes(*sum)).collect()))
     }
-
-    fn change(&mut self, name: &RecordName, to: impl FnOnce(u64) -> u64) {
-        let at = usize::from(Partition::of(name).number());
-        if let Some(sum) = self.0.get_mut(at) {
-            *sum = to(*sum);
-        }
-    }
 }
 
-fn entry(name: &RecordName, version: Version) -> u64 {
-    XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(name.as_bytes()), &version.to_bytes())
+/// What a record adds to the sum.
+fn entry_of(name_hash: u64, version: Version) -> u64 {
+    XxHash3_64::oneshot_with_seed(name_hash, &version.to_bytes())
 }
 
 #[cfg(test)]
@@ -83,6 +88,13 @@ mod tests {
             prop_assert_eq!(Digests::from_bytes(&forward.to_bytes()), Some(forward.clone()));
             entries.iter().for_each(|(name, version)| forward.remove(name, *version));
             prop_assert_eq!(forward, Digests::default());
+            let (mut replaced, next) = (backward.clone(), Version { hlc: 1, node: NodeId(2) });
+            for (name, version) in &entries {
+                replaced.replace(name, Some(*version), Some(next));
+                backward.remove(name, *version);
+                backward.add(name, next);
+            }
+            prop_assert_eq!(replaced, backward);
         }
     }
 }

@@ -18,8 +18,13 @@ impl Partition {
     /// The partition of a record: XXH3-64 of its name, modulo [`PARTITIONS`].
     #[must_use]
     pub fn of(name: &RecordName) -> Self {
+        Self::of_hash(name_hash(name))
+    }
+
+    /// That of a name with this [`name_hash`].
+    pub(crate) fn of_hash(hash: u64) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "below PARTITIONS")]
-        Self((XxHash3_64::oneshot(name.as_bytes()) % u64::from(PARTITIONS)) as u16)
+        Self((hash % u64::from(PARTITIONS)) as u16)
     }
 
     /// The partition of that number, if there is one.
@@ -38,6 +43,11 @@ impl Partition {
     pub fn number(self) -> u16 {
         self.0
     }
+}
+
+/// XXH3-64 of a name.
+pub(crate) fn name_hash(name: &RecordName) -> u64 {
+    XxHash3_64::oneshot(name.as_bytes())
 }
 
 #[cfg(test)]

@@ -101,6 +101,8 @@ impl Scanner {
             reverse: self.reverse,
             records_max,
             bytes_max: CHUNK_BYTES_MAX,
+            partitions: None,
+            values: true,
         };
         let found = self.node.store.scan(scan).await?;
         self.rest = found.records.last().filter(|_| found.more).map(|last| {

@@ -8,14 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dynarust_core::digest::Digests;
 use dynarust_core::merge::{Merge, merge};
 use dynarust_core::{
-    Epoch, FeedPosition, HybridClock, NodeId, Record, RecordName, RequestKey, Seq, Stored,
-    TableName, UnixMillis, Version,
+    Epoch, FeedPosition, HybridClock, NodeId, Partition, PartitionSet, Record, RecordName,
+    RequestKey, Seq, Stored, TableName, UnixMillis, Version,
 };
 use dynarust_store::{
-    Answered, Arrival, Change, Durability, FeedPage, ReadError, Scan, ScanPage, Store, StoreStats,
-    SystemClock, TableCount, TablesPage, TakenIn, WallClock, Write, WriteError, Written,
+    Answered, Arrival, Change, Durability, FeedPage, FeedRead, ReadError, Scan, ScanPage, Store,
+    StoreStats, SystemClock, TableCount, TablesPage, TakenIn, WallClock, Write, WriteError,
+    Written,
 };
 use futures_util::FutureExt;
 use futures_util::future::{self, BoxFuture};
@@ -232,8 +234,10 @@ impl State {
 
     fn page(&self, scan: &Scan) -> Result<ScanPage, ReadError> {
         let inside = self.records.values();
-        let mut inside: Vec<_> =
-            inside.filter(|stored| scan.range.contains(&stored.name)).collect();
+        let mut inside: Vec<_> = inside
+            .filter(|stored| scan.range.contains(&stored.name))
+            .filter(|stored| is_in(&stored.name, scan.partitions.as_deref()))
+            .collect();
         if scan.reverse {
             inside.reverse();
         }
@@ -245,10 +249,22 @@ impl State {
                 break;
             }
             bytes += stored.record.value.len();
-            page.records.push(self.readable(stored)?);
+            page.records.push(with_value_if(scan.values, &self.readable(stored)?));
         }
         Ok(page)
     }
+}
+
+fn is_in(name: &RecordName, partitions: Option<&PartitionSet>) -> bool {
+    partitions.is_none_or(|partitions| partitions.contains(Partition::of(name)))
+}
+
+fn with_value_if(values: bool, stored: &Arc<Stored>) -> Arc<Stored> {
+    let mut stored = Arc::clone(stored);
+    if !values {
+        Arc::make_mut(&mut stored).record.value = Bytes::new();
+    }
+    stored
 }
 
 impl Store for StoreInMemory {
@@ -344,15 +360,12 @@ impl Store for StoreInMemory {
         future::ready(Ok(counted.take(tables_max).collect())).boxed()
     }
 
-    fn feed(
-        &self,
-        after: Seq,
-        records_max: usize,
-        bytes_max: usize,
-    ) -> BoxFuture<'_, Result<FeedPage, ReadError>> {
+    fn feed(&self, read: FeedRead) -> BoxFuture<'_, Result<FeedPage, ReadError>> {
+        let FeedRead { after, records_max, bytes_max, partitions, values } = read;
         let state = self.state.lock();
         let behind = state.records.values().filter(|stored| stored.seq > after);
-        let mut records: Vec<_> = behind.cloned().collect();
+        let wanted = behind.filter(|stored| is_in(&stored.name, partitions.as_deref()));
+        let mut records: Vec<_> = wanted.map(|stored| with_value_if(values, stored)).collect();
         records.sort_by_key(|stored| stored.seq);
         let mut bytes = 0;
         let fits = |stored: &&Arc<Stored>| {
@@ -390,6 +403,16 @@ impl Store for StoreInMemory {
 
     fn kept(&self) -> Option<Bytes> {
         self.state.lock().note.clone()
+    }
+
+    fn forget_up_to(&self, _: Seq) {}
+
+    fn digests(&self) -> Digests {
+        let mut digests = Digests::default();
+        for stored in self.state.lock().records.values().filter(|it| it.record.holds_value()) {
+            digests.add(&stored.name, stored.record.version);
+        }
+        digests
     }
 
     fn stats(&self) -> StoreStats {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use dynarust_core::{RecordName, Seq, Stored};
+use dynarust_core::{RecordName, Seq, Stored, Version};
 
 use crate::base::{ApplyBase, BaseError, Bounds, DeadEntriesPosition, Reached, Rot, ScrubPosition};
 use crate::clock::WallClock;
@@ -54,6 +54,8 @@ const PART_RECORDS_MIN: usize = 64;
 const PART_RECORDS_MAX: usize = 4096;
 /// Answers of requests that go into the base in one transaction.
 const ANSWERS_AT_A_TIME: usize = 4096;
+/// Records of an earlier start that the digests take in at a time.
+const INHERITED_AT_A_TIME: usize = 1024;
 /// Bytes of a part.
 const PART_BYTES_MAX: usize = 2 << 20;
 /// For each moment of work in a round so many of rest, while no more is recent than makes a round due.
@@ -73,6 +75,9 @@ pub(crate) struct Applier {
     pub(crate) upkeep_interval: Duration,
     /// Everything up to here is durable in the base.
     pub(crate) checkpointed: Seq,
+    /// What the journal had at opening, until the digests have it: names in order, and versions of what has
+    /// a value.
+    pub(crate) inherited: Vec<(RecordName, Option<Version>)>,
     /// The write-ahead log has been emptied since the last transaction.
     pub(crate) truncated: bool,
     /// Where the scrub goes on.
@@ -108,6 +113,7 @@ pub(crate) const PART_RECORDS_FIRST: usize = 512;
 impl Applier {
     /// Runs until the writer thread has ended and everything is in the base, or the store fails.
     pub(crate) fn run(mut self) {
+        self.count_inherited_or_fail();
         let mut upkeep_at = Instant::now() + self.upkeep_interval;
         loop {
             let closing = self.wait();
@@ -133,6 +139,27 @@ impl Applier {
                 }
             }
         }
+    }
+
+    fn count_inherited_or_fail(&mut self) {
+        if let Err(error) = self.count_inherited() {
+            self.shared.fail(&format!("reading what records of the journal replace: {error}"));
+        }
+    }
+
+    /// Has the digests tell of what the journal had at opening. It must be done before any of that is brought
+    /// into the base: there stands still what it replaced.
+    pub(crate) fn count_inherited(&mut self) -> Result<(), BaseError> {
+        let inherited = std::mem::take(&mut self.inherited);
+        for part in inherited.chunks(INHERITED_AT_A_TIME) {
+            let replaced = part.iter().map(|(name, after)| {
+                let before = self.base.live_version(name)?;
+                Ok((name, before, *after))
+            });
+            let replaced: Vec<_> = replaced.collect::<Result<_, BaseError>>()?;
+            self.shared.count_replaced(replaced.into_iter());
+        }
+        Ok(())
     }
 
     /// One round: apply, checkpoint, and now and then upkeep.
@@ -382,7 +409,7 @@ impl Applier {
     }
 
     fn load(&self, part: &[Named]) -> Result<Vec<Arc<Stored>>, BaseError> {
-        let records = part.iter().map(|(name, entry)| self.shared.record(name, entry));
+        let records = part.iter().map(|(name, entry)| self.shared.record(name, entry, true));
         records.collect::<Result<_, ReadError>>().map_err(|error| {
             let what = format!("a record cannot be read back from the journal: {error}");
             BaseError::Damaged(what.into())
@@ -430,7 +457,7 @@ impl Applier {
     /// Forgets some old tombstones and expired records; returns how many. Readers are told first, so that none resumes
     /// below a delete that is about to go.
     pub(crate) fn sweep(&mut self) -> Result<usize, BaseError> {
-        let old = self.base.old_records(self.wall_clock.now())?;
+        let old = self.base.old_records(self.wall_clock.now(), self.shared.forgettable())?;
         if !old.is_empty() {
             self.shared.forget(old.through());
             self.base.forget(&old)?;

@@ -28,6 +28,9 @@ pub(crate) trait Published {
     /// What the next write of the name meets.
     fn standing(&mut self, name: &RecordName) -> Result<Option<Standing>, ReadError>;
 
+    /// The version that a damaged record claims, if it claims to have a value.
+    fn claimed(&mut self, name: &RecordName) -> Result<Option<Version>, ReadError>;
+
     /// What the newest request with this idempotency key became.
     fn answer(&mut self, key: &str) -> Result<Option<Kept>, ReadError>;
 
@@ -51,6 +54,8 @@ pub(crate) struct Deciding<'a, P> {
 pub(crate) struct Decided {
     /// What is to be written, in seq order.
     pub(crate) records: Vec<Arc<Stored>>,
+    /// Of each the version that it replaces, if that has a value.
+    pub(crate) before: Vec<Option<Version>>,
     /// Those of them that came with an idempotency key, in seq order.
     pub(crate) carried: Vec<Carried>,
     /// Somebody wants this, or what was there before, to be on stable storage.
@@ -92,14 +97,26 @@ enum Found {
     Absent,
     /// Something was there. Every version that this node gave is below the clock's next stamp; where
     /// another node's is above it, the copies elsewhere have the word.
-    Damaged,
+    Damaged {
+        /// It claims to have a value, of this version.
+        live: Option<Version>,
+    },
 }
 
 impl Found {
     fn version(self) -> Option<Version> {
         match self {
             Self::Record(standing) => Some(standing.version),
-            Self::Absent | Self::Damaged => None,
+            Self::Absent | Self::Damaged { .. } => None,
+        }
+    }
+
+    /// The version, if there is a value.
+    fn version_of_value(self) -> Option<Version> {
+        match self {
+            Self::Record(standing) => standing.holds_value.then_some(standing.version),
+            Self::Absent => None,
+            Self::Damaged { live } => live,
         }
     }
 
@@ -130,7 +147,7 @@ impl<P: Published> Deciding<'_, P> {
         }
         let found = match self.found(&write.name)? {
             // It may be replaced, by a write that asks nothing of it.
-            Found::Damaged if write.condition != Condition::default() => {
+            Found::Damaged { .. } if write.condition != Condition::default() => {
                 let corrupt = ReadError::CorruptRecord(write.name.clone());
                 return Err(WriteError::Unreadable(corrupt));
             }
@@ -140,13 +157,13 @@ impl<P: Published> Deciding<'_, P> {
         if !write.condition.holds(live) {
             return Ok(Written::Refused(live));
         }
-        let nothing_to_delete = live.is_none() && !matches!(found, Found::Damaged);
+        let nothing_to_delete = live.is_none() && !matches!(found, Found::Damaged { .. });
         if write.change == Change::Delete && nothing_to_delete {
             return Ok(Written::Absent);
         }
         let record = self.stamp(write, found.version());
         let version = record.version;
-        let seq = self.put(write.name.clone(), record);
+        let seq = self.put(write.name.clone(), record, found);
         self.decided.sync |= write.durability == Durability::Sync;
         if let Some(request) = &write.request {
             self.remember(request.clone(), version);
@@ -171,12 +188,13 @@ impl<P: Published> Deciding<'_, P> {
             self.clock.observe(record.version.hlc);
         }
         let version = record.version;
-        if let Found::Record(standing) = self.found(&name)?
+        let found = self.found(&name)?;
+        if let Found::Record(standing) = found
             && merge(Some(standing.stamp()), record.stamp()) == Merge::Keep
         {
             return Ok(TakenIn::Kept(standing.stamp()));
         }
-        self.put(name, record);
+        self.put(name, record, found);
         if let Some(request) = request
             && self.is_newest(&request, version)?
             && self.published.has_room_for_answers()
@@ -190,7 +208,8 @@ impl<P: Published> Deciding<'_, P> {
     pub(crate) fn expire(&mut self, found: &[Arc<Stored>]) {
         let now = self.now;
         for stored in found.iter().filter(|stored| stored.record.is_due(now)) {
-            self.put(stored.name.clone(), stored.record.clone().into_expired());
+            let found = Found::Record(Standing::of(&stored.record));
+            self.put(stored.name.clone(), stored.record.clone().into_expired(), found);
         }
     }
 
@@ -199,9 +218,10 @@ impl<P: Published> Deciding<'_, P> {
         self.decided
     }
 
-    /// The record gets the next seq.
-    fn put(&mut self, name: RecordName, record: Record) -> Seq {
+    /// The record gets the next seq, in place of what was found.
+    fn put(&mut self, name: RecordName, record: Record, found: Found) -> Seq {
         self.last_seq += 1;
+        self.decided.before.push(found.version_of_value());
         self.pending.records.insert(name.clone(), Standing::of(&record));
         self.decided.records.push(Arc::new(Stored { name, seq: self.last_seq, record }));
         self.last_seq
@@ -244,7 +264,10 @@ impl<P: Published> Deciding<'_, P> {
         match self.published.standing(name) {
             Ok(Some(standing)) => Ok(Found::Record(standing)),
             Ok(None) => Ok(Found::Absent),
-            Err(ReadError::CorruptRecord(_)) => Ok(Found::Damaged),
+            Err(ReadError::CorruptRecord(_)) => {
+                let live = self.published.claimed(name).map_err(WriteError::Unreadable)?;
+                Ok(Found::Damaged { live })
+            }
             Err(error) => Err(WriteError::Unreadable(error)),
         }
     }
@@ -298,6 +321,10 @@ mod tests {
     impl<L: Fn(&RecordName) -> Result<Option<Standing>, ReadError>> Published for Looks<L> {
         fn standing(&mut self, name: &RecordName) -> Result<Option<Standing>, ReadError> {
             (self.lookup)(name)
+        }
+
+        fn claimed(&mut self, _: &RecordName) -> Result<Option<Version>, ReadError> {
+            Ok(None)
         }
 
         fn answer(&mut self, key: &str) -> Result<Option<Kept>, ReadError> {

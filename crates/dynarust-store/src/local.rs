@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
+use dynarust_core::digest::Digests;
 use dynarust_core::{
     Epoch, FeedPosition, HybridClock, NodeId, RecordName, RequestKey, Seq, Stored, TableName,
     UnixMillis,
@@ -25,7 +26,7 @@ use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
 use crate::applier::{Applier, PART_RECORDS_FIRST, upkeep_interval};
-use crate::base::{Bounds, DeadEntriesPosition, ReadBase, ScrubPosition};
+use crate::base::{DeadEntriesPosition, ReadBase, ScrubPosition};
 use crate::clock::WallClock;
 use crate::config::StoreConfig;
 use crate::expirer::Expirer;
@@ -37,8 +38,8 @@ use crate::open::{Opened, open};
 use crate::open_error::OpenError;
 use crate::overlay;
 use crate::port::{
-    Answered, Arrival, Durability, FeedPage, ReadError, Scan, ScanPage, Store, TableCount,
-    TablesPage, TakenIn, Write, WriteError, Written,
+    Answered, Arrival, Durability, FeedPage, FeedRead, ReadError, Scan, ScanPage, Store,
+    TableCount, TablesPage, TakenIn, Write, WriteError, Written,
 };
 use crate::readers::Readers;
 use crate::shared::{Shared, base_error};
@@ -94,6 +95,8 @@ impl LocalStore {
         let writers_base = ReadBase::open(&base_path).map_err(refused)?;
         let expirers_base = ReadBase::open(&base_path).map_err(refused)?;
         let forgotten = opened.base.meta().forgotten_seq;
+        let digests = opened.base.meta().digests.clone();
+        let inherited = opened.recent.live_versions();
         let Opened { folder, node, epoch, incarnation, known_epochs, base, note, .. } = opened;
         let last_seq = opened.recent.head();
         let (shared, published) = Shared::new(
@@ -102,12 +105,14 @@ impl LocalStore {
             opened.journaled,
             config.cache_bytes,
             forgotten,
+            digests,
         );
         let shared = Arc::new(shared);
         let complete = Arc::clone(&opened.complete);
         let applier = Applier {
             shared: Arc::clone(&shared),
             checkpointed: 0,
+            inherited,
             base,
             complete: opened.complete,
             disk,
@@ -336,15 +341,9 @@ impl Store for LocalStore {
             .boxed()
     }
 
-    fn feed(
-        &self,
-        after: Seq,
-        records_max: usize,
-        bytes_max: usize,
-    ) -> BoxFuture<'_, Result<FeedPage, ReadError>> {
+    fn feed(&self, read: FeedRead) -> BoxFuture<'_, Result<FeedPage, ReadError>> {
         let shared = Arc::clone(&self.shared);
-        let bounds = Bounds { records: records_max.max(1), bytes: bytes_max };
-        self.readers.with(move |base| overlay::feed(&shared, base, after, bounds)).boxed()
+        self.readers.with(move |base| overlay::feed(&shared, base, &read)).boxed()
     }
 
     fn tail(&self, after: Seq, records_max: usize) -> Option<Vec<Arc<Stored>>> {
@@ -388,6 +387,14 @@ impl Store for LocalStore {
 
     fn kept(&self) -> Option<Bytes> {
         self.note.note()
+    }
+
+    fn forget_up_to(&self, seq: Seq) {
+        self.shared.forget_up_to(seq);
+    }
+
+    fn digests(&self) -> Digests {
+        self.shared.digests()
     }
 
     fn stats(&self) -> StoreStats {

@@ -9,10 +9,10 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use dynarust_core::{RecordName, Seq, Stored};
+use dynarust_core::{RecordName, Stored};
 
-use crate::base::{Bounds, ReadBase};
-use crate::port::{FeedPage, ReadError, Scan, ScanPage};
+use crate::base::{Bounds, ReadBase, Wanted};
+use crate::port::{FeedPage, FeedRead, ReadError, Scan, ScanPage};
 use crate::recent::Named;
 use crate::shared::{Shared, base_error};
 
@@ -22,8 +22,11 @@ pub(crate) fn scan(shared: &Shared, base: &ReadBase, scan: &Scan) -> Result<Scan
         return Ok(ScanPage::default());
     }
     let bounds = Bounds { records: scan.records_max.max(1), bytes: scan.bytes_max };
-    let (over, over_more) = shared.recent.read().scan(&scan.range, scan.reverse, bounds);
-    let under = base.scan(&scan.range, scan.reverse, bounds).map_err(|error| base_error(&error))?;
+    let wanted = Wanted { partitions: scan.partitions.clone(), values: scan.values };
+    let (over, over_more) = shared.recent.read().scan(&scan.range, scan.reverse, bounds, &wanted);
+    let under = base
+        .scan(&scan.range, scan.reverse, bounds, &wanted)
+        .map_err(|error| base_error(&error))?;
     // The base stopped before a corrupt record: up to that, and at its own name, recent has the word.
     let covers = |corrupt: &Option<RecordName>, next: &RecordName| {
         corrupt.as_ref().is_some_and(|corrupt| match scan.reverse {
@@ -31,7 +34,8 @@ pub(crate) fn scan(shared: &Shared, base: &ReadBase, scan: &Scan) -> Result<Scan
             true => next >= corrupt,
         })
     };
-    let mut merged = Merged { shared, page: ScanPage::default(), bounds, bytes: 0 };
+    let mut merged =
+        Merged { shared, page: ScanPage::default(), bounds, wanted: &wanted, bytes: 0 };
     let mut over = over.into_iter().peekable();
     let mut under_records = under.records.into_iter().map(Arc::new).peekable();
     // A side that stopped early says nothing of what comes behind its last record.
@@ -68,10 +72,10 @@ struct Newest {
 }
 
 impl Newest {
-    fn load(self, shared: &Shared) -> Result<Option<Arc<Stored>>, ReadError> {
+    fn load(self, shared: &Shared, wanted: &Wanted) -> Result<Option<Arc<Stored>>, ReadError> {
         match (self.over, self.under) {
             (Some((_, entry)), Some(under)) if under.seq >= entry.seq => Ok(Some(under)),
-            (Some((name, entry)), _) => shared.record(&name, &entry).map(Some),
+            (Some((name, entry)), _) => shared.record(&name, &entry, wanted.values).map(Some),
             (None, under) => Ok(under),
         }
     }
@@ -81,6 +85,7 @@ struct Merged<'a> {
     shared: &'a Shared,
     page: ScanPage,
     bounds: Bounds,
+    wanted: &'a Wanted,
     bytes: usize,
 }
 
@@ -93,7 +98,7 @@ impl Merged<'_> {
             self.page.more = true;
             return Ok(false);
         }
-        if let Some(stored) = newest.load(self.shared)? {
+        if let Some(stored) = newest.load(self.shared, self.wanted)? {
             self.bytes += stored.memory_bytes();
             self.page.records.push(stored);
         }
@@ -101,13 +106,15 @@ impl Merged<'_> {
     }
 }
 
-/// The newest record of each name behind `after`.
+/// The newest record of each name in a part of the feed.
 pub(crate) fn feed(
     shared: &Shared,
     base: &ReadBase,
-    after: Seq,
-    bounds: Bounds,
+    read: &FeedRead,
 ) -> Result<FeedPage, ReadError> {
+    let after = read.after;
+    let bounds = Bounds { records: read.records_max.max(1), bytes: read.bytes_max };
+    let wanted = Wanted { partitions: read.partitions.clone(), values: read.values };
     loop {
         let applied = shared.recent.read().applied();
         if after >= applied {
@@ -116,11 +123,11 @@ pub(crate) fn feed(
                 if recent.applied() > after {
                     continue;
                 }
-                recent.feed(after, bounds)
+                recent.feed(after, bounds, &wanted)
             };
-            return Ok(FeedPage { records: load_all(shared, &entries)?, through });
+            return Ok(FeedPage { records: load_all(shared, &entries, read.values)?, through });
         }
-        let under = base.feed(after, bounds).map_err(|error| base_error(&error))?;
+        let under = base.feed(after, bounds, &wanted).map_err(|error| base_error(&error))?;
         let recent = shared.recent.read();
         if recent.applied() != applied {
             continue;
@@ -133,10 +140,14 @@ pub(crate) fn feed(
 }
 
 /// The records of some entries; corrupt ones are left out, and logged.
-fn load_all(shared: &Shared, entries: &[Named]) -> Result<Vec<Arc<Stored>>, ReadError> {
+fn load_all(
+    shared: &Shared,
+    entries: &[Named],
+    values: bool,
+) -> Result<Vec<Arc<Stored>>, ReadError> {
     let mut records = Vec::with_capacity(entries.len());
     for (name, entry) in entries {
-        match shared.record(name, entry) {
+        match shared.record(name, entry, values) {
             Ok(stored) => records.push(stored),
             Err(ReadError::CorruptRecord(name)) => {
                 tracing::error!(?name, "a corrupt record is left out of the feed");

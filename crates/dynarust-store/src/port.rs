@@ -19,9 +19,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dynarust_core::digest::Digests;
 use dynarust_core::{
-    Condition, FeedPosition, KeyRange, Record, RecordName, RequestKey, Seq, Stamp, Stored,
-    TableName, UnixMillis, Version,
+    Condition, FeedPosition, KeyRange, PartitionSet, Record, RecordName, RequestKey, Seq, Stamp,
+    Stored, TableName, UnixMillis, Version,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -164,6 +165,34 @@ pub struct Scan {
     pub records_max: usize,
     /// Stops once so many bytes of values are together.
     pub bytes_max: usize,
+    /// Only records of these partitions.
+    pub partitions: Option<Arc<PartitionSet>>,
+    /// With their values; else values are empty, nobody has looked whether they are sound, and a record
+    /// counts for what it says of itself: name, stamp, expiry, seq.
+    pub values: bool,
+}
+
+/// A part of the feed to read.
+#[derive(Debug, Clone)]
+pub struct FeedRead {
+    /// What lies behind this.
+    pub after: Seq,
+    /// At most about so many entries (at least one).
+    pub records_max: usize,
+    /// At most about so many bytes of values.
+    pub bytes_max: usize,
+    /// Only records of these partitions. The others are passed over, a bounded number in one read.
+    pub partitions: Option<Arc<PartitionSet>>,
+    /// As in [`Scan`].
+    pub values: bool,
+}
+
+impl FeedRead {
+    /// Whole records, of all partitions.
+    #[must_use]
+    pub fn behind(after: Seq, records_max: usize, bytes_max: usize) -> Self {
+        Self { after, records_max, bytes_max, partitions: None, values: true }
+    }
 }
 
 /// What a scan found.
@@ -264,13 +293,8 @@ pub trait Store: Send + Sync + 'static {
         tables_max: usize,
     ) -> BoxFuture<'_, Result<Vec<TableCount>, ReadError>>;
 
-    /// The feed behind `after`: at most about `records_max` entries or `bytes_max` bytes of values.
-    fn feed(
-        &self,
-        after: Seq,
-        records_max: usize,
-        bytes_max: usize,
-    ) -> BoxFuture<'_, Result<FeedPage, ReadError>>;
+    /// A part of the feed.
+    fn feed(&self, read: FeedRead) -> BoxFuture<'_, Result<FeedPage, ReadError>>;
 
     /// Every publication behind `after`, one by one and without a gap, also those that have since
     /// been overwritten; at most `records_max`. `None` where memory does not reach back so far: read
@@ -298,6 +322,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// The note that was kept last, in an earlier start too.
     fn kept(&self) -> Option<Bytes>;
+
+    /// Tombstones and expired records behind this seq of the own feed are not forgotten, however old they
+    /// are: followers have not come so far. [`Seq::MAX`], where a store begins: only their age counts.
+    fn forget_up_to(&self, seq: Seq);
+
+    /// For each partition a sum over its records with a value, published ones included. In the first
+    /// moments behind a start that found a journal, what came from that may be missing in it.
+    fn digests(&self) -> Digests;
 
     /// What the store holds and has done, by number. Costs next to nothing.
     fn stats(&self) -> StoreStats;

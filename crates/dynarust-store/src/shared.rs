@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use bytes::Bytes;
+use dynarust_core::digest::Digests;
 use dynarust_core::limits::{APPLY_BYTES, APPLY_RECORDS_MIN, RECENT_RECORDS_MAX};
-use dynarust_core::{RecordName, Seq, Stored};
+use dynarust_core::{Record, RecordName, Seq, Stored, Version};
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::answers::{Kept, RecentAnswers};
 use crate::base::{BaseError, ReadBase, ReadFailure};
 use crate::cache::RecordCache;
+use crate::group::Standing;
 use crate::journal::{LoadError, Place};
 use crate::port::ReadError;
 use crate::recent::{Entry, Recent};
@@ -35,6 +38,10 @@ pub(crate) struct Shared {
     pub(crate) published: watch::Receiver<Seq>,
     /// The highest seq of a tombstone that was forgotten.
     forgotten: AtomicU64,
+    /// Those behind it stay.
+    forgettable: AtomicU64,
+    /// Of what is published. The writer thread changes it, and the applier once.
+    digests: Mutex<Digests>,
     /// With so many writes recent the applier does not wait for its interval.
     pub(crate) apply_records: usize,
     /// Bytes of the journal that the applier has not turned to yet.
@@ -74,6 +81,7 @@ impl Shared {
         journaled: usize,
         cache_bytes: u64,
         forgotten: Seq,
+        digests: Digests,
     ) -> (Self, watch::Sender<Seq>) {
         let head = recent.head();
         let (sender, published) = watch::channel(head);
@@ -84,6 +92,8 @@ impl Shared {
             submissions: Submissions::default(),
             published,
             forgotten: AtomicU64::new(forgotten),
+            forgettable: AtomicU64::new(Seq::MAX),
+            digests: Mutex::new(digests),
             apply_records: apply_records(cache_bytes),
             journaled: AtomicUsize::new(journaled),
             applying: AtomicUsize::new(0),
@@ -139,12 +149,16 @@ impl Shared {
         }
     }
 
-    /// A record that is recent, as it was when the entry was found.
+    /// A record that is recent, as it was when the entry was found; with its value or without.
     pub(crate) fn record(
         &self,
         name: &RecordName,
         entry: &Entry,
+        values: bool,
     ) -> Result<Arc<Stored>, ReadError> {
+        if !values {
+            return Ok(Arc::new(without_value(name, entry)));
+        }
         match self.cache.get(name) {
             Some(stored) if stored.seq == entry.seq => Ok(stored),
             _ => load(name, entry),
@@ -206,6 +220,29 @@ impl Shared {
         self.forgotten.fetch_max(through, Ordering::AcqRel);
     }
 
+    /// Tombstones up to here may be forgotten, once they are old enough.
+    pub(crate) fn forgettable(&self) -> Seq {
+        self.forgettable.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn forget_up_to(&self, seq: Seq) {
+        self.forgettable.store(seq, Ordering::Release);
+    }
+
+    pub(crate) fn digests(&self) -> Digests {
+        self.digests.lock().clone()
+    }
+
+    /// Records have taken the places of others: of each the name, and the version before and after where
+    /// it has a value.
+    pub(crate) fn count_replaced<'a>(
+        &self,
+        replaced: impl Iterator<Item = (&'a RecordName, Option<Version>, Option<Version>)>,
+    ) {
+        let mut digests = self.digests.lock();
+        replaced.for_each(|(name, before, after)| digests.replace(name, before, after));
+    }
+
     pub(crate) fn failure(&self) -> Option<Arc<str>> {
         self.failure.lock().clone()
     }
@@ -216,6 +253,14 @@ fn apply_records(cache_bytes: u64) -> usize {
     let bytes = cache_bytes.saturating_sub(CACHE_BYTES_ALONE);
     let records = usize::try_from(bytes / RECENT_RECORD_BYTES_ASSUMED).unwrap_or(usize::MAX);
     records.clamp(APPLY_RECORDS_MIN, RECENT_RECORDS_MAX / 2)
+}
+
+/// What memory has of a record.
+fn without_value(name: &RecordName, entry: &Entry) -> Stored {
+    let Standing { version, expiry, holds_value, expired } = entry.standing;
+    let (previous, tombstone, value) = (None, !holds_value && !expired, Bytes::new());
+    let record = Record { version, previous, expiry, tombstone, expired, value };
+    Stored { name: name.clone(), seq: entry.seq, record }
 }
 
 /// Reads a record from the journal.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use dynarust_core::{KeyRange, TableName, UnixMillis};
 
-use crate::base::{Bounds, ReadBase};
+use crate::base::{Bounds, ReadBase, Wanted};
 use crate::overlay;
 use crate::port::{ReadError, Scan, TablesPage};
 use crate::shared::{Shared, base_error};
@@ -97,7 +97,7 @@ fn look_at_table(shared: &Shared, table: &TableName, now: UnixMillis) -> Over {
     let whole = KeyRange::table(table.clone());
     let (mut rest, mut gone) = (whole.clone(), 0);
     loop {
-        let (records, more) = shared.recent.read().scan(&rest, false, LOOK);
+        let (records, more) = shared.recent.read().scan(&rest, false, LOOK, &Wanted::ALL);
         if records.iter().any(|(_, entry)| entry.standing.is_live(now)) {
             return Over::Live;
         }
@@ -119,7 +119,14 @@ fn has_live_record(
     let whole = KeyRange::table(table.clone());
     let mut range = whole.clone();
     loop {
-        let scan = Scan { range, reverse: false, records_max: LOOK.records, bytes_max: LOOK.bytes };
+        let scan = Scan {
+            range,
+            reverse: false,
+            records_max: LOOK.records,
+            bytes_max: LOOK.bytes,
+            partitions: None,
+            values: true,
+        };
         let page = match overlay::scan(shared, base, &scan) {
             // It is counted, and nobody can say that it went.
             Err(ReadError::CorruptRecord(_)) => return Ok(true),

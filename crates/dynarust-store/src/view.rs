@@ -4,7 +4,7 @@
 //! as much as a look-up. A record may move from recent into the base meanwhile. So a snapshot answers only
 //! for names that were not recent at an `applied` which it was begun behind.
 
-use dynarust_core::{RecordName, Seq};
+use dynarust_core::{RecordName, Seq, Version};
 
 use crate::answers::Kept;
 use crate::base::{ReadBase, Snapshot};
@@ -54,6 +54,10 @@ impl Published for View<'_> {
         Ok(found.map(|stored| Standing::of(&stored.record)))
     }
 
+    fn claimed(&mut self, name: &RecordName) -> Result<Option<Version>, ReadError> {
+        self.base.claimed(name).map_err(|error| base_error(&error))
+    }
+
     fn answer(&mut self, key: &str) -> Result<Option<Kept>, ReadError> {
         // Answers move by a law of their own: whatever is in the base now.
         self.snapshot = None;
@@ -70,7 +74,7 @@ mod tests {
     use std::sync::Arc;
 
     use bytes::Bytes;
-    use dynarust_core::{Condition, Version};
+    use dynarust_core::Condition;
 
     use super::*;
     use crate::journal::disk::RealDisk;

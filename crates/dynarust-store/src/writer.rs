@@ -142,12 +142,21 @@ impl Writer {
             let places = self.persist(decided)?;
             self.count_journaled(&places);
             self.publish_answers(decided);
+            self.count_replaced(decided);
             self.shared.publish(&decided.records, &places, &self.published);
             self.press();
         } else if decided.sync {
             self.sync()?;
         }
         Ok(())
+    }
+
+    fn count_replaced(&self, decided: &Decided) {
+        let after = decided.records.iter().zip(&decided.before).map(|(stored, before)| {
+            let record = &stored.record;
+            (&stored.name, *before, record.holds_value().then_some(record.version))
+        });
+        self.shared.count_replaced(after);
     }
 
     /// With the lock only where there is one: few writes come with a key.

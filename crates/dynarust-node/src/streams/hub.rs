@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use dynarust_core::limits::{CHUNK_BYTES_MAX, CHUNK_RECORDS_MAX};
 use dynarust_core::{FeedPosition, Seq, Stored};
-use dynarust_store::{FeedPage, ReadError, Store};
+use dynarust_store::{FeedPage, FeedRead, ReadError, Store};
 
 use super::mailbox::Mailbox;
 use super::register::{Ending, Register};
@@ -94,7 +94,8 @@ impl Hub {
     }
 
     async fn read_feed(&self) -> Result<FeedPage, Gap> {
-        let page = self.store.feed(self.position, CHUNK_RECORDS_MAX, CHUNK_BYTES_MAX).await?;
+        let read = FeedRead::behind(self.position, CHUNK_RECORDS_MAX, CHUNK_BYTES_MAX);
+        let page = self.store.feed(read).await?;
         // Asked behind the read: what was not forgotten by now was there to be read.
         let from = FeedPosition { seq: self.position, ..self.store.position() };
         self.store.resume(from).map(|_| page).ok_or(Gap::Forgotten)

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use dynarust_core::limits::CHUNK_RECORDS_MAX;
 use dynarust_core::{RecordName, Selection, Seq, Stored, StreamCursor};
-use dynarust_store::{FeedPage, ReadError};
+use dynarust_store::{FeedPage, FeedRead, ReadError};
 
 use super::begin::{Begin, RESET_ID, Start};
 use super::counts::StreamCounts;
@@ -246,7 +246,7 @@ impl LiveStream {
     async fn read_feed(&mut self, from: Seq, seen: Seq) -> Result<Option<FeedPage>, ReadError> {
         let store = self.streams.store();
         let page = match self.selection.only_record() {
-            None => store.feed(from, CHUNK_RECORDS_MAX, HANDED_BYTES_MAX).await?,
+            None => store.feed(FeedRead::behind(from, CHUNK_RECORDS_MAX, HANDED_BYTES_MAX)).await?,
             Some(name) => {
                 let newest = get(store, &name).await?;
                 let records = newest.into_iter().filter(|record| record.seq > from).collect();

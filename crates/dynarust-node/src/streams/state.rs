@@ -73,6 +73,8 @@ impl StateReader {
             reverse: false,
             records_max: CHUNK_RECORDS_MAX,
             bytes_max,
+            partitions: None,
+            values: true,
         };
         match store.scan(scan).await {
             Ok(page) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dynarust_core::digest::Digests;
 use dynarust_core::limits::EPOCHS_MAX;
 use dynarust_core::merge::{Merge, merge};
-use dynarust_core::{Epoch, Seq, Stored, UnixMillis, Version};
+use dynarust_core::{Epoch, RecordName, Seq, Stored, UnixMillis, Version};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::answers;
@@ -160,6 +160,14 @@ impl ApplyBase {
         Ok(())
     }
 
+    /// The version that the base's record of a name claims, if it has a value: what leaves the digests when
+    /// another takes its place.
+    pub(crate) fn live_version(&self, name: &RecordName) -> Result<Option<Version>, BaseError> {
+        let present = present(&self.connection, name)?;
+        let live = present.and_then(|(_, head)| head).filter(|head| head.kind == Kind::Live);
+        Ok(live.map(|head| head.version))
+    }
+
     /// Brings the write-ahead log into the database file and syncs both.
     pub(crate) fn checkpoint(&mut self, truncate: bool) -> Result<Checkpoint, BaseError> {
         let mode = if truncate { "TRUNCATE" } else { "PASSIVE" };
@@ -202,7 +210,7 @@ fn apply_one(
     counting: &mut Counting,
     changes: &mut FeedChanges,
 ) -> Result<(), BaseError> {
-    let present = present(transaction, stored)?;
+    let present = present(transaction, &stored.name)?;
     if let Some((id, Some(head))) = present
         && merge(Some(head.stamp()), stored.record.stamp()) == Merge::Keep
         && is_sound(transaction, stored)?
@@ -248,15 +256,15 @@ fn is_sound(transaction: &Transaction<'_>, stored: &Stored) -> Result<bool, Base
 
 /// The row that is there, and what it says; nothing where it is damaged.
 fn present(
-    transaction: &Transaction<'_>,
-    stored: &Stored,
+    connection: &Connection,
+    name: &RecordName,
 ) -> Result<Option<(i64, Option<Head>)>, BaseError> {
-    let row = transaction
+    let row = connection
         .prepare_cached(
             "SELECT id, seq, version, flags, octet_length(key) + octet_length(value)
              FROM records WHERE table_name = ? AND key = ?",
         )?
-        .query_row(params![stored.name.table(), stored.name.key()], |row| {
+        .query_row(params![name.table(), name.key()], |row| {
             let version: Option<Version> = row
                 .get_ref(2)?
                 .as_blob()

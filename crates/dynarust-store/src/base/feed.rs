@@ -190,7 +190,7 @@ mod tests {
     use dynarust_core::{NodeId, Record, Stored, Version};
 
     use super::super::apply::Reached;
-    use super::super::read::{Bounds, ReadBase};
+    use super::super::read::{Bounds, ReadBase, Wanted};
     use super::super::schema::open_or_create;
     use super::*;
 
@@ -244,7 +244,13 @@ mod tests {
         fn feed(&self) -> Vec<Seq> {
             let reader = ReadBase::open(&self.folder.path().join("base.sqlite")).unwrap();
             let bounds = Bounds { records: usize::MAX, bytes: usize::MAX };
-            reader.feed(0, bounds).unwrap().records.into_iter().map(|it| it.seq).collect()
+            reader
+                .feed(0, bounds, &Wanted::ALL)
+                .unwrap()
+                .records
+                .into_iter()
+                .map(|it| it.seq)
+                .collect()
         }
 
         fn entries(&self) -> Vec<i64> {

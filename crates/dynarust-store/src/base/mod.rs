@@ -4,7 +4,8 @@
 //! - one thread writes (the applier), in transactions that carry the `applied_seq` they reach;
 //! - each record up to `applied_seq` has its entry in `feed`; any other entry is passed over;
 //! - `tables` and the counts in `meta` are the sums of `records`;
-//! - whatever is read is checked against its checksum before it leaves this module.
+//! - whatever is read is checked against its checksum before it leaves this module, but for names and
+//!   stamps that are read without values, and only compared.
 
 mod answers;
 mod apply;
@@ -28,6 +29,6 @@ pub(crate) use counts::Counts;
 pub(crate) use due::DuePosition;
 pub(crate) use error::BaseError;
 pub(crate) use feed::DeadEntriesPosition;
-pub(crate) use read::{Bounds, ReadBase, ReadFailure, Snapshot};
+pub(crate) use read::{Bounds, ReadBase, ReadFailure, Snapshot, Wanted};
 pub(crate) use schema::{OpenBase, open_existing, open_or_create};
 pub(crate) use scrub::{Rot, ScrubPosition};

@@ -1,13 +1,20 @@
 //! Reads of the base: a record, a part of a table, a part of the feed. Each call is one snapshot, or within one.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use dynarust_core::{KeyRange, RecordName, Seq, Stored};
+use dynarust_core::{KeyRange, Partition, PartitionSet, RecordName, Seq, Stored, Version};
 use rusqlite::{Connection, OpenFlags, Params, Transaction, params};
 
 use super::error::BaseError;
-use super::row::{COLUMNS, RowRead, from_signed, read_stored, to_signed};
+use super::row::{
+    COLUMNS, COLUMNS_UNCHECKED, RowRead, from_signed, read_name, read_stored, read_unchecked,
+    to_signed,
+};
 use super::schema::connect;
+
+/// Entries of the feed that one read passes over at most: some milliseconds' work.
+const PASSED_OVER_MAX: usize = 32 << 10;
 
 /// How much a read may bring at most; one record it may always bring.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +27,37 @@ impl Bounds {
     /// One row more than may be brought: it tells whether there are more.
     fn limit(self) -> i64 {
         i64::try_from(self.records).unwrap_or(i64::MAX).saturating_add(1)
+    }
+}
+
+/// Which records a read brings, and how much of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    /// Only those of these partitions.
+    pub(crate) partitions: Option<Arc<PartitionSet>>,
+    /// Their values, too; else nobody looks whether they are sound.
+    pub(crate) values: bool,
+}
+
+impl Wanted {
+    /// All of them, whole.
+    pub(crate) const ALL: Self = Self { partitions: None, values: true };
+
+    pub(crate) fn has(&self, name: &RecordName) -> bool {
+        self.has_partition(|| Partition::of(name))
+    }
+
+    fn has_partition(&self, partition: impl FnOnce() -> Partition) -> bool {
+        self.partitions.as_ref().is_none_or(|partitions| partitions.contains(partition()))
+    }
+
+    /// Reads one of these rows, selected by [`Wanted::columns`].
+    fn read(&self, row: &rusqlite::Row<'_>) -> Result<RowRead, BaseError> {
+        if self.values { read_stored(row) } else { read_unchecked(row) }
+    }
+
+    fn columns(&self) -> &'static str {
+        if self.values { COLUMNS } else { COLUMNS_UNCHECKED }
     }
 }
 
@@ -86,14 +124,16 @@ impl ReadBase {
         range: &KeyRange,
         reverse: bool,
         bounds: Bounds,
+        wanted: &Wanted,
     ) -> Result<BaseScan, BaseError> {
         let order = if reverse { "DESC" } else { "ASC" };
         let below = if range.upper.is_some() { "AND key < ?4" } else { "AND ?4 IS NULL" };
         let sql = format!(
-            "SELECT {COLUMNS} FROM records r WHERE table_name = ?1 AND key >= ?2 {below}
-             ORDER BY key {order} LIMIT ?3"
+            "SELECT {} FROM records r WHERE table_name = ?1 AND key >= ?2 {below}
+             ORDER BY key {order} LIMIT ?3",
+            wanted.columns()
         );
-        let limit = bounds.limit();
+        let limit = if wanted.partitions.is_none() { bounds.limit() } else { i64::MAX };
         let parameters = params![range.table.as_str(), range.lower, limit, range.upper];
         let mut scan = BaseScan::default();
         let mut bytes = 0;
@@ -102,7 +142,11 @@ impl ReadBase {
                 scan.more = true;
                 return Ok(false);
             }
-            match read_stored(row)? {
+            if wanted.partitions.is_some() && read_name(row)?.is_some_and(|name| !wanted.has(&name))
+            {
+                return Ok(true);
+            }
+            match wanted.read(row)? {
                 RowRead::Sound(stored) => {
                     bytes += stored.memory_bytes();
                     scan.records.push(stored);
@@ -122,49 +166,75 @@ impl ReadBase {
     }
 
     /// The feed behind `after`. Corrupt records are left out.
-    pub(crate) fn feed(&self, after: Seq, bounds: Bounds) -> Result<BaseFeed, BaseError> {
-        // One snapshot for both statements.
+    pub(crate) fn feed(
+        &self,
+        after: Seq,
+        bounds: Bounds,
+        wanted: &Wanted,
+    ) -> Result<BaseFeed, BaseError> {
+        // One snapshot for all statements.
         let snapshot = self.connection.unchecked_transaction()?;
         let applied = from_signed(snapshot.query_row(
             "SELECT value FROM meta WHERE name = 'applied_seq'",
             [],
             |row| row.get(0),
         )?);
-        let sql = format!(
-            "SELECT {COLUMNS}, f.seq FROM feed f JOIN records r ON r.id = f.record
-             WHERE f.seq > ? AND f.seq <= ? ORDER BY f.seq LIMIT ?"
-        );
+        let record = format!("SELECT {} FROM records r WHERE r.id = ?", wanted.columns());
         let mut feed = BaseFeed { records: Vec::new(), through: applied.max(after) };
-        let mut bytes = 0;
-        let limit = bounds.limit();
-        let mut looked_at = 0;
-        let mut through = after;
+        let (mut looked_at, mut passed_over, mut bytes, mut through) = (0, 0, 0, after);
         // Entries above are of a round that the applier has not ended.
-        self.each(&sql, params![to_signed(after), to_signed(applied), limit], |row| {
-            if looked_at >= bounds.records || (bytes > 0 && bytes >= bounds.bytes) {
+        let entries = "SELECT seq, record, partition FROM feed
+                       WHERE seq > ? AND seq <= ? ORDER BY seq";
+        self.each(entries, params![to_signed(after), to_signed(applied)], |row| {
+            if looked_at >= bounds.records
+                || (bytes > 0 && bytes >= bounds.bytes)
+                || passed_over >= PASSED_OVER_MAX
+            {
                 feed.through = through;
                 return Ok(false);
             }
-            looked_at += 1;
-            through = from_signed(row.get(9)?);
-            match read_stored(row)? {
-                // It has a newer entry.
-                RowRead::Sound(stored) if stored.seq != through => {}
-                RowRead::Sound(stored) => {
-                    bytes += stored.memory_bytes();
-                    feed.records.push(stored);
-                }
-                RowRead::Corrupt { name } => {
-                    tracing::error!(
-                        ?name,
-                        seq = through,
-                        "a corrupt record is left out of the feed"
-                    );
-                }
+            through = from_signed(row.get(0)?);
+            let partition = Partition::new(row.get(2)?);
+            if partition.is_some_and(|partition| !wanted.has_partition(|| partition)) {
+                passed_over += 1;
+                return Ok(true);
             }
+            looked_at += 1;
+            self.each(&record, [row.get::<_, i64>(1)?], |row| {
+                match wanted.read(row)? {
+                    // It has a newer entry.
+                    RowRead::Sound(stored) if stored.seq != through => {}
+                    RowRead::Sound(stored) => {
+                        bytes += stored.memory_bytes();
+                        feed.records.push(stored);
+                    }
+                    RowRead::Corrupt { name } => {
+                        tracing::error!(
+                            ?name,
+                            seq = through,
+                            "a corrupt record is left out of the feed"
+                        );
+                    }
+                }
+                Ok(false)
+            })?;
             Ok(true)
         })?;
         Ok(feed)
+    }
+
+    /// The version that a record claims which has a value; damaged as it may be.
+    pub(crate) fn claimed(&self, name: &RecordName) -> Result<Option<Version>, BaseError> {
+        let sql =
+            format!("SELECT {COLUMNS_UNCHECKED} FROM records r WHERE table_name = ? AND key = ?");
+        let mut claimed = None;
+        self.each(&sql, params![name.table(), name.key()], |row| {
+            if let RowRead::Sound(stored) = read_unchecked(row)? {
+                claimed = stored.record.holds_value().then_some(stored.record.version);
+            }
+            Ok(false)
+        })?;
+        Ok(claimed)
     }
 
     /// Gives each row to `take` until that says false.

@@ -12,6 +12,10 @@ use super::error::BaseError;
 pub(super) const COLUMNS: &str =
     "r.table_name, r.key, r.seq, r.version, r.previous, r.expiry, r.flags, r.checksum, r.value";
 
+/// The columns that [`read_unchecked`] wants, in its order: the first of the others.
+pub(super) const COLUMNS_UNCHECKED: &str =
+    "r.table_name, r.key, r.seq, r.version, r.previous, r.expiry, r.flags";
+
 /// What the merge law, the feed and the digest need of a record that is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
@@ -66,7 +70,7 @@ pub(super) enum RowRead {
     Sound(Stored),
     /// Its checksum fails, or it holds what no record holds.
     Corrupt {
-        /// The name that the row claims, as far as it can be read.
+        /// See [`read_name`].
         name: Option<RecordName>,
     },
 }
@@ -89,13 +93,37 @@ pub(super) fn row_checksum(stored: &Stored) -> u64 {
 
 /// Reads the columns of [`COLUMNS`] and checks them.
 pub(super) fn read_stored(row: &Row<'_>) -> Result<RowRead, BaseError> {
-    let name = text(row, 0)?
-        .zip(text(row, 1)?)
-        .and_then(|(table, key)| RecordName::parse(&table, &key).ok());
+    let name = read_name(row)?;
     Ok(match name.clone().map(|name| sound(row, name)).transpose()?.flatten() {
         Some(stored) => RowRead::Sound(stored),
         None => RowRead::Corrupt { name },
     })
+}
+
+/// Reads the columns of [`COLUMNS_UNCHECKED`]: a record without its value, and so without its checksum. It is
+/// good for comparing copies, and for nothing that anybody is served.
+pub(super) fn read_unchecked(row: &Row<'_>) -> Result<RowRead, BaseError> {
+    let name = read_name(row)?;
+    let (Some(known), Some(seq), Some(version), Some(flags)) =
+        (name.clone(), integer(row, 2)?, version(row, 3)?, integer(row, 6)?)
+    else {
+        return Ok(RowRead::Corrupt { name });
+    };
+    let record = Record {
+        version,
+        previous: None,
+        expiry: integer(row, 5)?,
+        tombstone: flags & 1 == 1,
+        expired: flags & 2 == 2,
+        value: Bytes::new(),
+    };
+    Ok(RowRead::Sound(Stored { name: known, seq, record }))
+}
+
+/// The name that a row claims, as far as it can be read.
+pub(super) fn read_name(row: &Row<'_>) -> Result<Option<RecordName>, BaseError> {
+    let name = text(row, 0)?.zip(text(row, 1)?);
+    Ok(name.and_then(|(table, key)| RecordName::parse(&table, &key).ok()))
 }
 
 fn sound(row: &Row<'_>, name: RecordName) -> Result<Option<Stored>, BaseError> {

@@ -49,14 +49,19 @@ impl OldRecords {
 }
 
 impl ApplyBase {
-    /// Some of the tombstones and expired records that this node took in long enough ago, oldest first.
-    pub(crate) fn old_records(&mut self, now: UnixMillis) -> Result<OldRecords, BaseError> {
+    /// Some of the tombstones and expired records up to a seq that this node took in long enough ago, oldest
+    /// first.
+    pub(crate) fn old_records(
+        &mut self,
+        now: UnixMillis,
+        up_to: Seq,
+    ) -> Result<OldRecords, BaseError> {
         if self.feed_times.lack(self.meta.applied_seq) && self.feed_times.are_due(now) {
             // Nothing was brought in since: what came last would never grow old.
             self.feed_times.note(&self.connection, self.meta.applied_seq, now)?;
             self.feed_times.noted(self.meta.applied_seq, now);
         }
-        let taken_through = self.feed_times.old_through(&self.connection, now)?;
+        let taken_through = self.feed_times.old_through(&self.connection, now)?.min(up_to);
         let rows = self
             .connection
             .prepare_cached(

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use dynarust_core::limits::TAIL_BYTES_MAX;
 use dynarust_core::{KeyRange, RecordName, Seq, Stored, UnixMillis, Version};
 
-use crate::base::Bounds;
+use crate::base::{Bounds, Wanted};
 use crate::expirer::Due;
 use crate::group::Standing;
 use crate::journal::{OpenSegment, Place};
@@ -35,6 +35,9 @@ use slots::Slots;
 
 /// In `by_seq`: the record of this seq is not the newest of its name any more.
 const OVERWRITTEN: u32 = u32::MAX;
+
+/// Entries of other partitions that one read of the feed passes over at most: the lock is held meanwhile.
+const PASSED_OVER_MAX: usize = 4096;
 
 /// A record that is recent.
 #[derive(Debug, Clone)]
@@ -198,6 +201,13 @@ impl Recent {
         self.slots.get(name).map(|slot| slot.seq)
     }
 
+    /// The names, in order, and the versions of those that have a value.
+    pub(crate) fn live_versions(&self) -> Vec<(RecordName, Option<Version>)> {
+        let standings = self.names.iter().filter_map(|name| Some((name, self.standing(name)?)));
+        let live = |standing: Standing| standing.holds_value.then_some(standing.version);
+        standings.map(|(name, standing)| (name.clone(), live(standing))).collect()
+    }
+
     /// Takes in the next publication.
     pub(crate) fn publish(&mut self, stored: &Arc<Stored>, place: &Place) {
         if self.enter(stored, place) {
@@ -298,6 +308,7 @@ impl Recent {
         range: &KeyRange,
         reverse: bool,
         bounds: Bounds,
+        wanted: &Wanted,
     ) -> (Vec<Named>, bool) {
         if range.is_empty() {
             return (Vec::new(), false);
@@ -307,6 +318,7 @@ impl Recent {
         let found = self
             .names
             .range::<str, _>((Bound::Included(lower.as_str()), Bound::Excluded(upper.as_str())));
+        let found = found.filter(|name| wanted.has(name));
         if reverse { self.take(found.rev(), bounds) } else { self.take(found, bounds) }
     }
 
@@ -338,17 +350,25 @@ impl Recent {
     }
 
     /// The newest record of each name behind `after`, as far as the bounds allow; and how far that is.
-    pub(crate) fn feed(&self, after: Seq, bounds: Bounds) -> (Vec<Named>, Seq) {
-        let (mut records, mut bytes, mut through) = (Vec::new(), 0, after.max(self.applied));
+    pub(crate) fn feed(&self, after: Seq, bounds: Bounds, wanted: &Wanted) -> (Vec<Named>, Seq) {
+        let (mut records, mut bytes, mut passed_over) = (Vec::new(), 0, 0);
+        let mut through = after.max(self.applied);
         let from = self.index_of(through + 1).unwrap_or(0);
         for index in self.by_seq.range(from.min(self.by_seq.len())..) {
-            if records.len() >= bounds.records || (bytes > 0 && bytes >= bounds.bytes) {
+            if records.len() >= bounds.records
+                || (bytes > 0 && bytes >= bounds.bytes)
+                || passed_over >= PASSED_OVER_MAX
+            {
                 return (records, through);
             }
             through += 1;
             if let Some(held) = self.slots.at(*index)
                 && let Some(entry) = self.segments.entry(held.slot)
             {
+                if !wanted.has(&held.name) {
+                    passed_over += 1;
+                    continue;
+                }
                 bytes += entry.place.bytes();
                 records.push((held.name.clone(), entry));
             }
@@ -413,8 +433,8 @@ mod tests {
             let tail = recent.tail(after, records_max).unwrap();
             tail.iter().map(|stored| stored.seq).collect::<Vec<_>>()
         };
-        assert_eq!(seqs(&recent.feed(0, ALL).0), [2, 3, 4]);
-        assert_eq!(recent.feed(2, Bounds { records: 1, ..ALL }).1, 3);
+        assert_eq!(seqs(&recent.feed(0, ALL, &Wanted::ALL).0), [2, 3, 4]);
+        assert_eq!(recent.feed(2, Bounds { records: 1, ..ALL }, &Wanted::ALL).1, 3);
         assert_eq!(tail(0, 10), [1, 2, 3, 4]);
         assert_eq!(tail(2, 1), [3]);
         assert_eq!(tail(9, 10), [0; 0]);
@@ -468,11 +488,11 @@ mod tests {
         let other = Stored { name: other, ..(*stored("a", 5)).clone() };
         recent.publish(&Arc::new(other), &place());
         let range = KeyRange::table(TableName::parse("t").unwrap());
-        assert_eq!(seqs(&recent.scan(&range, false, ALL).0), [2, 1, 3, 4]);
-        assert_eq!(seqs(&recent.scan(&range, true, ALL).0), [4, 3, 1, 2]);
-        let (some, more) = recent.scan(&range, false, Bounds { records: 2, ..ALL });
+        assert_eq!(seqs(&recent.scan(&range, false, ALL, &Wanted::ALL).0), [2, 1, 3, 4]);
+        assert_eq!(seqs(&recent.scan(&range, true, ALL, &Wanted::ALL).0), [4, 3, 1, 2]);
+        let (some, more) = recent.scan(&range, false, Bounds { records: 2, ..ALL }, &Wanted::ALL);
         assert_eq!((seqs(&some), more), (vec![2, 1], true));
         let part = range.starting_after("a").ending_before("d");
-        assert_eq!(seqs(&recent.scan(&part, false, ALL).0), [1, 3]);
+        assert_eq!(seqs(&recent.scan(&part, false, ALL, &Wanted::ALL).0), [1, 3]);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dynarust_core::{Condition, Epoch, FeedPosition, KeyRange, NodeId, RecordName, TableName};
 
-use crate::port::{Change, Durability, Scan, Store, Write, Written};
+use crate::port::{Change, Durability, FeedRead, Scan, Store, Write, Written};
 use crate::{LocalStore, OpenError, StoreConfig, StoreStats, SystemClock, WallClock as _};
 
 fn config(folder: &std::path::Path) -> StoreConfig {
@@ -84,7 +84,14 @@ async fn scans_and_the_feed_see_base_and_recent_as_one() {
         let mut seen = Vec::new();
         let mut rest = range.clone();
         loop {
-            let scan = Scan { range: rest, reverse: false, records_max: 7, bytes_max: 1 << 20 };
+            let scan = Scan {
+                range: rest,
+                reverse: false,
+                records_max: 7,
+                bytes_max: 1 << 20,
+                partitions: None,
+                values: true,
+            };
             let page = store.scan(scan).await.unwrap();
             seen.extend(page.records);
             if !page.more {
@@ -98,7 +105,7 @@ async fn scans_and_the_feed_see_base_and_recent_as_one() {
 
         let (mut after, mut feed) = (0, Vec::new());
         while after < store.position().seq {
-            let page = store.feed(after, 7, 1 << 20).await.unwrap();
+            let page = store.feed(FeedRead::behind(after, 7, 1 << 20)).await.unwrap();
             after = page.through;
             feed.extend(page.records);
         }

@@ -45,6 +45,8 @@ async fn live(store: &LocalStore) -> BTreeMap<RecordName, Bytes> {
         reverse: false,
         records_max: 1_000,
         bytes_max: 1 << 20,
+        partitions: None,
+        values: true,
     };
     let page = store.scan(scan).await.unwrap();
     assert!(!page.more);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use dynarust_core::digest::Digests;
 use dynarust_core::{
     Epoch, FeedPosition, Key, NodeId, Record, RecordName, RequestKey, Selection, Selector, Seq,
     Stored, TableName, UnixMillis, Version,
 };
 use dynarust_store::{
-    Answered, Arrival, Durability, FeedPage, ReadError, Scan, ScanPage, Store, StoreStats,
-    TableCount, TablesPage, TakenIn, WallClock, Write, WriteError, Written,
+    Answered, Arrival, Durability, FeedPage, FeedRead, ReadError, Scan, ScanPage, Store,
+    StoreStats, TableCount, TablesPage, TakenIn, WallClock, Write, WriteError, Written,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -304,18 +305,13 @@ impl Store for TestStore {
         unreachable!("streams do not count tables")
     }
 
-    fn feed(
-        &self,
-        after: Seq,
-        records_max: usize,
-        bytes_max: usize,
-    ) -> BoxFuture<'_, Result<FeedPage, ReadError>> {
+    fn feed(&self, read: FeedRead) -> BoxFuture<'_, Result<FeedPage, ReadError>> {
         self.feed_reads.fetch_add(1, Ordering::Relaxed);
         self.between_others(move |contents| {
             if contents.unreadable {
                 return Err(ReadError::Base("out of order".into()));
             }
-            Ok(contents.feed(after, records_max, bytes_max))
+            Ok(contents.feed(read.after, read.records_max, read.bytes_max))
         })
         .boxed()
     }
@@ -347,6 +343,14 @@ impl Store for TestStore {
 
     fn kept(&self) -> Option<Bytes> {
         None
+    }
+
+    fn forget_up_to(&self, _: Seq) {
+        unreachable!("streams are no followers")
+    }
+
+    fn digests(&self) -> Digests {
+        unreachable!("streams compare no copies")
     }
 
     fn stats(&self) -> StoreStats {

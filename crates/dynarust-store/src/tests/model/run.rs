@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dynarust_core::digest::Digests;
 use dynarust_core::{
     Condition, EntityTags, FeedPosition, KeyRange, Record, RecordName, RequestKey, Stamp, Stored,
     TableName, UnixMillis, Version,
@@ -23,7 +24,7 @@ use super::{Asked, HOUR, KEYS, MINUTE, REQUEST_KEYS, Step};
 use crate::applier::Applier;
 use crate::expirer::Expirer;
 use crate::local::Threads;
-use crate::port::{Answered, Change, Durability, Scan, Store, TakenIn, Write, Written};
+use crate::port::{Answered, Change, Durability, FeedRead, Scan, Store, TakenIn, Write, Written};
 use crate::submission::Marked;
 use crate::{LocalStore, StoreConfig, WallClock};
 
@@ -126,8 +127,10 @@ impl Run {
             clock: self.clock.clone(),
             ..StoreConfig::new(self.node())
         };
-        let (store, Threads { writer, applier, expirer }) =
+        let (store, Threads { writer, mut applier, expirer }) =
             LocalStore::assemble(&config, self.disk.clone()).expect("the folder opens");
+        // As its thread does first.
+        applier.count_inherited().unwrap();
         let writer = std::thread::spawn(move || writer.run());
         self.open = Some(Open { store, writer, applier, expirer });
         self.observed = 0;
@@ -490,6 +493,11 @@ impl Run {
             assert_eq!(found.map(|it| contents(&it)).as_ref(), self.present().get(&key), "{key}");
         }
         assert!(self.stands_as(self.state(), 0), "{:?}", self.state());
+        let mut digests = Digests::default();
+        for (key, held) in self.present() {
+            digests.add(&RecordName::parse("t", key).unwrap(), held.version);
+        }
+        assert_eq!(self.store().digests(), digests);
         assert!(self.answers_as(self.state()), "{:?}", self.state().answers);
         let now = self.clock.now();
         let tables = self.runtime.block_on(self.store().tables(None, 1, now)).unwrap().tables;
@@ -506,7 +514,10 @@ impl Run {
             return;
         };
         while after < self.store().position().seq {
-            let page = self.runtime.block_on(self.store().feed(after, 3, 1 << 20)).unwrap();
+            let page = self
+                .runtime
+                .block_on(self.store().feed(FeedRead::behind(after, 3, 1 << 20)))
+                .unwrap();
             assert!(page.through > after);
             after = page.through;
             for stored in page.records {
@@ -526,8 +537,14 @@ impl Run {
         let mut range = KeyRange::table(TableName::parse("t").unwrap());
         let mut found = Values::new();
         loop {
-            let scan =
-                Scan { range: range.clone(), reverse: false, records_max: 2, bytes_max: 1 << 20 };
+            let scan = Scan {
+                range: range.clone(),
+                reverse: false,
+                records_max: 2,
+                bytes_max: 1 << 20,
+                partitions: None,
+                values: true,
+            };
             let page = self.runtime.block_on(self.store().scan(scan)).unwrap();
             for stored in page.records.iter().filter(|stored| stored.record.holds_value()) {
                 found.insert(stored.name.key().to_owned(), contents(stored));
