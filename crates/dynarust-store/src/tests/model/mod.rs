@@ -17,6 +17,9 @@
 //! node stamps. The merge law says what becomes of each; once a lot was answered as synced, what stands
 //! at its keys is, also where nothing changed. Notes are kept behind all that was published.
 //!
+//! Tombstones go once they are old enough, and only as far as followers are said to have come. Digests are the
+//! sums over what the map has.
+//!
 //! Followers hold a copy and a position; resumed from there, the feed must make their copy equal.
 
 mod arrivals;
@@ -61,6 +64,10 @@ enum Step {
     },
     /// The node's note is saved.
     Keep,
+    /// Followers have not come further than so far before the present.
+    ForgetUpTo {
+        before: u8,
+    },
     Apply,
     /// A round of the applier that does not come to its end.
     ApplyAPart {
@@ -122,6 +129,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (prop::collection::vec(arrivals::arriving(), 0..5), durability())
             .prop_map(|(arriving, durability)| Step::TakeIn { arriving, durability }),
         1 => Just(Step::Keep),
+        2 => (0..8u8).prop_map(|before| Step::ForgetUpTo { before }),
         3 => Just(Step::Apply),
         2 => (1..4u8, any::<bool>()).prop_map(|(records, feed)| Step::ApplyAPart { records, feed }),
         2 => any::<bool>().prop_map(|truncate| Step::Checkpoint { truncate }),

@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::{
-    Condition, EntityTags, FeedPosition, KeyRange, Record, RecordName, RequestKey, Stamp, Stored,
-    TableName, UnixMillis, Version,
+    Condition, EntityTags, FeedPosition, KeyRange, Record, RecordName, RequestKey, Seq, Stamp,
+    Stored, TableName, UnixMillis, Version,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -78,6 +78,8 @@ pub(super) struct Run {
     observed: u64,
     /// What is gone so far that it was forgotten.
     swept: BTreeSet<(String, Stamp)>,
+    /// Nothing behind this seq may be forgotten.
+    forget_up_to: Seq,
     /// The note that was kept last.
     note: Option<Bytes>,
     /// The base as it was after the last complete checkpoint.
@@ -109,6 +111,7 @@ impl Run {
             versions: BTreeSet::new(),
             observed: 0,
             swept: BTreeSet::new(),
+            forget_up_to: Seq::MAX,
             note: None,
         };
         run.open();
@@ -134,6 +137,7 @@ impl Run {
         let writer = std::thread::spawn(move || writer.run());
         self.open = Some(Open { store, writer, applier, expirer });
         self.observed = 0;
+        self.forget_up_to = Seq::MAX;
         assert_eq!(self.store().kept(), self.note);
         // The writer moves the clock before it takes the first write.
         let stale = Asked::Stale.condition(None);
@@ -207,6 +211,10 @@ impl Run {
                 self.note = Some(note);
                 self.synced = self.history.len() - 1;
             }
+            Step::ForgetUpTo { before } => {
+                self.forget_up_to = self.store().position().seq.saturating_sub(before.into());
+                self.store().forget_up_to(self.forget_up_to);
+            }
             Step::Apply => {
                 self.applier().apply().unwrap();
             }
@@ -232,10 +240,12 @@ impl Run {
                 }
             }
             Step::Sweep => {
+                let before = self.store().shared.forgotten();
                 self.applier().sweep().unwrap();
                 self.applier().forget_answers().unwrap();
                 // A cache may have them still.
                 let forgotten = self.store().shared.forgotten();
+                assert!(forgotten == before || forgotten <= self.forget_up_to);
                 for (key, stamp) in self.state().gone.clone() {
                     if self.get(&key).is_none_or(|stored| stored.seq <= forgotten) {
                         self.swept.insert((key, stamp));
