@@ -352,16 +352,15 @@ impl Recent {
     /// The newest record of each name behind `after`, as far as the bounds allow; and how far that is.
     pub(crate) fn feed(&self, after: Seq, bounds: Bounds, wanted: &Wanted) -> (Vec<Named>, Seq) {
         let (mut records, mut bytes, mut passed_over) = (Vec::new(), 0, 0);
-        let mut through = after.max(self.applied);
-        let from = self.index_of(through + 1).unwrap_or(0);
-        for index in self.by_seq.range(from.min(self.by_seq.len())..) {
+        let first = after.max(self.applied) + 1;
+        let from = self.index_of(first).unwrap_or(0);
+        for (seq, index) in (first..).zip(self.by_seq.range(from.min(self.by_seq.len())..)) {
             if records.len() >= bounds.records
                 || (bytes > 0 && bytes >= bounds.bytes)
                 || passed_over >= PASSED_OVER_MAX
             {
-                return (records, through);
+                return (records, seq - 1);
             }
-            through += 1;
             if let Some(held) = self.slots.at(*index)
                 && let Some(entry) = self.segments.entry(held.slot)
             {

@@ -37,7 +37,7 @@ impl Arriving {
         let hlc = clock::at(written) + u64::from(self.key);
         let version = Version { hlc, node: NodeId(u64::from(self.node)) };
         let tombstone = self.nth % 4 == 1;
-        let expiry = (self.nth % 3 == 0 && !tombstone).then_some(written + 2 * HOUR);
+        let expiry = (self.nth.is_multiple_of(3) && !tombstone).then_some(written + 2 * HOUR);
         let value = match tombstone {
             true => Bytes::new(),
             false => format!("[{},{},{}]", self.key, self.node, self.nth).into(),
