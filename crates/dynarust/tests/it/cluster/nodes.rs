@@ -92,8 +92,9 @@ impl Plan {
 /// A node's folder and address, with or without a process.
 #[derive(Debug)]
 struct Seat {
-    launch: Launch,
+    // Before the launch, which has its log.
     node: Option<Node>,
+    launch: Launch,
     /// What its earlier lives said.
     said_before: Vec<String>,
     paused: bool,
@@ -136,7 +137,7 @@ impl Cluster {
                 .environment("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         }
         launch.set_join(self.seats.first().map(|first| first.launch.address().to_string()));
-        self.seats.push(Seat { launch, node: None, said_before: Vec::new(), paused: false });
+        self.seats.push(Seat { node: None, launch, said_before: Vec::new(), paused: false });
         number
     }
 
