@@ -46,6 +46,7 @@ fn pause(cluster: &mut Cluster, paused: usize, lasting: Duration) {
             } else {
                 assert!(answer.status == 503, "{answer:?}");
             }
+            assert!(began.elapsed() < lasting + PATIENCE * 5, "no end of this: {answer:?}");
             let took = sent.elapsed();
             assert!(took <= DEADLINE, "a write took {took:?} while node {paused} stood still");
         }
