@@ -238,6 +238,62 @@ pub const EVICT_AFTER_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
 /// Seconds for which an evicted node may be away and keeps its records, unless `--rejoin-max` says
 /// otherwise.
 pub const REJOIN_SECONDS_DEFAULT: u64 = 12 * 60 * 60;
+/// Bytes in a frame between two nodes: a record of the largest value, or a page that ends behind one.
+pub const MESH_FRAME_BYTES_MAX: usize = 2 * VALUE_BYTES_CEILING;
+/// Bytes in a message of the handshake between two nodes.
+pub const HANDSHAKE_BYTES_MAX: usize = 4096;
+/// Milliseconds that a handshake may take.
+pub const HANDSHAKE_MILLIS_MAX: u64 = 2_000;
+/// Milliseconds that a connection to another node may take to come about.
+pub const DIAL_MILLIS_MAX: u64 = 1_000;
+/// Bytes of the answer to the request for the mesh.
+pub const MESH_ANSWER_BYTES_MAX: usize = 4096;
+/// Bytes that wait to be sent to a peer before requests to it are refused, and ships wait.
+pub const LINK_OUTBOX_BYTES_MAX: usize = 4 << 20;
+/// Requests of a peer that are carried out at a time, over one connection.
+pub const LINK_REQUESTS_MAX: usize = 4096;
+/// Milliseconds between two pings of a connection between nodes.
+pub const PING_MILLIS: u64 = 200;
+/// Milliseconds for which nothing is heard before such a connection is given up.
+pub const SILENCE_MILLIS_MAX: u64 = 800;
+/// Milliseconds for which a peer whose connection broke is waited for, before it counts as down.
+pub const LOST_MILLIS_MAX: u64 = 1_000;
+/// Milliseconds before a peer is dialled again, at first.
+pub const REDIAL_MILLIS_MIN: u64 = 20;
+/// Milliseconds before a peer is dialled again, at most.
+pub const REDIAL_MILLIS_MAX: u64 = 1_000;
+/// Milliseconds for which a member that starts again looks for the others, before it answers.
+pub const RETURN_MILLIS_MAX: u64 = 1_500;
+/// Milliseconds between two lines that say that a node cannot join yet.
+pub const JOIN_TELL_MILLIS: u64 = 5_000;
+/// Milliseconds after which a node's positions in others' feeds are remembered.
+pub const NOTE_MILLIS: u64 = 1_000;
+/// Milliseconds after which that is tried again where it did not work.
+pub const NOTE_RETRY_MILLIS: u64 = 1_000;
+/// Records that are shipped to a follower at a time.
+pub const SHIP_RECORDS_MAX: usize = 256;
+/// Bytes that are on the way to a follower, and not acknowledged; then shipping waits.
+pub const SHIP_UNDER_WAY_BYTES_MAX: usize = 8 << 20;
+/// Ships of one peer that are taken in at a time.
+pub const TAKING_AT_A_TIME_MAX: usize = 16;
+/// Bytes of ships of one peer that may wait here: more than it may have on the way.
+pub const TAKING_BYTES_MAX: usize = 4 * SHIP_UNDER_WAY_BYTES_MAX;
+/// Milliseconds after which what could not be taken in is tried again.
+pub const TAKE_RETRY_MILLIS: u64 = 200;
+/// Records of a page of a feed for another node.
+pub const FEED_PAGE_RECORDS_MAX: usize = 1024;
+/// Records that are asked for by name at a time.
+pub const PULL_NAMES_MAX: usize = 256;
+/// Milliseconds after which a page that was not to be had is asked for again.
+pub const FEED_RETRY_MILLIS: u64 = 20;
+/// Milliseconds that a request may take over all owners that it concerns.
+pub const COORDINATE_MILLIS_MAX: u64 = 2_000;
+/// Milliseconds without an answer after which a read asks more owners than it needs.
+pub const ASK_NEXT_MILLIS: u64 = 50;
+/// Milliseconds after which an owner that could not be asked is asked again.
+pub const LOOK_AGAIN_MILLIS: u64 = 20;
+/// Published records of which it is remembered that a follower held something newer.
+pub const KEPT_REMEMBERED_MAX: usize = 16 << 10;
 /// Connections that peers have to a node: two from each, and as many that take their place.
 pub const MESH_CONNECTIONS_MAX: usize = 1024;
 /// Milliseconds for which an operator's command may answer a node's challenge.
@@ -304,6 +360,10 @@ const _: () = {
     assert!(EVICT_AFTER_SECONDS_DEFAULT <= EVICT_AFTER_SECONDS_MAX);
     // Every tombstone of its time is still there when it comes back.
     assert!(REJOIN_SECONDS_DEFAULT < TOMBSTONE_AGE_SECONDS_DEFAULT);
+    assert!(VALUE_BYTES_CEILING + TAIL_BYTES_MAX + CHUNK_BYTES_MAX < MESH_FRAME_BYTES_MAX);
+    assert!(2 * PING_MILLIS < SILENCE_MILLIS_MAX);
+    assert!(SHIP_UNDER_WAY_BYTES_MAX + MESH_FRAME_BYTES_MAX < 2 * TAKING_BYTES_MAX);
+    assert!(SILENCE_MILLIS_MAX + LOST_MILLIS_MAX < COORDINATE_MILLIS_MAX);
     assert!(MEMBERS_MAX + GONE_MEMBERS_MAX < REGISTRY_MEMBERS_MAX);
     // Each member has two connections to each other.
     assert!(STREAMS_MAX + 2 * MEMBERS_MAX < CONNECTIONS_MAX);

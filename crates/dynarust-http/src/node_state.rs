@@ -44,6 +44,10 @@ pub(crate) struct MemberText {
 pub(crate) struct HealthText {
     ok: bool,
     reasons: Vec<String>,
+    /// What an operator should know, though all is well.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(default))]
+    notes: Vec<String>,
 }
 
 pub(crate) fn membership(backend: &Backend, uri: &Uri) -> Result<Response<Body>, Problem> {
@@ -52,7 +56,7 @@ pub(crate) fn membership(backend: &Backend, uri: &Uri) -> Result<Response<Body>,
     let text = MembershipText {
         active_count: membership.active_count(),
         timestamp: membership.timestamp,
-        nodes: membership.members.into_iter().map(member).collect(),
+        nodes: by_address(membership.members),
     };
     Ok(answer::json_of(StatusCode::OK, &text))
 }
@@ -80,6 +84,19 @@ fn member(member: Member) -> (String, MemberText) {
     (member.address, text)
 }
 
+/// By address; a member that is not there any more, and whose address another has now, by both address and
+/// id.
+fn by_address(mut members: Vec<Member>) -> BTreeMap<String, MemberText> {
+    members.sort_by_key(|member| member.status == Status::Down);
+    let mut nodes = BTreeMap::new();
+    for (address, text) in members.into_iter().map(member) {
+        let key =
+            if nodes.contains_key(&address) { format!("{address}#{}", text.id) } else { address };
+        nodes.insert(key, text);
+    }
+    nodes
+}
+
 #[cfg(test)]
 const STATUSES: [&str; 5] = ["Active", "Suspect", "Down", "Joining", "Leaving"];
 
@@ -95,7 +112,7 @@ fn status(status: Status) -> &'static str {
 
 fn health(health: Health) -> Response<Body> {
     let status = if health.is_well() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let text = HealthText { ok: health.is_well(), reasons: health.reasons };
+    let text = HealthText { ok: health.is_well(), reasons: health.reasons, notes: health.notes };
     answer::json_of(status, &text)
 }
 

@@ -40,7 +40,8 @@ impl<'a> BatchPart<'a> {
         &self,
         put: Put,
     ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'a> {
-        self.node.write_at_once(put.into())
+        let consistency = put.consistency;
+        self.node.write_at_once(put.into(), consistency)
     }
 
     /// As [`Node::delete`]; the call submits it.
@@ -48,6 +49,7 @@ impl<'a> BatchPart<'a> {
         &self,
         delete: Delete,
     ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'a> {
-        self.node.write_at_once(delete.into())
+        let consistency = delete.consistency;
+        self.node.write_at_once(delete.into(), consistency)
     }
 }

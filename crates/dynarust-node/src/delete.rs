@@ -31,7 +31,8 @@ impl Node {
         &self,
         delete: Delete,
     ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'_> {
-        self.write(delete.into())
+        let consistency = delete.consistency;
+        self.write(delete.into(), consistency)
     }
 }
 

@@ -6,7 +6,7 @@ use dynarust_core::{Consistency, RecordName, Replicas, Stored};
 use dynarust_store::ReadError;
 
 use crate::Node;
-use crate::membership::ALONE;
+use crate::coordinate::read_deadline;
 
 /// What a key holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +46,10 @@ impl Node {
     /// What the key holds, if it is in memory and nobody else needs to be asked: no wait, no
     /// allocation. `None`: only [`Node::get`] can tell.
     #[must_use]
-    pub fn get_at_hand(&self, name: &RecordName, _consistency: Consistency) -> Option<Found> {
+    pub fn get_at_hand(&self, name: &RecordName, consistency: Consistency) -> Option<Found> {
+        let replicas = self.cluster.answers_alone(name, consistency)?;
         let stored = self.store.peek(name)?;
-        Some(Found { stored: self.if_live(stored), replicas: ALONE })
+        Some(Found { stored: self.if_live(stored), replicas })
     }
 
     /// What the key holds, from as many owners as was asked.
@@ -60,12 +61,16 @@ impl Node {
         name: RecordName,
         consistency: Consistency,
     ) -> Result<Found, RefusedRead> {
-        if let Some(found) = self.get_at_hand(&name, consistency) {
-            return Ok(found);
-        }
-        let stored = self.store.get(name).await?;
-        let stored = stored.and_then(|stored| self.if_live(stored));
-        Ok(Found { stored, replicas: ALONE })
+        let Some(replicas) = self.cluster.answers_alone(&name, consistency) else {
+            let found = self.read_owners(&name, consistency, read_deadline()).await?;
+            let stored = found.stored.and_then(|stored| self.if_live(stored));
+            return Ok(Found { stored, ..found });
+        };
+        let stored = match self.store.peek(&name) {
+            Some(stored) => Some(stored),
+            None => self.store.get(name).await?,
+        };
+        Ok(Found { stored: stored.and_then(|stored| self.if_live(stored)), replicas })
     }
 
     fn if_live(&self, stored: Arc<Stored>) -> Option<Arc<Stored>> {

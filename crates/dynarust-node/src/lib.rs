@@ -8,9 +8,8 @@
 //! get, scan   ◄── Store::peek, get, scan
 //! ```
 //!
-//! This node is alone and owns every partition, so each operation goes straight to its store. Where
-//! several nodes own a key, the coordinating happens in these same files, before and after the call
-//! to the store; what clients of [`Node`] see does not change.
+//! A node alone owns every partition, so each operation goes straight to its store. Where several nodes
+//! own a key, `coordinate` stands between the two; what clients of [`Node`] see does not change.
 //!
 //! | file | what a node does |
 //! | --- | --- |
@@ -22,18 +21,24 @@
 //! | [`scan`] | reads a range in key order, whole or by pages |
 //! | [`tables`] | lists the tables |
 //! | [`streams`] | follows changes |
-//! | [`cluster`] | what the node is told of its cluster |
+//! | [`cluster`] | who is there, and what this node is among them |
+//! | `mesh` | how nodes talk to each other |
+//! | `following` | takes in what others publish, and ships what this node does |
+//! | `coordinate` | carries a request out over a record's owners |
 //! | [`membership`], [`readiness`], [`stats`] | tells who is there, whether this node answers, and what it did |
 //! | [`leaving`] | who goes |
 //! | [`lifecycle`] | starts, notices a store that stopped, closes |
 
 pub mod batch;
 pub mod cluster;
+mod coordinate;
 pub mod delete;
+mod following;
 pub mod get;
 pub mod leaving;
 pub mod lifecycle;
 pub mod membership;
+mod mesh;
 pub mod multi_get;
 pub mod patch;
 pub mod put;
@@ -50,7 +55,7 @@ pub mod write;
 mod store_in_memory;
 
 pub use batch::BatchPart;
-pub use cluster::{ClusterConfig, Secret};
+pub use cluster::{ClusterConfig, ClusterError, Secret};
 pub use delete::Delete;
 pub use get::{Found, RefusedRead};
 pub use leaving::RefusedChange;

@@ -14,7 +14,8 @@ use dynarust_store::{Store, WallClock};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
-use crate::cluster::{ClusterConfig, Secret};
+use crate::cluster::{Cluster, ClusterConfig, ClusterError, Secret};
+use crate::mesh::TcpNetwork;
 use crate::requests::Requests;
 use crate::streams::{Begin, LiveStream, Streams, StreamsConfig, SubscribeError};
 use crate::turns::Turns;
@@ -25,8 +26,7 @@ const FAILURE_NOTICE_INTERVAL: Duration = Duration::from_millis(100);
 /// One node: its store, its streams, its clock.
 pub struct Node {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) address: String,
-    pub(crate) cluster: ClusterConfig,
+    pub(crate) cluster: Arc<Cluster>,
     pub(crate) streams: Arc<Streams>,
     clock: Arc<dyn WallClock>,
     closing: AtomicBool,
@@ -43,8 +43,6 @@ pub struct Node {
 /// What a node must be told.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
-    /// Where others reach it: host and port.
-    pub address: String,
     /// How much its streams may hold.
     pub streams: StreamsConfig,
     /// What it is told of its cluster.
@@ -55,11 +53,8 @@ impl NodeConfig {
     /// A node without others, reached at `address`.
     #[must_use]
     pub fn alone(address: impl Into<String>) -> Self {
-        Self {
-            address: address.into(),
-            streams: StreamsConfig::default(),
-            cluster: ClusterConfig::default(),
-        }
+        let cluster = ClusterConfig { advertise: Some(address.into()), ..ClusterConfig::default() };
+        Self { streams: StreamsConfig::default(), cluster }
     }
 }
 
@@ -72,10 +67,15 @@ impl Node {
         config: NodeConfig,
     ) -> Arc<Self> {
         let streams = Streams::start(Arc::clone(&store), Arc::clone(&clock), config.streams);
-        Arc::new(Self {
+        let cluster = Cluster::begin(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::new(TcpNetwork),
+            config.cluster,
+        );
+        let node = Arc::new(Self {
             store,
-            address: config.address,
-            cluster: config.cluster,
+            cluster,
             streams,
             clock,
             closing: AtomicBool::new(false),
@@ -83,19 +83,22 @@ impl Node {
             requests: Requests::default(),
             batch_parts: Semaphore::new(BATCH_PARTS_AT_A_TIME_MAX),
             large_patches: Semaphore::new(LARGE_PATCHES_AT_A_TIME_MAX),
-        })
+        });
+        node.cluster.serve_with(Arc::downgrade(&node));
+        node.cluster.start();
+        node
     }
 
     /// What all nodes of its cluster know, where it has been told.
     #[must_use]
     pub fn secret(&self) -> Option<&Secret> {
-        self.cluster.secret.as_ref()
+        self.cluster.config.secret.as_ref()
     }
 
     /// Whether other nodes may come: it has a secret by which they know each other.
     #[must_use]
     pub fn takes_peers(&self) -> bool {
-        self.cluster.secret.is_some()
+        self.cluster.config.secret.is_some()
     }
 
     /// Serves a connection that another node has made, to its end. Nothing is known of who is there.
@@ -103,8 +106,7 @@ impl Node {
         self: Arc<Self>,
         io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) {
-        drop(io);
-        tracing::debug!("a peer's connection is closed: this node takes part in no cluster yet");
+        self.cluster.accept(io).await;
     }
 
     /// The node's name, born with its data folder.
@@ -141,6 +143,18 @@ impl Node {
         self.store.failure().unwrap_or_else(|| Arc::from("it was closed"))
     }
 
+    /// Waits until the node can take no part in its cluster; tells why.
+    pub async fn cluster_failure(&self) -> ClusterError {
+        let mut failure = self.cluster.failure();
+        let failed = failure.wait_for(Option::is_some).await;
+        let failed = failed.ok().and_then(|failed| failed.clone());
+        match failed {
+            Some(error) => error,
+            // Nobody will tell any more.
+            None => std::future::pending().await,
+        }
+    }
+
     /// The node begins to close: it is ready no more, and each stream ends with `closing`.
     pub fn close_streams(&self) {
         self.closing.store(true, Ordering::Relaxed);
@@ -149,6 +163,7 @@ impl Node {
 
     /// Closes the store: what was written is on stable storage afterwards.
     pub async fn close_store(&self) {
+        self.cluster.close();
         self.store.close().await;
     }
 
@@ -159,9 +174,6 @@ impl Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node")
-            .field("id", &self.id())
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("Node").field("id", &self.id()).finish_non_exhaustive()
     }
 }

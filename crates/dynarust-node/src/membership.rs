@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use dynarust_core::partition::PARTITIONS;
-use dynarust_core::{NodeId, Replicas, UnixMillis};
+use dynarust_core::{MemberState, NodeId, Replicas, UnixMillis};
 
 use crate::Node;
+use crate::cluster::Liveness;
 
 /// Who stands behind what a node alone answers.
 pub(crate) const ALONE: Replicas = Replicas { stand: 1, owners: 1 };
@@ -69,16 +69,38 @@ impl Node {
     #[must_use]
     pub fn membership(&self) -> Membership {
         let now = self.now();
-        let this = Member {
-            address: self.address.clone(),
-            id: self.id(),
-            incarnation: self.store.stats().incarnation,
-            zone: self.cluster.zone.clone(),
-            weight: self.cluster.weight,
-            status: Status::Active,
-            last_heartbeat: now,
-            partitions: PARTITIONS,
-        };
-        Membership { members: vec![this], timestamp: now }
+        let view = self.cluster.view();
+        let mut members: Vec<_> = view
+            .members()
+            .map(|member| Member {
+                address: member.address.to_string(),
+                id: member.id,
+                incarnation: member.incarnation.0,
+                zone: member.zone.clone(),
+                weight: member.weight,
+                status: self.status(member),
+                last_heartbeat: self.heard(member.id, now),
+                partitions: view.placement.owned(member.id).len(),
+            })
+            .collect();
+        members.sort_by(|a, b| a.address.cmp(&b.address));
+        Membership { members, timestamp: now }
+    }
+
+    fn status(&self, member: &dynarust_core::Member) -> Status {
+        match (self.cluster.liveness(member.id), member.state) {
+            (Liveness::Down, _) => Status::Down,
+            (Liveness::Lost, _) => Status::Suspect,
+            (Liveness::Up, MemberState::Joining) => Status::Joining,
+            (Liveness::Up, MemberState::Leaving) => Status::Leaving,
+            (Liveness::Up, MemberState::Up | MemberState::Gone) => Status::Active,
+        }
+    }
+
+    fn heard(&self, id: NodeId, now: UnixMillis) -> UnixMillis {
+        if id == self.id() {
+            return now;
+        }
+        self.cluster.peer(id).map_or(0, |peer| peer.heard(now))
     }
 }

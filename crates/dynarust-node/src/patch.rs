@@ -22,6 +22,7 @@ use dynarust_core::{
 };
 use dynarust_store::{Answered, Change, Durability, ReadError, Write, WriteError};
 
+use crate::coordinate::Route;
 use crate::membership::ALONE;
 use crate::{Acknowledged, Node, RefusedRead, RefusedWrite};
 
@@ -123,7 +124,7 @@ impl Node {
             let stored = stored.ok_or(RefusedWrite::Absent)?;
             let read = stored.record.version;
             let value = self.patched(&patch, stored).await?;
-            match self.submit(patch.write_over(read, value)).await {
+            match self.submit(patch.write_over(read, value), patch.consistency, Route::Any).await {
                 Err(RefusedWrite::VersionMismatch { .. }) => {}
                 written => return Ok(written?),
             }

@@ -36,7 +36,8 @@ impl Node {
         &self,
         put: Put,
     ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'_> {
-        self.write(put.into())
+        let consistency = put.consistency;
+        self.write(put.into(), consistency)
     }
 }
 

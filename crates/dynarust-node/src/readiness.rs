@@ -1,5 +1,7 @@
 //! Whether this node lives, and whether it answers for any key.
 
+use dynarust_core::skew::Verdict;
+
 use crate::Node;
 
 /// The answer to "is all well?": it is where no reason says otherwise.
@@ -7,6 +9,8 @@ use crate::Node;
 pub struct Health {
     /// What is wrong, in words for an operator.
     pub reasons: Vec<String>,
+    /// What an operator should know, though all is well.
+    pub notes: Vec<String>,
 }
 
 impl Health {
@@ -24,6 +28,7 @@ impl Node {
         let failure = self.store.failure();
         Health {
             reasons: Vec::from_iter(failure.map(|why| format!("the store has stopped: {why}"))),
+            notes: Vec::new(),
         }
     }
 
@@ -31,6 +36,19 @@ impl Node {
     #[must_use]
     pub fn readiness(&self) -> Health {
         let mut health = self.liveness();
+        if !self.cluster.is_ready() {
+            health.reasons.push("the node has not joined its cluster yet".to_owned());
+        }
+        match self.cluster.clock_verdict() {
+            Verdict::Fine => {}
+            Verdict::Unsure => health.notes.push(
+                "this node's clock and another's are apart, and no majority tells which is off"
+                    .to_owned(),
+            ),
+            Verdict::Fenced => health
+                .reasons
+                .push("clock_skew: this node's clock is off from a majority's".to_owned()),
+        }
         if self.is_closing() {
             health.reasons.push("the node is closing".to_owned());
         }

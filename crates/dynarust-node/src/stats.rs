@@ -25,7 +25,7 @@ impl Node {
     pub fn stats(&self) -> NodeStats {
         NodeStats {
             id: self.id(),
-            address: self.address.clone(),
+            address: self.cluster.own_address().to_string(),
             streams: self.streams.figures(),
             store: self.store.stats(),
         }

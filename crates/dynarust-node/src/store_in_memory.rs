@@ -396,6 +396,14 @@ impl Store for StoreInMemory {
         if same { position.seq.min(here.seq) } else { 0 }
     }
 
+    fn synced(&self) -> Seq {
+        self.position().seq
+    }
+
+    fn request_at(&self, _: Seq) -> Option<RequestKey> {
+        None
+    }
+
     fn keep(&self, note: Bytes) -> BoxFuture<'_, Result<(), WriteError>> {
         self.state.lock().note = Some(note);
         future::ready(Ok(())).boxed()

@@ -1,10 +1,11 @@
 //! What a put and a delete share: the one way into the store, and how a write is refused.
 
-use dynarust_core::{Replicas, Version};
+use dynarust_core::{Consistency, Replicas, Version};
 use dynarust_store::{Write, WriteError, Written};
 use futures_util::FutureExt;
 use futures_util::future::Either;
 
+use crate::coordinate::Route;
 use crate::membership::ALONE;
 use crate::{Node, RefusedPatch};
 
@@ -67,18 +68,23 @@ impl Node {
     pub(crate) fn write(
         &self,
         write: Write,
+        consistency: Consistency,
     ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'_> {
         if self.turns.is_pressed(&write.name) {
-            Either::Left(self.write_in_turn(write).boxed())
+            Either::Left(self.write_in_turn(write, consistency).boxed())
         } else {
-            Either::Right(self.write_at_once(write))
+            Either::Right(self.write_at_once(write, consistency))
         }
     }
 
-    async fn write_in_turn(&self, write: Write) -> Result<Acknowledged, RefusedWrite> {
+    async fn write_in_turn(
+        &self,
+        write: Write,
+        consistency: Consistency,
+    ) -> Result<Acknowledged, RefusedWrite> {
         let name = write.name.clone();
         let turn = self.turns.take(&name).await;
-        let written = self.write_at_once(write);
+        let written = self.write_at_once(write, consistency);
         drop(turn);
         written.await
     }
@@ -88,9 +94,20 @@ impl Node {
     pub(crate) fn write_at_once(
         &self,
         write: Write,
+        consistency: Consistency,
+    ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'_> {
+        self.write_routed(write, consistency, Route::Any)
+    }
+
+    /// As [`Node::write_at_once`]; for another node, too.
+    pub(crate) fn write_routed(
+        &self,
+        write: Write,
+        consistency: Consistency,
+        route: Route,
     ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'_> {
         let running = self.requests.begin(write.request.as_ref(), self.now());
-        let begun = running.map(|running| (running, self.submit(write)));
+        let begun = running.map(|running| (running, self.submit(write, consistency, route)));
         async move {
             let (running, written) = begun.map_err(RefusedPatch::into_write)?;
             let outcome = written.await;
@@ -101,6 +118,19 @@ impl Node {
 
     /// As [`Node::write`], of a request that has begun.
     pub(crate) fn submit(
+        &self,
+        write: Write,
+        consistency: Consistency,
+        route: Route,
+    ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'_> {
+        if self.cluster.is_alone() {
+            Either::Left(self.write_alone(write))
+        } else {
+            Either::Right(self.coordinate(write, consistency, route))
+        }
+    }
+
+    fn write_alone(
         &self,
         write: Write,
     ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'_> {

@@ -65,6 +65,12 @@ impl RecentAnswers {
         self.by_key.get(key).map(|(_, kept)| *kept)
     }
 
+    /// The request that became the record of that seq, if the base does not have it yet.
+    pub(crate) fn request_at(&self, seq: Seq) -> Option<RequestKey> {
+        let at = self.in_order.binary_search_by_key(&seq, |carried| carried.seq).ok()?;
+        self.in_order.get(at).map(|carried| carried.request.clone())
+    }
+
     /// The oldest, up to a seq, at most so many.
     pub(crate) fn through(&self, seq: Seq, answers_max: usize) -> Vec<Carried> {
         let old = self.in_order.iter().take_while(|carried| carried.seq <= seq);

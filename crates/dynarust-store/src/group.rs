@@ -60,6 +60,8 @@ pub(crate) struct Decided {
     pub(crate) carried: Vec<Carried>,
     /// Somebody wants this, or what was there before, to be on stable storage.
     pub(crate) sync: bool,
+    /// So many arrivals replaced a write that their own did not know of.
+    pub(crate) overwritten: u64,
 }
 
 /// What decides about a write of the record that it meets.
@@ -193,6 +195,12 @@ impl<P: Published> Deciding<'_, P> {
             && merge(Some(standing.stamp()), record.stamp()) == Merge::Keep
         {
             return Ok(TakenIn::Kept(standing.stamp()));
+        }
+        if found
+            .version()
+            .is_some_and(|present| Some(present) > record.previous && present < version)
+        {
+            self.decided.overwritten += 1;
         }
         self.put(name, record, found);
         if let Some(request) = request

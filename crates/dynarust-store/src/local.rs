@@ -372,6 +372,14 @@ impl Store for LocalStore {
         position.seq.min(end)
     }
 
+    fn synced(&self) -> Seq {
+        self.shared.synced()
+    }
+
+    fn request_at(&self, seq: Seq) -> Option<RequestKey> {
+        self.shared.answers.lock().request_at(seq)
+    }
+
     fn keep(&self, note: Bytes) -> BoxFuture<'_, Result<(), WriteError>> {
         let number = self.note.number();
         // Behind all that is published now.

@@ -310,6 +310,13 @@ pub trait Store: Send + Sync + 'static {
     /// beginning, where the epoch is not known.
     fn follow_from(&self, position: FeedPosition) -> Seq;
 
+    /// Everything published up to this seq is on stable storage.
+    fn synced(&self) -> Seq;
+
+    /// The idempotency key that the record came with which this node took in as `seq` a moment ago; none
+    /// where it came without one, or is long in the base.
+    fn request_at(&self, seq: Seq) -> Option<RequestKey>;
+
     /// Saves the node's note beside the records, in place of the one before: whole or not at all, after
     /// all that is published now is on stable storage. So it may tell how far others' feeds have been
     /// taken in. Of several at a time the last call counts.

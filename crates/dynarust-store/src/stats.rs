@@ -36,6 +36,8 @@ pub struct StoreStats {
     pub groups: u64,
     /// Records in them.
     pub group_records: u64,
+    /// Writes that a concurrent one on another node has overwritten here.
+    pub overwritten_writes: u64,
     /// Syncs of the journal.
     pub syncs: u64,
     /// Transactions that brought records into the base.
@@ -57,6 +59,7 @@ pub struct StoreStats {
 pub(crate) struct Tally {
     pub(crate) groups: Count,
     pub(crate) group_records: Count,
+    pub(crate) overwritten: Count,
     pub(crate) syncs: Count,
     pub(crate) applies: Count,
     last_apply_micros: Count,
@@ -110,6 +113,7 @@ impl Tally {
             base_bytes: self.base_bytes.get(),
             groups: self.groups.get(),
             group_records: self.group_records.get(),
+            overwritten_writes: self.overwritten.get(),
             syncs: self.syncs.get(),
             applies: self.applies.get(),
             last_apply: Duration::from_micros(self.last_apply_micros.get()),

@@ -138,6 +138,7 @@ impl Writer {
     }
 
     fn put_down(&mut self, decided: &Decided) -> Result<(), WriteError> {
+        self.shared.tally.overwritten.add(decided.overwritten);
         if !decided.records.is_empty() {
             let places = self.persist(decided)?;
             self.count_journaled(&places);

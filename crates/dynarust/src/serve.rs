@@ -14,7 +14,7 @@ use std::time::Duration;
 use dynarust_core::limits::{CONNECTION_MEMORY_BYTES, CONNECTIONS_MAX, TURNED_AWAY_MAX};
 use dynarust_http::{BindError, FrontDoor, HttpConfig};
 use dynarust_node::streams::StreamsConfig;
-use dynarust_node::{ClusterConfig, Node, NodeConfig};
+use dynarust_node::{ClusterConfig, ClusterError, Node, NodeConfig};
 use dynarust_store::{LocalStore, OpenError, StoreConfig, SystemClock};
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -44,9 +44,9 @@ pub(crate) enum ServeError {
     /// Nothing was done.
     #[error("the system gives no threads or signals: {0}")]
     Runtime(io::Error),
-    /// Nothing was done.
-    #[error("cannot join {0}: nodes cannot join yet in this release")]
-    CannotJoin(String),
+    /// The folder is as it was, or new and empty.
+    #[error(transparent)]
+    NoCluster(ClusterError),
     /// Nothing was done.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -65,6 +65,7 @@ enum Stop {
     /// By a signal, or it has left its cluster.
     Asked,
     StoreFailed(Arc<str>),
+    NoCluster(ClusterError),
 }
 
 /// Runs a node until a signal or a failure ends it.
@@ -84,9 +85,6 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
 }
 
 async fn run(config: Config) -> Result<(), ServeError> {
-    if let Some(join) = &config.cluster.join {
-        return Err(ServeError::CannotJoin(join.clone()));
-    }
     let memory_bytes = memory_limit::bytes();
     let files_reserved = match config.cluster.secret {
         Some(_) => FILES_RESERVED + MESH_FILES,
@@ -118,6 +116,7 @@ async fn run(config: Config) -> Result<(), ServeError> {
     let closed = timeout(STORE_CLOSE, node.close_store()).await;
     match (reason, closed) {
         (Stop::StoreFailed(why), _) => Err(ServeError::StoreStopped(why)),
+        (Stop::NoCluster(why), _) => Err(ServeError::NoCluster(why)),
         (Stop::Asked, Err(_)) => Err(ServeError::SlowClose),
         (Stop::Asked, Ok(())) => {
             tracing::info!("closed; everything is on stable storage");
@@ -131,6 +130,7 @@ async fn until_its_end(node: &Node, signals: &mut Signals, leave_on_term: bool) 
     let mut failure = pin!(node.store_failure());
     tokio::select! {
         why = failure.as_mut() => return Stop::StoreFailed(why),
+        why = node.cluster_failure() => return Stop::NoCluster(why),
         () = node.left() => return Stop::Asked,
         () = signals.next() => {}
     }
@@ -161,11 +161,7 @@ fn start_node(config: &Config, door: &FrontDoor) -> Result<Arc<Node>, ServeError
         ..StoreConfig::new(config.data_dir.clone())
     })?;
     let cluster = ClusterConfig { listen: door.address(), ..config.cluster.clone() };
-    let node_config = NodeConfig {
-        address: cluster.advertise.clone().unwrap_or_else(|| door.address().to_string()),
-        streams: StreamsConfig::default(),
-        cluster,
-    };
+    let node_config = NodeConfig { streams: StreamsConfig::default(), cluster };
     let node = Node::start(Arc::new(store), clock, node_config);
     tracing::info!(
         "DynaRust {} listens on http://{}, keeps its data in {}, and is node {}",

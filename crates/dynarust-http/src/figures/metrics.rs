@@ -220,6 +220,11 @@ fn push_store(to: &mut Exposition, store: &StoreStats) {
     let counters = [
         ("dynarust_store_groups_total", "Group commits.", store.groups),
         ("dynarust_store_group_records_total", "Records in group commits.", store.group_records),
+        (
+            "dynarust_store_overwritten_writes_total",
+            "Writes that a concurrent one on another node has overwritten.",
+            store.overwritten_writes,
+        ),
         ("dynarust_store_syncs_total", "Syncs of the journal.", store.syncs),
         (
             "dynarust_store_applies_total",

@@ -164,6 +164,7 @@ pub(crate) struct StoreText {
     /// Group commits since the start, and the records in them.
     groups: u64,
     group_records: u64,
+    overwritten_writes: u64,
     /// Syncs of the journal since the start.
     syncs: u64,
     /// Transactions that brought records into the base, since the start.
@@ -286,6 +287,7 @@ impl StoreText {
             base_bytes: stats.base_bytes,
             groups: stats.groups,
             group_records: stats.group_records,
+            overwritten_writes: stats.overwritten_writes,
             syncs: stats.syncs,
             applies: stats.applies,
             last_apply_seconds: seconds(stats.last_apply),

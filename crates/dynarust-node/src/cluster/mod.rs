@@ -1,5 +1,39 @@
-//! The cluster, as one of its nodes is told of it.
+//! The cluster, as one of its nodes sees it and takes part in it (design sections 4 to 7).
+//!
+//! ```text
+//! join, keep ─▶ meet ─▶ links ─▶ session: follow, take, ship     registry ─▶ view ─▶ who coordinates
+//! ```
+//!
+//! | file | |
+//! | --- | --- |
+//! | `view` | what is known of the cluster at one moment |
+//! | `peer` | another member, its links, and whether it is there |
+//! | `meet` | who is taken as a peer, and who is refused |
+//! | `keep` | the links to every member are there, or tried |
+//! | `join` | a new node, or one that returns, becomes a member |
+//! | `session` | what runs while there is a link |
+//! | `clock` | whether the own clock can be trusted |
+//! | `note` | what is remembered of the cluster over a restart |
+//! | `figures` | what was done, by number |
+//! | `config` | what a node is told of it |
+//!
+//! A node alone has no tasks of these, and its requests pass by all of it.
 
+mod clock;
 mod config;
+mod figures;
+mod join;
+mod keep;
+mod meet;
+mod note;
+mod peer;
+mod session;
+mod state;
+mod view;
 
 pub use config::{ClusterConfig, Secret};
+pub(crate) use figures::ClusterFigures;
+pub use join::ClusterError;
+pub(crate) use peer::{Liveness, Peer};
+pub(crate) use state::Cluster;
+pub(crate) use view::View;

@@ -337,6 +337,14 @@ impl Store for TestStore {
         unreachable!("streams are no followers")
     }
 
+    fn synced(&self) -> Seq {
+        self.position().seq
+    }
+
+    fn request_at(&self, _: Seq) -> Option<RequestKey> {
+        None
+    }
+
     fn keep(&self, _: Bytes) -> BoxFuture<'_, Result<(), WriteError>> {
         unreachable!("streams keep nothing")
     }

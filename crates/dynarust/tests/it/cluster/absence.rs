@@ -44,7 +44,7 @@ fn assert_half_is_left(cluster: &Cluster) {
 /// Who holds a delete keeps it for the node that is away, however old it is; and forgets it once that
 /// node has it.
 #[test]
-#[ignore = "nodes cannot join yet"]
+#[ignore = "tombstones wait for nobody yet"]
 fn deletes_wait_for_a_node_that_is_away() {
     for count in [2, 3] {
         let mut cluster = Plan::default().flag("--tombstone-age=2s").start(count);
@@ -76,7 +76,7 @@ fn deletes_wait_for_a_node_that_is_away() {
 /// One that was evicted and away for too long comes back empty, and its folder is put aside: what it
 /// still had, and was deleted, does not return.
 #[test]
-#[ignore = "nodes cannot join yet"]
+#[ignore = "nobody is evicted yet"]
 fn who_was_evicted_and_away_too_long_comes_back_empty() {
     let plan = Plan::default().flag("--tombstone-age=2s").flag("--rejoin-max=1s");
     let mut cluster = plan.flag("--evict-after=10s").start(3);

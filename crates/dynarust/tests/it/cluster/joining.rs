@@ -9,7 +9,6 @@ use crate::seed::rounds;
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1], [1, 0, 2], [2, 0, 1]];
 
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn a_second_node_makes_it_two() {
     let mut cluster = Plan::default().prepare(2);
     cluster.start_one(0);
@@ -27,7 +26,6 @@ fn a_second_node_makes_it_two() {
 
 /// It waits for the node that it is to join, and founds no cluster of its own.
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn the_second_node_may_come_first() {
     let mut cluster = Plan::default().prepare(2);
     cluster.spawn(1);
@@ -44,7 +42,6 @@ fn the_second_node_may_come_first() {
 
 /// The long form tries every order.
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn three_nodes_in_any_order() {
     let orders = rounds("DYNARUST_CLUSTER_ORDERS", 2).min(6);
     for order in ORDERS.into_iter().take(usize::try_from(orders).unwrap()) {
@@ -60,7 +57,6 @@ fn three_nodes_in_any_order() {
 }
 
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn ten_nodes_at_once() {
     let mut cluster = Plan::default().prepare(10);
     for node in cluster.all().rev() {
@@ -76,7 +72,6 @@ fn ten_nodes_at_once() {
 /// A member that starts again needs nobody to tell it of the others; a folder that was wiped is a new
 /// member, and gets what it is to hold.
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn members_start_again() {
     let mut cluster = Plan::default().start(3);
     cluster.client(0).put("t", "k", "1").unwrap().expect(200);

@@ -15,7 +15,6 @@ const KEYS: usize = 64;
 
 /// The long form is `DYNARUST_CLUSTER_SECONDS=300`.
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn kills_in_turns_lose_nothing() {
     let mut dice = dice("kills");
     let mut cluster = Cluster::start(3);

@@ -8,7 +8,7 @@ use super::nodes::Cluster;
 
 /// Three nodes hold everything, each. How soon it comes is measured elsewhere; here it comes.
 #[test]
-#[ignore = "nodes cannot join yet"]
+#[ignore = "streams of five nodes see what their own node holds"]
 fn what_is_written_on_one_node_is_seen_on_all() {
     write_and_follow_everywhere(3);
 }

@@ -16,13 +16,11 @@ const AN_HOUR: i64 = 3600;
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn one_of_two_goes_on() {
     one_is_lost_and_returns(&mut Cluster::start(2));
 }
 
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn one_of_two_goes_on_with_an_hour_between_their_clocks() {
     if !can_set_clocks("one of two, an hour apart") {
         return;
@@ -88,7 +86,6 @@ fn empty(cluster: &Cluster, table: &str) {
 
 /// What the majority does not share, one node has alone: it says so, and keeps out.
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn of_three_the_one_that_is_an_hour_off_fences_itself() {
     if !can_set_clocks("of three, one an hour off") {
         return;

@@ -48,7 +48,6 @@ fn joiner(cluster: &Cluster, folder: &Path, secret: &str) -> Launch {
 }
 
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn another_secret() {
     let home = tempfile::tempdir().unwrap();
     let cluster = Cluster::start(1);
@@ -58,7 +57,6 @@ fn another_secret() {
 }
 
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn no_secret_at_the_one_end_or_the_other() {
     let home = tempfile::tempdir().unwrap();
     let cluster = Cluster::start(1);
@@ -75,7 +73,6 @@ fn no_secret_at_the_one_end_or_the_other() {
 }
 
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn a_member_of_another_cluster() {
     let cluster = Cluster::start(2);
     let mut other = Cluster::start(2);
@@ -94,7 +91,6 @@ fn a_member_of_another_cluster() {
 
 /// Two nodes of one folder's id: the later one stops, and the first stays.
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn a_cloned_folder() {
     let mut cluster = Cluster::start(2);
     let home = tempfile::tempdir().unwrap();
@@ -114,7 +110,6 @@ fn copy(from: &Path, to: &Path) {
 
 /// Whatever comes in, the node goes on, and nobody gets in.
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn garbage_on_the_port() {
     const UPGRADE: &str =
         "GET /_mesh HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: dynarust/1\r\n\r\n";

@@ -26,7 +26,6 @@ fn on_hosts(count: usize) -> Cluster {
 }
 
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn two_and_one_are_split_and_heal() {
     if can_have_hosts("a split 2|1") {
         split_and_heal(&on_hosts(3), &[2]);
@@ -34,7 +33,6 @@ fn two_and_one_are_split_and_heal() {
 }
 
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn one_and_one_are_split_and_heal() {
     if can_have_hosts("a split 1|1") {
         split_and_heal(&on_hosts(2), &[1]);
@@ -104,7 +102,6 @@ fn counted(stats: &Value) -> u64 {
 /// A node that is heard and hears nothing, or the other way round, is in or out for all, and everybody
 /// goes on.
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn a_one_way_cut_ends() {
     if !can_have_hosts("a one-way cut") {
         return;
@@ -113,7 +110,6 @@ fn a_one_way_cut_ends() {
 }
 
 #[test]
-#[ignore = "nodes cannot join yet"]
 fn a_slow_and_lossy_link_ends() {
     if !can_have_hosts("a slow, lossy link") {
         return;

@@ -1,0 +1,62 @@
+//! Whether this node's wall clock agrees with the others' (design section 2).
+//!
+//! Each link measures how far the two clocks are apart. A node that a majority of all members contradicts
+//! is fenced: it stamps nothing and answers nothing, until its clock is set.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dynarust_core::limits::PING_MILLIS;
+use dynarust_core::skew::{self, Verdict};
+use tokio::time::sleep;
+
+use super::state::Cluster;
+use crate::mesh::Channel;
+
+impl Cluster {
+    /// Judges the own clock, again and again.
+    pub(super) async fn watch_clock(self: Arc<Self>) {
+        loop {
+            self.judge_clock();
+            sleep(Duration::from_millis(PING_MILLIS)).await;
+        }
+    }
+
+    /// Every link that is there has measured it.
+    pub(super) fn clocks_are_compared(&self) -> bool {
+        self.peers()
+            .iter()
+            .filter_map(|peer| peer.link(Channel::Data))
+            .all(|link| link.clock_ahead_millis().is_some())
+    }
+
+    pub(super) fn judge_clock(&self) {
+        let view = self.view();
+        let offsets: Vec<i64> = view
+            .others()
+            .filter_map(|member| self.peer(member.id)?.link(Channel::Data)?.clock_ahead_millis())
+            .collect();
+        let verdict = skew::verdict(view.members().count(), offsets.iter().copied());
+        let before = std::mem::replace(&mut *self.clock_verdict.lock(), verdict);
+        if verdict == before {
+            return;
+        }
+        match verdict {
+            Verdict::Fine => tracing::info!("this node's clock agrees with the others' again"),
+            Verdict::Unsure => tracing::warn!(
+                ?offsets,
+                "this node's clock and another's are more than half a second apart, and no majority \
+                 tells which is off: set the clocks"
+            ),
+            Verdict::Fenced => tracing::error!(
+                ?offsets,
+                "this node's clock is more than half a second off from a majority's: it answers nothing \
+                 until it is set"
+            ),
+        }
+    }
+
+    pub(crate) fn clock_verdict(&self) -> Verdict {
+        *self.clock_verdict.lock()
+    }
+}

@@ -1,0 +1,288 @@
+//! How a node comes to be a member: it founds a cluster of one, joins another's, or returns to its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dynarust_core::limits::{JOIN_TELL_MILLIS, PING_MILLIS, REDIAL_MILLIS_MAX, RETURN_MILLIS_MAX};
+use dynarust_core::placement::Placement;
+use dynarust_core::{ClusterId, Incarnation, Member, MemberState, PartitionSet, Registry};
+use dynarust_store::{Store, WallClock};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::note::Note;
+use super::state::Cluster;
+use super::{ClusterConfig, View};
+use crate::following::Positions;
+use crate::mesh::{self, Channel, DialError, HandshakeError, Network};
+
+/// Why a node takes no part in a cluster. Nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ClusterError {
+    /// What the folder remembers cannot be read.
+    #[error(
+        "what this folder remembers of its cluster cannot be read: it was written by a newer release"
+    )]
+    Note,
+    /// Its folder belongs to a cluster of several.
+    #[error("this folder is that of a member of a cluster of {members}: give CLUSTER_SECRET")]
+    NoSecret {
+        /// How many members it knows, itself included.
+        members: usize,
+    },
+    /// Its place in its cluster is taken, or it was removed.
+    #[error("this node takes no part in its cluster any more: {reason}")]
+    Excluded {
+        /// Why.
+        reason: String,
+    },
+    /// The cluster does not take it.
+    #[error("cannot join {address}: {reason}")]
+    Refused {
+        /// Where it asked.
+        address: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Cluster {
+    /// A node's cluster, as its folder and what it is told have it. One that makes no sense is never ready,
+    /// and [`Cluster::start`] tells why.
+    pub(crate) fn begin(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn WallClock>,
+        network: Arc<dyn Network>,
+        config: ClusterConfig,
+    ) -> Arc<Self> {
+        let me = store.position().node;
+        let incarnation = Incarnation(store.stats().incarnation);
+        let (note, mut refused) = match store.kept().map(|bytes| Note::read(&bytes)) {
+            None => (None, None),
+            Some(Some(note)) => (Some(note), None),
+            Some(None) => (None, Some(ClusterError::Note)),
+        };
+        let (cluster, mut registry, positions) = match note {
+            Some(note) => (Some(note.cluster), note.registry, note.positions),
+            None if config.join.is_none() && refused.is_none() => {
+                (Some(ClusterId(rand::random())), Registry::default(), Positions::default())
+            }
+            None => (None, Registry::default(), Positions::default()),
+        };
+        let address = own_address(&config);
+        let known = registry.get(me).cloned();
+        let founds = cluster.is_some() && known.is_none();
+        let own = Member {
+            id: me,
+            incarnation,
+            revision: 1,
+            address,
+            zone: config.zone.clone(),
+            weight: config.weight,
+            state: if founds { MemberState::Up } else { MemberState::Joining },
+            serves: if founds { PartitionSet::all() } else { PartitionSet::default() },
+            dropped: PartitionSet::default(),
+        };
+        registry.merge(match known {
+            Some(known) => Member {
+                // Until it is seen where it can be reached now.
+                address: if config.derives_address() { known.address } else { own.address },
+                state: known.state,
+                serves: known.serves,
+                dropped: known.dropped,
+                ..own
+            },
+            None => own,
+        });
+        let placement = Arc::new(Placement::of(&registry, config.replication));
+        let view = View { me, cluster, registry, placement };
+        let members = view.members().count();
+        if config.secret.is_none() && members > 1 {
+            refused = Some(ClusterError::NoSecret { members });
+        }
+        Self::new((store, clock), network, config, (view, positions), refused)
+    }
+
+    /// Begins to take part. What ends it is told by [`Cluster::failure`].
+    pub(crate) fn start(self: &Arc<Self>) {
+        if self.failure().borrow().is_some() {
+            return;
+        }
+        let returns = !self.is_alone() && self.view().cluster.is_some();
+        self.note_due.is_due();
+        self.spawn(Arc::clone(self).keep_notes());
+        if self.config.secret.is_some() {
+            self.spawn(Arc::clone(self).watch_clock());
+        }
+        let cluster = Arc::clone(self);
+        if let Some(address) = self.config.join.clone() {
+            self.spawn(async move {
+                // A member, too, asks first: where that node is of another cluster, nobody is met.
+                let asked = cluster.dial_host(&address).await.err();
+                if let Some(reason) = asked.as_ref().and_then(refusal_for_good) {
+                    return cluster.fail(ClusterError::Refused { address, reason });
+                }
+                cluster.begin_returning(returns);
+                if let Err(error) = cluster.ask_to_join(&address).await {
+                    cluster.fail(error);
+                }
+            });
+        } else {
+            self.begin_returning(returns);
+        }
+        if self.view().cluster.is_some() && !returns {
+            self.get_ready();
+        }
+    }
+
+    fn begin_returning(self: &Arc<Self>, returns: bool) {
+        self.keep_peers();
+        if returns {
+            self.spawn(Arc::clone(self).return_to_others());
+        }
+    }
+
+    /// A member that was away looks at each of the others once before it answers anybody.
+    async fn return_to_others(self: Arc<Self>) {
+        let mut changes = self.changes();
+        let looked = async {
+            loop {
+                let peers = self.peers();
+                if !peers.is_empty() && peers.iter().all(|peer| peer.is_tried()) {
+                    return;
+                }
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(Duration::from_millis(RETURN_MILLIS_MAX), looked).await;
+        self.get_ready_with_a_sound_clock().await;
+    }
+
+    /// Not before the own clock was compared with those of the members that are there.
+    async fn get_ready_with_a_sound_clock(&self) {
+        let compared = async {
+            while !self.clocks_are_compared() {
+                sleep(Duration::from_millis(PING_MILLIS / 10)).await;
+            }
+        };
+        let _ = timeout(Duration::from_millis(RETURN_MILLIS_MAX), compared).await;
+        self.judge_clock();
+        self.get_ready();
+    }
+
+    /// Asks the node at the address to be let in, again and again, until this node is a member.
+    async fn ask_to_join(self: &Arc<Self>, address: &str) -> Result<(), ClusterError> {
+        let mut tell_at = Instant::now();
+        let mut changes = self.changes();
+        loop {
+            if self.has_met_others() {
+                self.get_ready_with_a_sound_clock().await;
+                return Ok(());
+            }
+            match self.dial_host(address).await {
+                Ok(()) => {
+                    // The members are told over the link.
+                    let joined = changes.wait_for(|_| self.has_met_others());
+                    let _ = timeout(Duration::from_millis(REDIAL_MILLIS_MAX), joined).await;
+                    continue;
+                }
+                Err(error) => {
+                    if let Some(reason) = refusal_for_good(&error) {
+                        let address = address.to_owned();
+                        return Err(ClusterError::Refused { address, reason });
+                    }
+                    if Instant::now() >= tell_at {
+                        tracing::warn!("cannot join {address} yet, and tries again: {error}");
+                        tell_at = Instant::now() + Duration::from_millis(JOIN_TELL_MILLIS);
+                    }
+                }
+            }
+            sleep(super::keep::jittered(REDIAL_MILLIS_MAX / 4)).await;
+        }
+    }
+
+    /// It is a member among others, one of whom it has met in this start.
+    fn has_met_others(&self) -> bool {
+        let view = self.view();
+        view.cluster.is_some()
+            && view.others().any(|it| self.liveness(it.id) == super::Liveness::Up)
+    }
+
+    async fn dial_host(self: &Arc<Self>, address: &str) -> Result<(), DialError> {
+        let Some(secret) = self.config.secret.clone() else {
+            return Ok(());
+        };
+        let greeting = |dialled: &mesh::Dialled| {
+            self.learn_address(Some(&dialled.local.to_string()));
+            self.greeting(true, Some(dialled.remote.to_string()))
+        };
+        let judge = |met: &mesh::Greeting| self.judge_host(met);
+        let channel = Channel::Data;
+        let met = mesh::dial(&*self.network, address, channel, secret.as_bytes(), greeting, judge)
+            .await?;
+        let cluster = Arc::clone(self);
+        self.spawn(async move { cluster.serve_link(met, Some(cluster.me)).await });
+        Ok(())
+    }
+
+    /// A node whose cluster this one joins has told who its members are.
+    pub(super) fn join(self: &Arc<Self>, cluster: ClusterId, members: Vec<Member>) {
+        if self.config.join.is_none() || members.iter().all(|member| member.id == self.me) {
+            return;
+        }
+        tracing::info!(members = members.len(), "joined a cluster");
+        // What it held alone it holds still; but it does not hold all of what the others have.
+        self.change_own(|own| {
+            own.state = MemberState::Joining;
+            own.serves = PartitionSet::default();
+        });
+        self.admit(cluster, members);
+        self.change_own(|_| {});
+    }
+
+    /// Where others reach this node, where it listens everywhere and was not told: at the address at
+    /// which one of them reached it, or from which it reached one of them.
+    pub(super) fn learn_address(self: &Arc<Self>, seen: Option<&str>) {
+        if !self.config.derives_address() {
+            return;
+        }
+        let seen = seen.and_then(|seen| seen.parse::<SocketAddr>().ok());
+        let Some(seen) = seen.filter(|seen| !seen.ip().is_unspecified()) else {
+            return;
+        };
+        // The first that is seen counts, so that it does not change while the node runs.
+        let port = self.config.listen.port();
+        let address = SocketAddr::new(seen.ip(), port).to_string();
+        if self.address_seen.set(()).is_ok() {
+            tracing::info!("others reach this node at {address}");
+            self.change_own(|own| own.address = address.into());
+        }
+    }
+}
+
+impl ClusterConfig {
+    /// It listens everywhere, and was not told where it is reached.
+    fn derives_address(&self) -> bool {
+        self.advertise.is_none() && self.listen.ip().is_unspecified()
+    }
+}
+
+fn own_address(config: &ClusterConfig) -> Arc<str> {
+    match &config.advertise {
+        Some(address) => address.as_str().into(),
+        None => config.listen.to_string().into(),
+    }
+}
+
+/// Why it is of no use to ask again.
+fn refusal_for_good(error: &DialError) -> Option<String> {
+    match error {
+        DialError::Handshake(
+            HandshakeError::Refused(refusal) | HandshakeError::RefusedByPeer(refusal),
+        ) if !refusal.passes() => Some(refusal.to_string()),
+        DialError::NoSecret => Some(error.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,126 @@
+//! Keeping: for every member there is a task that sees to it that the links to it are there.
+//!
+//! Both ends dial. The one with the lower id does so at once, the other a little later, so that they
+//! seldom meet half-way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dynarust_core::limits::{REDIAL_MILLIS_MAX, REDIAL_MILLIS_MIN};
+use tokio::time::{sleep, timeout};
+
+use super::join::ClusterError;
+use super::peer::Peer;
+use super::state::Cluster;
+use crate::mesh::{self, Channel, DialError, HandshakeError, Refusal};
+
+impl Cluster {
+    /// Begins to keep links to members that are new, and ends those to members that are gone.
+    pub(super) fn keep_peers(self: &Arc<Self>) {
+        let view = self.view();
+        if self.config.secret.is_none() {
+            return;
+        }
+        for member in view.others() {
+            let peer = self.peer_or_new(member.id);
+            if peer.is_kept_from_now_on() {
+                let cluster = Arc::clone(self);
+                self.spawn(async move { cluster.keep(peer).await });
+            }
+        }
+        for peer in self.peers() {
+            let gone = view
+                .registry
+                .get(peer.id)
+                .is_some_and(|it| it.state == dynarust_core::MemberState::Gone);
+            if gone {
+                peer.close();
+            }
+        }
+    }
+
+    /// Ends when the peer is a member no more.
+    async fn keep(self: Arc<Self>, peer: Arc<Peer>) {
+        let mut changes = self.changes();
+        let mut pause = REDIAL_MILLIS_MIN;
+        loop {
+            changes.mark_unchanged();
+            let view = self.view();
+            let Some(member) = view.others().find(|member| member.id == peer.id) else {
+                return;
+            };
+            let missing = Channel::ALL.into_iter().find(|it| peer.link(*it).is_none());
+            let Some(channel) = missing else {
+                pause = REDIAL_MILLIS_MIN;
+                // Its sender is in `self`.
+                let _ = changes.changed().await;
+                continue;
+            };
+            if self.me > peer.id && pause == REDIAL_MILLIS_MIN {
+                sleep(jittered(2 * REDIAL_MILLIS_MIN)).await;
+                if peer.link(channel).is_some() {
+                    continue;
+                }
+            }
+            let address = Arc::clone(&member.address);
+            match self.dial_member(&peer, &address, channel).await {
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::debug!(peer = %peer.id, %address, "not reached: {error}");
+                    self.note_dial_error(&peer, &error);
+                    // A link that the other end dialled is as good.
+                    let pausing = jittered(pause);
+                    let _ = timeout(pausing, linked(&mut changes, &peer, channel)).await;
+                    pause = (pause * 2).min(REDIAL_MILLIS_MAX);
+                }
+            }
+        }
+    }
+
+    async fn dial_member(
+        self: &Arc<Self>,
+        peer: &Arc<Peer>,
+        address: &str,
+        channel: Channel,
+    ) -> Result<(), DialError> {
+        let Some(secret) = self.config.secret.clone() else {
+            return Ok(());
+        };
+        let greeting =
+            |dialled: &mesh::Dialled| self.greeting(false, Some(dialled.remote.to_string()));
+        let judge = |met: &mesh::Greeting| self.judge_member(peer.id, met);
+        let met = mesh::dial(&*self.network, address, channel, secret.as_bytes(), greeting, judge)
+            .await?;
+        let cluster = Arc::clone(self);
+        self.spawn(async move { cluster.serve_link(met, Some(cluster.me)).await });
+        // Until it is installed, or was superfluous.
+        let mut changes = self.changes();
+        let installed = linked(&mut changes, peer, channel);
+        let _ = timeout(Duration::from_millis(REDIAL_MILLIS_MAX), installed).await;
+        Ok(())
+    }
+
+    fn note_dial_error(self: &Arc<Self>, peer: &Peer, error: &DialError) {
+        peer.was_tried();
+        match error {
+            DialError::Absent => {
+                peer.is_absent();
+            }
+            DialError::Handshake(HandshakeError::RefusedByPeer(
+                refusal @ (Refusal::Gone | Refusal::Cloned | Refusal::Outdated),
+            )) => self.fail(ClusterError::Excluded { reason: refusal.to_string() }),
+            _ => {}
+        }
+        self.tell_change();
+    }
+}
+
+/// Waits until there is a link.
+async fn linked(changes: &mut tokio::sync::watch::Receiver<u64>, peer: &Peer, channel: Channel) {
+    while peer.link(channel).is_none() && changes.changed().await.is_ok() {}
+}
+
+/// Half of it, to one and a half times it.
+pub(super) fn jittered(millis: u64) -> Duration {
+    Duration::from_millis(millis / 2 + rand::random_range(0..=millis))
+}

@@ -1,0 +1,335 @@
+//! What a node holds of its cluster, and the ways in which that changes.
+//!
+//! Invariants:
+//! - a view is replaced whole, under one lock, and never goes back: registries only grow together;
+//! - whoever waits for a change of the view or of somebody's liveness waits on `changed`, and looks again.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use dynarust_core::placement::Placement;
+use dynarust_core::skew::Verdict;
+use dynarust_core::{
+    ClusterId, Consistency, Incarnation, Member, NodeId, Partition, RecordName, Registry, Replicas,
+};
+use dynarust_store::{Store, WallClock};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::note::NoteDue;
+use super::{ClusterConfig, ClusterError, ClusterFigures, Liveness, Peer, View};
+use crate::Node;
+use crate::coordinate::{Acks, replicas};
+use crate::following::Positions;
+use crate::membership::ALONE;
+use crate::mesh::message::{MemberText, Members, number};
+use crate::mesh::{Channel, Network};
+
+/// See the module.
+pub(crate) struct Cluster {
+    pub(crate) me: NodeId,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn WallClock>,
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) config: ClusterConfig,
+    view: RwLock<Arc<View>>,
+    peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
+    /// Rises with every change of the view, of a link, or of a position.
+    changed: watch::Sender<u64>,
+    /// Where this node is in the others' feeds.
+    pub(crate) positions: Positions,
+    /// Where the others are in this node's feed, and who waits for them.
+    pub(crate) acks: Acks,
+    pub(crate) figures: ClusterFigures,
+    pub(super) clock_verdict: Mutex<Verdict>,
+    /// Why this node cannot take part any more; who runs it waits for that.
+    failure: watch::Sender<Option<ClusterError>>,
+    /// Who carries out what others ask for.
+    node: OnceLock<Weak<Node>>,
+    /// Of the view: looked at by every request.
+    alone: AtomicBool,
+    /// Whether this start may answer: it has founded, joined, or looked for the others again.
+    ready: watch::Sender<bool>,
+    pub(super) note_due: NoteDue,
+    /// Where others reach this node has been seen.
+    pub(super) address_seen: OnceLock<()>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Cluster {
+    pub(super) fn new(
+        (store, clock): (Arc<dyn Store>, Arc<dyn WallClock>),
+        network: Arc<dyn Network>,
+        config: ClusterConfig,
+        (view, positions): (View, Positions),
+        refused: Option<ClusterError>,
+    ) -> Arc<Self> {
+        let alone = AtomicBool::new(view.is_alone());
+        Arc::new(Self {
+            me: view.me,
+            incarnation: Incarnation(store.stats().incarnation),
+            store,
+            clock,
+            network,
+            config,
+            view: RwLock::new(Arc::new(view)),
+            peers: RwLock::default(),
+            changed: watch::Sender::new(0),
+            positions,
+            acks: Acks::default(),
+            figures: ClusterFigures::default(),
+            node: OnceLock::new(),
+            clock_verdict: Mutex::new(Verdict::Fine),
+            failure: watch::Sender::new(refused),
+            alone,
+            ready: watch::Sender::new(false),
+            note_due: NoteDue::default(),
+            address_seen: OnceLock::new(),
+            tasks: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read())
+    }
+
+    /// This node is its whole cluster.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone.load(Ordering::Acquire)
+    }
+
+    /// Who carries out what others ask for, from now on.
+    pub(crate) fn serve_with(&self, node: Weak<Node>) {
+        // Once.
+        let _ = self.node.set(node);
+    }
+
+    pub(crate) fn node(&self) -> Option<Arc<Node>> {
+        self.node.get().and_then(Weak::upgrade)
+    }
+
+    /// Where others reach this node.
+    pub(crate) fn own_address(&self) -> Arc<str> {
+        self.view().own().map_or_else(|| "".into(), |own| Arc::clone(&own.address))
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
+    /// This node cannot take part any more.
+    pub(super) fn fail(&self, error: ClusterError) {
+        self.failure.send_if_modified(|failure| {
+            let first = failure.is_none();
+            failure.get_or_insert(error);
+            first
+        });
+    }
+
+    /// Why this node cannot take part any more, once that is so.
+    pub(crate) fn failure(&self) -> watch::Receiver<Option<ClusterError>> {
+        self.failure.subscribe()
+    }
+
+    pub(super) fn get_ready(&self) {
+        self.ready.send_replace(true);
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Something changed that somebody may wait for.
+    pub(crate) fn tell_change(&self) {
+        self.changed.send_modify(|changes| *changes += 1);
+        self.acks.look_again(self);
+    }
+
+    /// Runs until the node closes.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock();
+        while let Some(ended) = tasks.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a task of the cluster failed: this is a bug");
+            }
+        }
+        tasks.spawn(task);
+    }
+
+    /// Ends all that goes on with others.
+    pub(crate) fn close(&self) {
+        self.tasks.lock().abort_all();
+        let peers: Vec<_> = self.peers.read().values().cloned().collect();
+        peers.iter().for_each(|peer| peer.close());
+    }
+
+    pub(crate) fn peer(&self, id: NodeId) -> Option<Arc<Peer>> {
+        self.peers.read().get(&id).cloned()
+    }
+
+    pub(crate) fn peers(&self) -> Vec<Arc<Peer>> {
+        self.peers.read().values().cloned().collect()
+    }
+
+    /// The peer, which may not be a member yet.
+    pub(super) fn peer_or_new(&self, id: NodeId) -> Arc<Peer> {
+        let mut peers = self.peers.write();
+        Arc::clone(peers.entry(id).or_insert_with(|| Arc::new(Peer::new(self.me, id))))
+    }
+
+    pub(crate) fn liveness(&self, id: NodeId) -> Liveness {
+        if id == self.me {
+            return Liveness::Up;
+        }
+        self.peers.read().get(&id).map_or(Liveness::Down, |peer| peer.liveness())
+    }
+
+    /// Those of the partition's serving owners that are live, in the order in which they are asked.
+    pub(crate) fn live_serving(&self, view: &View, partition: Partition) -> Vec<NodeId> {
+        let serving = view.serving(partition).into_iter();
+        serving.filter(|id| self.liveness(*id).is_live()).collect()
+    }
+
+    /// Whether this node may have missed writes that others have.
+    pub(crate) fn is_behind(&self) -> bool {
+        let view = self.view();
+        view.others()
+            .any(|member| self.peer(member.id).is_none_or(|peer| !peer.taking.is_contiguous()))
+    }
+
+    /// Who stands behind an answer about this record for which nobody else is asked; none where others are
+    /// to be asked.
+    pub(crate) fn answers_alone(
+        &self,
+        name: &RecordName,
+        consistency: Consistency,
+    ) -> Option<Replicas> {
+        if self.is_alone() {
+            return Some(ALONE);
+        }
+        let view = self.view.read();
+        let partition = Partition::of(name);
+        let suffices = consistency == Consistency::One && self.is_ready() && view.serves(partition);
+        suffices.then(|| replicas(1, view.serving(partition).len()))
+    }
+
+    /// Takes in what is told of members; true where something was new.
+    pub(super) fn admit(self: &Arc<Self>, cluster: ClusterId, members: Vec<Member>) -> bool {
+        let mut news = Vec::new();
+        let changed = {
+            let mut view = self.view.write();
+            let mut registry = view.registry.clone();
+            if view.cluster != Some(cluster) {
+                // A cluster of one is given up for the one that is joined.
+                registry = view.registry.get(self.me).cloned().into_iter().collect();
+            }
+            for member in members {
+                if registry.merge(member.clone()) {
+                    news.push(member);
+                }
+            }
+            let changed = !news.is_empty() || view.cluster != Some(cluster);
+            if changed {
+                *view = self.view_of(&view, Some(cluster), registry);
+            }
+            changed
+        };
+        if changed {
+            self.after_change();
+            self.tell_members(&news);
+        }
+        changed
+    }
+
+    /// Changes this node's own entry, and tells all.
+    pub(super) fn change_own(self: &Arc<Self>, change: impl FnOnce(&mut Member)) {
+        let own = {
+            let mut view = self.view.write();
+            let mut registry = view.registry.clone();
+            registry.revise(self.me, change);
+            let Some(own) = registry.get(self.me).cloned() else {
+                return;
+            };
+            *view = self.view_of(&view, view.cluster, registry);
+            own
+        };
+        self.after_change();
+        self.tell_members(&[own]);
+    }
+
+    fn view_of(&self, former: &View, cluster: Option<ClusterId>, registry: Registry) -> Arc<View> {
+        let replication = self.config.replication;
+        let placement = if former.placement.is_of(&registry, replication) {
+            Arc::clone(&former.placement)
+        } else {
+            Arc::new(Placement::of(&registry, replication))
+        };
+        let view = View { me: self.me, cluster, registry, placement };
+        self.alone.store(view.is_alone(), Ordering::Release);
+        Arc::new(view)
+    }
+
+    fn after_change(self: &Arc<Self>) {
+        self.keep_peers();
+        self.tell_change();
+        self.note_due.is_due();
+    }
+
+    /// Tells every peer that there is a link to.
+    fn tell_members(&self, members: &[Member]) {
+        let Some(message) = self.members_text(members.iter()) else {
+            return;
+        };
+        for peer in self.peers() {
+            if let Some(link) = peer.link(Channel::Data) {
+                link.notify(number::MEMBERS, &message);
+            }
+        }
+    }
+
+    pub(super) fn members_text<'a>(
+        &self,
+        members: impl Iterator<Item = &'a Member>,
+    ) -> Option<Members> {
+        let cluster = self.view().cluster?;
+        Some(Members {
+            cluster: cluster.0.to_be_bytes().to_vec(),
+            members: members.map(MemberText::of).collect(),
+        })
+    }
+
+    /// This node has read what the others had: it serves what it was to own.
+    pub(crate) fn serve_what_is_complete(self: &Arc<Self>) {
+        let view = self.view();
+        let Some(own) = view.own() else {
+            return;
+        };
+        let missing = view.placement.owned(self.me).difference(&own.serves);
+        let complete: Vec<_> =
+            missing.iter().filter(|partition| self.is_complete(&view, *partition)).collect();
+        if complete.is_empty() {
+            return;
+        }
+        tracing::info!(partitions = complete.len(), "this node serves more partitions");
+        self.change_own(|own| {
+            for partition in complete {
+                own.serves.insert(partition);
+            }
+            own.state = dynarust_core::MemberState::Up;
+        });
+    }
+
+    /// Whether all live members that serve the partition have been read to where they stood.
+    fn is_complete(&self, view: &View, partition: Partition) -> bool {
+        let others: Vec<_> =
+            view.serving(partition).into_iter().filter(|id| *id != self.me).collect();
+        let live: Vec<_> = others.iter().filter(|id| self.liveness(**id).is_live()).collect();
+        !live.is_empty()
+            && live
+                .iter()
+                .all(|id| self.peer(**id).is_some_and(|peer| peer.taking.covers(partition)))
+    }
+}

@@ -1,0 +1,173 @@
+//! Who has taken in what of this node's feed, and the writes that wait for that.
+//!
+//! A write that was published as seq n stands at a follower once that has acknowledged n: everything from
+//! where its follow began to n, or, once it has caught up, simply everything to n.
+//!
+//! How many must have it is judged again whenever somebody comes, goes, or says that it serves more.
+
+use std::collections::BTreeMap;
+
+use dynarust_core::limits::KEPT_REMEMBERED_MAX;
+use dynarust_core::quorum::{self, NotEnough};
+use dynarust_core::{Consistency, NodeId, Partition, Replicas, Seq, Version};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::cluster::Cluster;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Acks(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    followers: BTreeMap<NodeId, Reached>,
+    /// By seq, and a number that tells them apart.
+    waiting: BTreeMap<(Seq, u64), Waiting>,
+    last_number: u64,
+    /// Published records that something newer at a follower stood in the way of; the latest of them.
+    kept: BTreeMap<Seq, Version>,
+}
+
+/// What a follower has: everything behind `from`, up to and with `through`.
+#[derive(Debug, Clone, Copy)]
+struct Reached {
+    from: Seq,
+    through: Seq,
+}
+
+impl Reached {
+    fn has(&self, seq: Seq) -> bool {
+        (self.from + 1..=self.through).contains(&seq)
+    }
+}
+
+#[derive(Debug)]
+struct Waiting {
+    partition: Partition,
+    consistency: Consistency,
+    stands: oneshot::Sender<Stands>,
+}
+
+/// What became of a write at the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stands {
+    /// Enough have it.
+    AtEnough(Replicas),
+    /// An owner holds a newer version, which this write did not know of.
+    Behind(Version),
+    /// Fewer are there than are asked for.
+    NotEnough(NotEnough),
+}
+
+/// A write that waits, until this is dropped.
+pub(super) struct Wait<'a> {
+    cluster: &'a Cluster,
+    place: (Seq, u64),
+    stands: oneshot::Receiver<Stands>,
+}
+
+impl Acks {
+    /// A follower begins behind this node's head.
+    pub(crate) fn follows(&self, follower: NodeId, head: Seq) {
+        self.0.lock().followers.insert(follower, Reached { from: head, through: head });
+    }
+
+    /// A follower has told how far it is.
+    pub(crate) fn acknowledged(
+        &self,
+        cluster: &Cluster,
+        follower: NodeId,
+        (from, through): (Seq, Seq),
+        kept: impl Iterator<Item = (Seq, Version)>,
+    ) {
+        let mut state = self.0.lock();
+        for (seq, version) in kept {
+            let newest = state.kept.entry(seq).or_insert(version);
+            *newest = version.max(*newest);
+            if state.kept.len() > KEPT_REMEMBERED_MAX {
+                state.kept.pop_first();
+            }
+        }
+        state.followers.insert(follower, Reached { from, through });
+        state.settle(cluster, through);
+    }
+
+    /// Somebody came or went, or serves other partitions.
+    pub(crate) fn look_again(&self, cluster: &Cluster) {
+        self.0.lock().settle(cluster, Seq::MAX);
+    }
+
+    /// Begins to wait until enough owners have what was published as `seq`.
+    pub(super) fn wait<'a>(
+        &self,
+        cluster: &'a Cluster,
+        (seq, partition): (Seq, Partition),
+        consistency: Consistency,
+    ) -> Wait<'a> {
+        let (sender, stands) = oneshot::channel();
+        let mut state = self.0.lock();
+        state.last_number += 1;
+        let place = (seq, state.last_number);
+        state.waiting.insert(place, Waiting { partition, consistency, stands: sender });
+        state.settle_one(cluster, place);
+        Wait { cluster, place, stands }
+    }
+}
+
+impl Wait<'_> {
+    /// What became of it; none where nobody will tell.
+    pub(super) async fn stands(&mut self) -> Option<Stands> {
+        (&mut self.stands).await.ok()
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.cluster.acks.0.lock().waiting.remove(&self.place);
+    }
+}
+
+impl State {
+    /// Looks at all that wait for a seq up to this one.
+    fn settle(&mut self, cluster: &Cluster, through: Seq) {
+        let concerned: Vec<_> =
+            self.waiting.range(..=(through, u64::MAX)).map(|(place, _)| *place).collect();
+        concerned.into_iter().for_each(|place| self.settle_one(cluster, place));
+    }
+
+    fn settle_one(&mut self, cluster: &Cluster, place: (Seq, u64)) {
+        let Some(waiting) = self.waiting.get(&place) else {
+            return;
+        };
+        if let Some(stands) = self.judge(cluster, place.0, waiting)
+            && let Some(waiting) = self.waiting.remove(&place)
+        {
+            // Who waited may have gone.
+            let _ = waiting.stands.send(stands);
+        }
+    }
+
+    fn judge(&self, cluster: &Cluster, seq: Seq, waiting: &Waiting) -> Option<Stands> {
+        if let Some(version) = self.kept.get(&seq) {
+            return Some(Stands::Behind(*version));
+        }
+        let view = cluster.view();
+        let owners = view.serving(waiting.partition);
+        let has = |owner: &&NodeId| {
+            **owner == cluster.me || self.followers.get(owner).is_some_and(|it| it.has(seq))
+        };
+        let stand = owners.iter().filter(has).count();
+        let live = owners.iter().filter(|owner| cluster.liveness(**owner).is_live()).count();
+        match quorum::needed(waiting.consistency, owners.len(), live) {
+            Ok(needed) if stand >= needed => Some(Stands::AtEnough(replicas(stand, owners.len()))),
+            Ok(_) => None,
+            Err(not_enough) => Some(Stands::NotEnough(not_enough)),
+        }
+    }
+}
+
+pub(crate) fn replicas(stand: usize, owners: usize) -> Replicas {
+    let number = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
+    Replicas { stand: number(stand), owners: number(owners) }
+}

@@ -1,0 +1,21 @@
+//! Coordinating: a request that concerns several owners of a record is carried out by one node (design
+//! section 7).
+//!
+//! | file | |
+//! | --- | --- |
+//! | `acks` | who has what this node published, and who waits for that |
+//! | `write` | a write at an owner: locally, then at the others |
+//! | `forward` | a write that another node coordinates |
+//! | `read` | a read from as many owners as is asked, and the repair of those that lag |
+//! | `text` | how forwarded writes travel |
+
+mod acks;
+mod forward;
+mod read;
+mod text;
+mod write;
+
+pub(crate) use acks::{Acks, replicas};
+pub(crate) use forward::answer_write;
+pub(crate) use read::{answer_read, read_deadline};
+pub(crate) use write::Route;

@@ -1,0 +1,36 @@
+//! Following: every node takes in what the nodes that it shares partitions with publish (design section 7;
+//! `docs/adr/0013`).
+//!
+//! ```text
+//! source                                              follower
+//!   ship: all published behind the head  ──data──▶      take ─▶ Store::take_in ─▶ acknowledge
+//!   feed: what lay before it, page by page  ◀──bulk──   catch up ─▶ pull what it lacks ─▶ Store::take_in
+//! ```
+//!
+//! Both meet at the head, where the source stood when it was asked: from then on the follower's position in
+//! that feed is contiguous. A record travels whole from the node that stamped it; of others the source
+//! gives notice, and the follower pulls what it lacks.
+//!
+//! Invariants:
+//! - a position is never ahead of what has been taken in, and is remembered only once that is on stable
+//!   storage ([`Store::keep`]);
+//! - acknowledgements of one source's ships go out in seq order, each once all up to it is as durable as its
+//!   writers asked;
+//! - a position counts for a partition only after that partition was read from 0 once.
+//!
+//! [`Store::keep`]: dynarust_store::Store::keep
+
+mod acknowledge;
+mod answers;
+mod catch_up;
+mod lacking;
+mod positions;
+mod shipment;
+mod taking;
+
+pub(crate) use acknowledge::note_acknowledged;
+pub(crate) use answers::{failure, feed, pull, repair};
+pub(crate) use catch_up::follow;
+pub(crate) use positions::{PositionText, Positions};
+pub(crate) use shipment::{Shipment, begin_shipping, ship};
+pub(crate) use taking::{Taking, take};

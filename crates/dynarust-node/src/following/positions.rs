@@ -1,0 +1,72 @@
+//! Where this node is in the feeds of others.
+
+use std::collections::BTreeMap;
+
+use dynarust_core::{Epoch, NodeId, PartitionSet, Seq};
+use parking_lot::Mutex;
+
+/// A place in the feed of another node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) epoch: Epoch,
+    /// Everything up to here was taken in, of the partitions that are covered.
+    pub(crate) seq: Seq,
+    /// Those that were read from 0 once.
+    pub(crate) covered: PartitionSet,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(crate) struct Positions(Mutex<BTreeMap<NodeId, Position>>);
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct PositionText {
+    #[prost(fixed64, tag = "1")]
+    node: u64,
+    #[prost(fixed64, tag = "2")]
+    epoch: u64,
+    #[prost(uint64, tag = "3")]
+    seq: u64,
+    #[prost(bytes = "vec", tag = "4")]
+    covered: Vec<u8>,
+}
+
+impl Positions {
+    pub(crate) fn get(&self, node: NodeId) -> Option<Position> {
+        self.0.lock().get(&node).cloned()
+    }
+
+    /// No feed was read to its end yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+
+    pub(crate) fn set(&self, node: NodeId, position: Position) {
+        self.0.lock().insert(node, position);
+    }
+
+    /// Moves on within the same epoch.
+    pub(crate) fn advance(&self, node: NodeId, seq: Seq) {
+        if let Some(position) = self.0.lock().get_mut(&node) {
+            position.seq = position.seq.max(seq);
+        }
+    }
+
+    pub(crate) fn texts(&self) -> Vec<PositionText> {
+        let text = |(node, position): (&NodeId, &Position)| PositionText {
+            node: node.0,
+            epoch: position.epoch.0,
+            seq: position.seq,
+            covered: position.covered.to_bytes().to_vec(),
+        };
+        self.0.lock().iter().map(text).collect()
+    }
+
+    /// Takes one in that was kept; none where it makes no sense.
+    pub(crate) fn remember(&self, text: PositionText) -> Option<()> {
+        let covered = PartitionSet::from_bytes(&text.covered)?;
+        let position = Position { epoch: Epoch(text.epoch), seq: text.seq, covered };
+        self.set(NodeId(text.node), position);
+        Some(())
+    }
+}

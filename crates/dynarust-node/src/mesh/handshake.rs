@@ -1,0 +1,483 @@
+//! The handshake: who is there, and do both know the secret.
+//!
+//! ```text
+//! dialler                                   accepter
+//!   hello: protocol, nonce, who I am  ─────▶
+//!                                     ◀─────  hello: the same; proof
+//!   proof                             ─────▶
+//!                                     ◀─────  welcome
+//! ```
+//!
+//! A proof is an HMAC-SHA-256 with the cluster's secret over both hellos, byte for byte, and the side that
+//! gives it: so neither can be replayed, reflected, or have anything of a hello changed. Instead of its
+//! next message either side can send a refusal, and both know why.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use dynarust_core::limits::{ADDRESS_BYTES_MAX, HANDSHAKE_BYTES_MAX, HANDSHAKE_MILLIS_MAX};
+use dynarust_core::{ClusterId, Incarnation, NodeId};
+use hmac::{Hmac, KeyInit, Mac};
+use prost::Message;
+use sha2::Sha256;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::time::timeout;
+
+use super::Channel;
+use super::frame::{self, Frame, FrameError, FrameReader, Kind};
+
+/// The protocol that this release speaks.
+pub(super) const PROTOCOL: u32 = 1;
+/// The oldest that it understands.
+const PROTOCOL_OLDEST: u32 = 1;
+
+const HELLO: u16 = 1;
+const PROOF: u16 = 2;
+const WELCOME: u16 = 3;
+const REFUSAL: u16 = 4;
+
+const NONCE_BYTES: usize = 32;
+const DIALLER: &[u8] = b"dynarust mesh, dialler";
+const ACCEPTER: &[u8] = b"dynarust mesh, accepter";
+
+/// What a node says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Greeting {
+    pub(crate) node: NodeId,
+    pub(crate) incarnation: Incarnation,
+    /// The cluster it belongs to; none while it waits to join one.
+    pub(crate) cluster: Option<ClusterId>,
+    /// It never had peers: its cluster is itself.
+    pub(crate) alone: bool,
+    /// It dials the address that it was told to join.
+    pub(crate) joins: bool,
+    /// Where others reach it, as far as it knows.
+    pub(crate) address: Option<String>,
+    /// The address of the other end, as it is seen from this one.
+    pub(crate) reached: Option<String>,
+}
+
+/// Why a peer is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// No protocol is common to both.
+    #[error("the releases have no protocol in common: upgrade one step at a time")]
+    Protocol,
+    /// The proof is not made with this cluster's secret.
+    #[error("the secrets differ: give both nodes the same CLUSTER_SECRET")]
+    Secret,
+    /// It belongs to another cluster of several.
+    #[error("it is a member of another cluster")]
+    Cluster,
+    /// A node with its id is there already, from another place.
+    #[error("its folder is a copy of another node's: start it with an empty folder")]
+    Cloned,
+    /// A later start of it is known.
+    #[error("a later start of the same node is known: its folder was restored or copied")]
+    Outdated,
+    /// It was removed, or evicted.
+    #[error("the cluster removed this node")]
+    Gone,
+    /// It is the node itself.
+    #[error("it is this very node")]
+    Itself,
+    /// It has not joined its own cluster yet.
+    #[error("it waits to join a cluster itself: try again")]
+    NotReady,
+    /// The cluster has as many members as it takes.
+    #[error("the cluster has as many members as it takes")]
+    Full,
+}
+
+impl Refusal {
+    const ALL: [Self; 9] = [
+        Self::Protocol,
+        Self::Secret,
+        Self::Cluster,
+        Self::Cloned,
+        Self::Outdated,
+        Self::Gone,
+        Self::Itself,
+        Self::NotReady,
+        Self::Full,
+    ];
+
+    fn number(self) -> u32 {
+        match self {
+            Self::Protocol => 1,
+            Self::Secret => 2,
+            Self::Cluster => 3,
+            Self::Cloned => 4,
+            Self::Outdated => 5,
+            Self::Gone => 6,
+            Self::Itself => 7,
+            Self::NotReady => 8,
+            Self::Full => 9,
+        }
+    }
+
+    /// Whether another try can go better, with nobody doing anything.
+    pub(crate) fn passes(self) -> bool {
+        matches!(self, Self::NotReady)
+    }
+}
+
+/// Why two nodes did not come together.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HandshakeError {
+    /// This side refused, and said so.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// The other side refused.
+    #[error("was refused by the other side: {0}")]
+    RefusedByPeer(Refusal),
+    /// What came is no handshake.
+    #[error("what came is not the handshake of a node")]
+    Nonsense,
+    /// The connection, or what came over it.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// It took too long.
+    #[error("the handshake took too long")]
+    Slow,
+}
+
+/// A peer that has proved itself.
+pub(crate) struct Met<S> {
+    pub(crate) peer: Greeting,
+    pub(crate) channel: Channel,
+    pub(super) reader: FrameReader<ReadHalf<S>>,
+    pub(super) writer: WriteHalf<S>,
+}
+
+/// The side that dialled. `judge` says whether the peer, which has proved itself, is taken.
+pub(crate) async fn dial<S: AsyncRead + AsyncWrite>(
+    io: S,
+    secret: &[u8],
+    channel: Channel,
+    greeting: &Greeting,
+    judge: impl FnOnce(&Greeting) -> Result<(), Refusal>,
+) -> Result<Met<S>, HandshakeError> {
+    in_time(async {
+        let mut talk = Talk::new(io);
+        let ours = hello(greeting, channel);
+        talk.say(HELLO, &ours).await?;
+        let theirs = talk.hear(HELLO).await?;
+        let (peer, _) = talk.understand(&theirs).await?;
+        let proof = talk.hear(PROOF).await?;
+        if !proves(secret, ACCEPTER, (&ours, &theirs), &proof) {
+            return Err(talk.refuse(Refusal::Secret).await);
+        }
+        if let Err(refusal) = judge(&peer) {
+            return Err(talk.refuse(refusal).await);
+        }
+        talk.say(PROOF, &proof_of(secret, DIALLER, (&ours, &theirs))).await?;
+        talk.hear(WELCOME).await?;
+        Ok(talk.met(peer, channel))
+    })
+    .await
+}
+
+/// The side that was dialled. `greet` is told what the peer says of itself before it is proved.
+pub(crate) async fn accept<S: AsyncRead + AsyncWrite>(
+    io: S,
+    secret: &[u8],
+    greet: impl FnOnce(&Greeting) -> Greeting,
+    judge: impl FnOnce(&Greeting, Channel) -> Result<(), Refusal>,
+) -> Result<Met<S>, HandshakeError> {
+    in_time(async {
+        let mut talk = Talk::new(io);
+        let theirs = talk.hear(HELLO).await?;
+        let (peer, channel) = talk.understand(&theirs).await?;
+        let ours = hello(&greet(&peer), channel);
+        talk.say(HELLO, &ours).await?;
+        talk.say(PROOF, &proof_of(secret, ACCEPTER, (&theirs, &ours))).await?;
+        let proof = talk.hear(PROOF).await?;
+        if !proves(secret, DIALLER, (&theirs, &ours), &proof) {
+            return Err(talk.refuse(Refusal::Secret).await);
+        }
+        if let Err(refusal) = judge(&peer, channel) {
+            return Err(talk.refuse(refusal).await);
+        }
+        talk.say(WELCOME, &[]).await?;
+        Ok(talk.met(peer, channel))
+    })
+    .await
+}
+
+async fn in_time<T>(
+    talk: impl Future<Output = Result<T, HandshakeError>>,
+) -> Result<T, HandshakeError> {
+    let patience = Duration::from_millis(HANDSHAKE_MILLIS_MAX);
+    timeout(patience, talk).await.unwrap_or(Err(HandshakeError::Slow))
+}
+
+struct Talk<S> {
+    reader: FrameReader<ReadHalf<S>>,
+    writer: WriteHalf<S>,
+}
+
+impl<S: AsyncRead + AsyncWrite> Talk<S> {
+    fn new(io: S) -> Self {
+        let (reader, writer) = tokio::io::split(io);
+        Self { reader: FrameReader::new(reader, HANDSHAKE_BYTES_MAX), writer }
+    }
+
+    async fn say(&mut self, number: u16, body: &[u8]) -> Result<(), HandshakeError> {
+        let mut buffer = BytesMut::new();
+        frame::encode(&mut buffer, (Kind::Notice, number, 0), |it| it.extend_from_slice(body));
+        self.writer.write_all(&buffer).await.map_err(FrameError::Io)?;
+        Ok(self.writer.flush().await.map_err(FrameError::Io)?)
+    }
+
+    async fn hear(&mut self, expected: u16) -> Result<Bytes, HandshakeError> {
+        let Frame { kind, number, body, .. } = self.reader.next().await?;
+        match (kind, number) {
+            (Kind::Notice, REFUSAL) => {
+                let said = RefusalText::decode(body).map_err(|_| HandshakeError::Nonsense)?;
+                let refusal = Refusal::ALL.into_iter().find(|it| it.number() == said.number);
+                Err(refusal.map_or(HandshakeError::Nonsense, HandshakeError::RefusedByPeer))
+            }
+            (Kind::Notice, number) if number == expected => Ok(body),
+            _ => Err(HandshakeError::Nonsense),
+        }
+    }
+
+    /// What a hello says; refused where it speaks no protocol of ours.
+    async fn understand(&mut self, hello: &Bytes) -> Result<(Greeting, Channel), HandshakeError> {
+        let hello = HelloText::decode(hello.clone()).map_err(|_| HandshakeError::Nonsense)?;
+        let common = PROTOCOL.min(hello.protocol);
+        if common < PROTOCOL_OLDEST.max(hello.protocol_oldest) {
+            return Err(self.refuse(Refusal::Protocol).await);
+        }
+        hello.understood().ok_or(HandshakeError::Nonsense)
+    }
+
+    async fn refuse(&mut self, refusal: Refusal) -> HandshakeError {
+        let text = RefusalText { number: refusal.number() };
+        match self.say(REFUSAL, &text.encode_to_vec()).await {
+            Ok(()) => {
+                // So that it arrives before the connection goes.
+                let _ = self.writer.shutdown().await;
+                HandshakeError::Refused(refusal)
+            }
+            Err(error) => error,
+        }
+    }
+
+    fn met(mut self, peer: Greeting, channel: Channel) -> Met<S> {
+        self.reader.trust();
+        Met { peer, channel, reader: self.reader, writer: self.writer }
+    }
+}
+
+type Hellos<'a> = (&'a [u8], &'a [u8]);
+
+fn mac(secret: &[u8], side: &[u8], (dialler, accepter): Hellos<'_>) -> Option<Hmac<Sha256>> {
+    // A key of any length does.
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
+    for part in [side, dialler, accepter] {
+        mac.update(&(part.len() as u64).to_le_bytes());
+        mac.update(part);
+    }
+    Some(mac)
+}
+
+fn proof_of(secret: &[u8], side: &[u8], hellos: Hellos<'_>) -> Vec<u8> {
+    mac(secret, side, hellos).map_or_else(Vec::new, |mac| mac.finalize().into_bytes().to_vec())
+}
+
+/// In constant time.
+fn proves(secret: &[u8], side: &[u8], hellos: Hellos<'_>, proof: &[u8]) -> bool {
+    mac(secret, side, hellos).is_some_and(|mac| mac.verify_slice(proof).is_ok())
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct HelloText {
+    #[prost(uint32, tag = "1")]
+    protocol: u32,
+    #[prost(uint32, tag = "2")]
+    protocol_oldest: u32,
+    #[prost(uint32, tag = "3")]
+    channel: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    nonce: Vec<u8>,
+    #[prost(fixed64, tag = "5")]
+    node: u64,
+    #[prost(uint64, tag = "6")]
+    incarnation: u64,
+    #[prost(bytes = "vec", optional, tag = "7")]
+    cluster: Option<Vec<u8>>,
+    #[prost(bool, tag = "8")]
+    alone: bool,
+    #[prost(bool, tag = "9")]
+    joins: bool,
+    #[prost(string, optional, tag = "10")]
+    address: Option<String>,
+    #[prost(string, optional, tag = "11")]
+    reached: Option<String>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct RefusalText {
+    #[prost(uint32, tag = "1")]
+    number: u32,
+}
+
+fn hello(greeting: &Greeting, channel: Channel) -> Vec<u8> {
+    let nonce: [u8; NONCE_BYTES] = rand::random();
+    let text = HelloText {
+        protocol: PROTOCOL,
+        protocol_oldest: PROTOCOL_OLDEST,
+        channel: channel.number(),
+        nonce: nonce.to_vec(),
+        node: greeting.node.0,
+        incarnation: greeting.incarnation.0,
+        cluster: greeting.cluster.map(|id| id.0.to_be_bytes().to_vec()),
+        alone: greeting.alone,
+        joins: greeting.joins,
+        address: greeting.address.clone(),
+        reached: greeting.reached.clone(),
+    };
+    text.encode_to_vec()
+}
+
+impl HelloText {
+    fn understood(self) -> Option<(Greeting, Channel)> {
+        let fits = |text: &Option<String>| {
+            text.as_ref().is_none_or(|text| text.len() <= ADDRESS_BYTES_MAX)
+        };
+        let cluster = match self.cluster {
+            None => None,
+            Some(bytes) => Some(ClusterId(u128::from_be_bytes(bytes.try_into().ok()?))),
+        };
+        let sound = self.nonce.len() == NONCE_BYTES && fits(&self.address) && fits(&self.reached);
+        let greeting = Greeting {
+            node: NodeId(self.node),
+            incarnation: Incarnation(self.incarnation),
+            cluster,
+            alone: self.alone,
+            joins: self.joins,
+            address: self.address,
+            reached: self.reached,
+        };
+        sound.then_some((greeting, Channel::of_number(self.channel)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::duplex;
+
+    fn greeting(node: u64) -> Greeting {
+        Greeting {
+            node: NodeId(node),
+            incarnation: Incarnation(3),
+            cluster: (node == 1).then_some(ClusterId(9)),
+            alone: false,
+            joins: node == 2,
+            address: Some(format!("10.0.0.{node}:6660")),
+            reached: None,
+        }
+    }
+
+    type Ended = Result<(Greeting, Channel), HandshakeError>;
+
+    fn end<S>(met: Result<Met<S>, HandshakeError>) -> Ended {
+        met.map(|met| (met.peer, met.channel))
+    }
+
+    /// Node 2 dials node 1: how it ends for both.
+    async fn meet(
+        (dialler, accepter): (&[u8], &[u8]),
+        verdict: Result<(), Refusal>,
+    ) -> (Ended, Ended) {
+        let (near, far) = duplex(1 << 16);
+        let (two, one) = (greeting(2), greeting(1));
+        let dialling = dial(near, dialler, Channel::Bulk, &two, |_| Ok(()));
+        let accepting = accept(far, accepter, |_| one.clone(), |_, _| verdict);
+        let (dialled, accepted) = tokio::join!(dialling, accepting);
+        (end(dialled), end(accepted))
+    }
+
+    #[tokio::test]
+    async fn who_knows_the_secret_is_met() {
+        let (dialled, accepted) = meet((b"secret", b"secret"), Ok(())).await;
+        assert_eq!(dialled.unwrap(), (greeting(1), Channel::Bulk));
+        assert_eq!(accepted.unwrap(), (greeting(2), Channel::Bulk));
+    }
+
+    #[tokio::test]
+    async fn who_does_not_is_refused_and_both_know_why() {
+        let (dialled, accepted) = meet((b"secret", b"another"), Ok(())).await;
+        assert!(matches!(dialled, Err(HandshakeError::Refused(Refusal::Secret))));
+        assert!(matches!(accepted, Err(HandshakeError::RefusedByPeer(Refusal::Secret))));
+    }
+
+    #[tokio::test]
+    async fn each_refusal_arrives() {
+        for refusal in Refusal::ALL {
+            let (dialled, accepted) = meet((b"s", b"s"), Err(refusal)).await;
+            assert!(matches!(dialled, Err(HandshakeError::RefusedByPeer(it)) if it == refusal));
+            assert!(matches!(accepted, Err(HandshakeError::Refused(it)) if it == refusal));
+        }
+    }
+
+    /// Somebody who answers in a node's place without the secret.
+    async fn impostor(proof: impl FnOnce(&[u8], &[u8]) -> Vec<u8>) -> HandshakeError {
+        let (near, far) = duplex(1 << 16);
+        let two = greeting(2);
+        let dialling = dial(near, b"secret", Channel::Data, &two, |_| Ok(()));
+        let answering = async {
+            let mut talk = Talk::new(far);
+            let theirs = talk.hear(HELLO).await.unwrap();
+            let ours = hello(&greeting(1), Channel::Data);
+            talk.say(HELLO, &ours).await.unwrap();
+            talk.say(PROOF, &proof(&theirs, &ours)).await.unwrap();
+            talk.hear(PROOF).await.map(|_| ())
+        };
+        let (dialled, answered) = tokio::join!(dialling, answering);
+        assert!(answered.is_err(), "no proof is given to who has not proved itself");
+        end(dialled).unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_proof_holds_for_its_side_and_its_hellos_alone() {
+        let reflected = impostor(|a, b| proof_of(b"secret", DIALLER, (a, b))).await;
+        assert!(matches!(reflected, HandshakeError::Refused(Refusal::Secret)));
+        let replayed = impostor(|a, _| {
+            proof_of(b"secret", ACCEPTER, (a, &hello(&greeting(1), Channel::Data)))
+        });
+        assert!(matches!(replayed.await, HandshakeError::Refused(Refusal::Secret)));
+        let empty = impostor(|_, _| Vec::new()).await;
+        assert!(matches!(empty, HandshakeError::Refused(Refusal::Secret)));
+    }
+
+    #[tokio::test]
+    async fn another_protocol_is_refused_and_garbage_is_no_panic() {
+        let (near, far) = duplex(1 << 16);
+        let accepting = accept(far, b"s", |_| greeting(1), |_, _| Ok(()));
+        let dialling = async {
+            let mut talk = Talk::new(near);
+            let newer = HelloText { protocol: 9, protocol_oldest: 9, ..HelloText::default() };
+            talk.say(HELLO, &newer.encode_to_vec()).await.unwrap();
+            talk.hear(HELLO).await
+        };
+        let (accepted, dialled) = tokio::join!(accepting, dialling);
+        assert!(matches!(end(accepted), Err(HandshakeError::Refused(Refusal::Protocol))));
+        assert!(matches!(dialled, Err(HandshakeError::RefusedByPeer(Refusal::Protocol))));
+
+        let (mut near, far) = duplex(1 << 16);
+        near.write_all(&[b'x'; 100]).await.unwrap();
+        let accepted = accept(far, b"s", |_| greeting(1), |_, _| Ok(())).await;
+        assert!(matches!(end(accepted), Err(HandshakeError::Frame(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends() {
+        let (_near, far) = duplex(1 << 16);
+        let accepted = accept(far, b"s", |_| greeting(1), |_, _| Ok(())).await;
+        assert!(matches!(end(accepted), Err(HandshakeError::Slow)));
+    }
+}

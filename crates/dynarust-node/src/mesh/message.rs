@@ -1,0 +1,411 @@
+//! The messages of the mesh: their numbers, and how they stand in a frame's body (Protocol Buffers; so
+//! fields that a release does not know are passed over).
+//!
+//! Numbers and tags are never given to anything else. What comes from a peer is checked where it is
+//! turned into our own types: a name that is no name makes the whole message nonsense.
+
+use bytes::Bytes;
+use dynarust_core::{
+    Incarnation, Member, MemberState, NodeId, PartitionSet, Record, RecordName, RequestKey, Seq,
+    Stamp, Stored, UnixMillis, Version,
+};
+use prost::Message;
+
+/// Numbers of messages. 0 and 1 are the link's own pings.
+pub(crate) mod number {
+    /// Notice: [`Members`](super::Members).
+    pub(crate) const MEMBERS: u16 = 2;
+    /// Request: [`Follow`](super::Follow), answered with [`Following`](super::Following).
+    pub(crate) const FOLLOW: u16 = 10;
+    /// Notice: [`Ship`](super::Ship).
+    pub(crate) const SHIP: u16 = 11;
+    /// Notice: [`Acknowledge`](super::Acknowledge).
+    pub(crate) const ACKNOWLEDGE: u16 = 12;
+    /// Request: [`FeedAsk`](super::FeedAsk), answered with [`FeedPart`](super::FeedPart).
+    pub(crate) const FEED: u16 = 13;
+    /// Request: [`Names`](super::Names), answered with [`Records`](super::Records).
+    pub(crate) const PULL: u16 = 14;
+    /// Request: [`Read`](super::Read), answered with [`ReadAnswer`](super::ReadAnswer).
+    pub(crate) const READ: u16 = 20;
+    /// Request: [`Records`](super::Records), answered with [`Done`](super::Done).
+    pub(crate) const REPAIR: u16 = 21;
+    /// Request: a write to coordinate, answered with what became of it.
+    pub(crate) const WRITE: u16 = 22;
+}
+
+/// Why a peer has no answer. What a request would have changed is not changed, but where a variant
+/// says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Failure {
+    /// Too much is under way there.
+    #[error("the peer has too much under way")]
+    Overloaded,
+    /// It has not joined, or returned, yet.
+    #[error("the peer is not ready")]
+    NotReady,
+    /// It does not know this message, or it made no sense.
+    #[error("the peer does not understand the request")]
+    NotUnderstood,
+    /// It does not hold the partition, or has said that it drops it.
+    #[error("the peer does not serve the partition")]
+    NotServed,
+    /// Its disk is full.
+    #[error("the peer's disk is full")]
+    Full,
+    /// Its store has stopped: whether a write survives is not known.
+    #[error("the peer's store has stopped")]
+    Stopped,
+    /// The record's bytes on its disk are damaged.
+    #[error("the peer's copy is damaged")]
+    Damaged,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct FailureText {
+    #[prost(uint32, tag = "1")]
+    number: u32,
+}
+
+impl FailureText {
+    const ALL: [(u32, Failure); 7] = [
+        (1, Failure::Overloaded),
+        (2, Failure::NotReady),
+        (3, Failure::NotUnderstood),
+        (4, Failure::NotServed),
+        (5, Failure::Full),
+        (6, Failure::Stopped),
+        (7, Failure::Damaged),
+    ];
+
+    pub(super) fn of(failure: &Failure) -> Self {
+        let number = Self::ALL.into_iter().find(|(_, it)| it == failure).map_or(0, |(it, _)| it);
+        Self { number }
+    }
+
+    pub(super) fn understand(body: Bytes) -> Failure {
+        let number = Self::decode(body).map_or(0, |text| text.number);
+        let found = Self::ALL.into_iter().find(|(it, _)| *it == number);
+        found.map_or(Failure::NotUnderstood, |(_, failure)| failure)
+    }
+}
+
+/// A record, or only its name and stamp.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Entry {
+    /// Table and key, with the zero byte between them.
+    #[prost(bytes = "bytes", tag = "1")]
+    name: Bytes,
+    #[prost(fixed64, tag = "2")]
+    hlc: u64,
+    #[prost(fixed64, tag = "3")]
+    node: u64,
+    /// As in a stored record: bit 0 is the tombstone, bit 1 says that it expired.
+    #[prost(uint32, tag = "4")]
+    flags: u32,
+    /// In the sender's feed.
+    #[prost(uint64, tag = "5")]
+    seq: u64,
+    #[prost(message, optional, tag = "6")]
+    rest: Option<Rest>,
+}
+
+/// What an [`Entry`] has besides, where it is a whole record.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Rest {
+    #[prost(fixed64, tag = "1")]
+    previous_hlc: u64,
+    #[prost(fixed64, tag = "2")]
+    previous_node: u64,
+    /// 0 where there is none.
+    #[prost(uint64, tag = "3")]
+    expiry: u64,
+    #[prost(bytes = "bytes", tag = "4")]
+    value: Bytes,
+    #[prost(string, optional, tag = "5")]
+    request_key: Option<String>,
+    #[prost(bytes = "vec", tag = "6")]
+    request_fingerprint: Vec<u8>,
+}
+
+/// An [`Entry`], understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shipped {
+    pub(crate) name: RecordName,
+    pub(crate) seq: Seq,
+    pub(crate) stamp: Stamp,
+    /// The record itself, where it came along.
+    pub(crate) record: Option<Record>,
+    pub(crate) request: Option<RequestKey>,
+}
+
+impl Entry {
+    /// The whole record.
+    pub(crate) fn of(stored: &Stored, request: Option<&RequestKey>) -> Self {
+        let record = &stored.record;
+        let previous = record.previous.unwrap_or(Version { hlc: 0, node: NodeId(0) });
+        let rest = Rest {
+            previous_hlc: previous.hlc,
+            previous_node: previous.node.0,
+            expiry: record.expiry.unwrap_or(0),
+            value: record.value.clone(),
+            request_key: request.map(|request| request.key.to_string()),
+            request_fingerprint: request
+                .map(|request| request.fingerprint.to_be_bytes().to_vec())
+                .unwrap_or_default(),
+        };
+        Self { rest: Some(rest), ..Self::notice(stored) }
+    }
+
+    /// Its name and stamp.
+    pub(crate) fn notice(stored: &Stored) -> Self {
+        let record = &stored.record;
+        Self {
+            name: Bytes::copy_from_slice(stored.name.as_bytes()),
+            hlc: record.version.hlc,
+            node: record.version.node.0,
+            flags: record.flags().into(),
+            seq: stored.seq,
+            rest: None,
+        }
+    }
+
+    /// What it says; none where that makes no sense.
+    pub(crate) fn understood(self) -> Option<Shipped> {
+        let name = record_name(&self.name)?;
+        let version = Version { hlc: self.hlc, node: NodeId(self.node) };
+        let (tombstone, expired) = match self.flags {
+            0 => (false, false),
+            1 => (true, false),
+            2 => (false, true),
+            3 => (true, true),
+            _ => return None,
+        };
+        let (mut record, mut request) = (None, None);
+        if let Some(rest) = self.rest {
+            let previous = Version { hlc: rest.previous_hlc, node: NodeId(rest.previous_node) };
+            record = Some(Record {
+                version,
+                previous: (previous.hlc != 0).then_some(previous),
+                expiry: Some(rest.expiry).filter(|it: &UnixMillis| *it != 0),
+                tombstone,
+                expired,
+                value: Bytes::copy_from_slice(&rest.value),
+            });
+            if let Some(key) = rest.request_key {
+                let fingerprint = u128::from_be_bytes(rest.request_fingerprint.try_into().ok()?);
+                request = Some(RequestKey { key: key.into(), fingerprint });
+            }
+        }
+        Some(Shipped { name, seq: self.seq, stamp: Stamp { version, expired }, record, request })
+    }
+}
+
+/// A record's name, as it travels.
+pub(crate) fn record_name(bytes: &[u8]) -> Option<RecordName> {
+    let (table, key) = std::str::from_utf8(bytes).ok()?.split_once('\0')?;
+    RecordName::parse(table, key).ok()
+}
+
+/// From a follower: ship me what you publish from now on.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Follow {
+    /// The partitions that the follower wants, as a set's bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) partitions: Bytes,
+    /// Raised by the follower with each; a later one replaces an earlier.
+    #[prost(uint64, tag = "2")]
+    pub(crate) number: u64,
+}
+
+/// From here on it is shipped.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Following {
+    #[prost(fixed64, tag = "1")]
+    pub(crate) epoch: u64,
+    /// Everything behind this seq will come.
+    #[prost(uint64, tag = "2")]
+    pub(crate) head: u64,
+}
+
+/// A piece of the sender's feed.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Ship {
+    /// The [`Follow`] that it answers.
+    #[prost(uint64, tag = "1")]
+    pub(crate) number: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) entries: Vec<Entry>,
+    /// Everything up to this seq has come with this.
+    #[prost(uint64, tag = "3")]
+    pub(crate) through: u64,
+    /// Somebody waits for it to be on stable storage.
+    #[prost(bool, tag = "4")]
+    pub(crate) sync: bool,
+}
+
+/// Everything of the feed up to a seq is taken in, as durable as was asked.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Acknowledge {
+    /// The [`Follow`] that it is about.
+    #[prost(uint64, tag = "1")]
+    pub(crate) number: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) through: u64,
+    /// Entries that something newer stands in the way of.
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) kept: Vec<Kept>,
+    /// Everything before it is taken in, too; else from where the [`Follow`] began.
+    #[prost(bool, tag = "4")]
+    pub(crate) contiguous: bool,
+}
+
+/// An entry that was not taken in.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Kept {
+    #[prost(uint64, tag = "1")]
+    pub(crate) seq: u64,
+    /// The version that stands there.
+    #[prost(fixed64, tag = "2")]
+    pub(crate) hlc: u64,
+    #[prost(fixed64, tag = "3")]
+    pub(crate) node: u64,
+}
+
+/// A part of the feed as it lies there.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct FeedAsk {
+    /// Where the follower is; epoch 0 is the beginning.
+    #[prost(fixed64, tag = "1")]
+    pub(crate) epoch: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) after: u64,
+    /// The partitions that are wanted, as a set's bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(crate) partitions: Bytes,
+    /// Whole records, since the follower has none of them; else names and stamps.
+    #[prost(bool, tag = "4")]
+    pub(crate) whole: bool,
+}
+
+/// The answer to [`FeedAsk`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct FeedPart {
+    #[prost(fixed64, tag = "1")]
+    pub(crate) epoch: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) entries: Vec<Entry>,
+    /// Everything up to this was looked at: go on from here.
+    #[prost(uint64, tag = "3")]
+    pub(crate) through: u64,
+}
+
+/// Records by name.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Names {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub(crate) names: Vec<Bytes>,
+}
+
+/// Records; those that the sender does not have are left out.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Records {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// A record, for a reader elsewhere.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Read {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) name: Bytes,
+    /// The record; else its stamp.
+    #[prost(bool, tag = "2")]
+    pub(crate) whole: bool,
+}
+
+/// The answer to [`Read`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ReadAnswer {
+    /// What is there, if anything.
+    #[prost(message, optional, tag = "1")]
+    pub(crate) entry: Option<Entry>,
+    /// The peer may have missed writes that others have.
+    #[prost(bool, tag = "2")]
+    pub(crate) behind: bool,
+}
+
+/// It is done.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Done {}
+
+/// What the sender knows of members.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Members {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) cluster: Vec<u8>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) members: Vec<MemberText>,
+}
+
+/// A member, as it travels and is remembered.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct MemberText {
+    #[prost(fixed64, tag = "1")]
+    id: u64,
+    #[prost(uint64, tag = "2")]
+    incarnation: u64,
+    #[prost(uint64, tag = "3")]
+    revision: u64,
+    #[prost(string, tag = "4")]
+    address: String,
+    #[prost(string, optional, tag = "5")]
+    zone: Option<String>,
+    #[prost(uint32, tag = "6")]
+    weight: u32,
+    #[prost(uint32, tag = "7")]
+    state: u32,
+    #[prost(bytes = "vec", tag = "8")]
+    serves: Vec<u8>,
+    #[prost(bytes = "vec", tag = "9")]
+    dropped: Vec<u8>,
+}
+
+const MEMBER_STATES: [(u32, MemberState); 4] = [
+    (1, MemberState::Joining),
+    (2, MemberState::Up),
+    (3, MemberState::Leaving),
+    (4, MemberState::Gone),
+];
+
+impl MemberText {
+    pub(crate) fn of(member: &Member) -> Self {
+        let state = MEMBER_STATES.iter().find(|(_, it)| *it == member.state);
+        Self {
+            id: member.id.0,
+            incarnation: member.incarnation.0,
+            revision: member.revision,
+            address: member.address.to_string(),
+            zone: member.zone.as_ref().map(ToString::to_string),
+            weight: member.weight.into(),
+            state: state.map_or(0, |(number, _)| *number),
+            serves: member.serves.to_bytes().to_vec(),
+            dropped: member.dropped.to_bytes().to_vec(),
+        }
+    }
+
+    /// None where it makes no sense.
+    pub(crate) fn understood(self) -> Option<Member> {
+        let member = Member {
+            id: NodeId(self.id),
+            incarnation: Incarnation(self.incarnation),
+            revision: self.revision,
+            address: self.address.into(),
+            zone: self.zone.map(Into::into),
+            weight: u16::try_from(self.weight).ok()?,
+            state: MEMBER_STATES.iter().find(|(number, _)| *number == self.state)?.1,
+            serves: PartitionSet::from_bytes(&self.serves)?,
+            dropped: PartitionSet::from_bytes(&self.dropped)?,
+        };
+        member.check().is_ok().then_some(member)
+    }
+}
