@@ -286,6 +286,10 @@ pub const FEED_PAGE_RECORDS_MAX: usize = 1024;
 pub const PULL_NAMES_MAX: usize = 256;
 /// Milliseconds after which a page that was not to be had is asked for again.
 pub const FEED_RETRY_MILLIS: u64 = 20;
+/// Milliseconds between two comparisons of copies with a peer, about.
+pub const REPAIR_MILLIS: u64 = 10_000;
+/// Milliseconds after which copies that differed are compared again, before anything is done.
+pub const REPAIR_CONFIRM_MILLIS: u64 = 1_000;
 /// Milliseconds that a request may take over all owners that it concerns.
 pub const COORDINATE_MILLIS_MAX: u64 = 2_000;
 /// Milliseconds without an answer after which a read asks more owners than it needs.

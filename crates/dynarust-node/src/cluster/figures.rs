@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct ClusterFigures {
     repaired_on_read: AtomicU64,
     pulled: AtomicU64,
+    repaired: AtomicU64,
 }
 
 impl ClusterFigures {
@@ -18,5 +19,10 @@ impl ClusterFigures {
     /// So many records were asked for by name.
     pub(crate) fn pulled(&self, records: u64) {
         self.pulled.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// So many partitions differed from a peer's, and were compared.
+    pub(crate) fn repaired(&self, partitions: u64) {
+        self.repaired.fetch_add(partitions, Ordering::Relaxed);
     }
 }

@@ -109,6 +109,7 @@ impl Cluster {
             return;
         }
         let returns = !self.is_alone() && self.view().cluster.is_some();
+        self.let_forget();
         self.note_due.is_due();
         self.spawn(Arc::clone(self).keep_notes());
         if self.config.secret.is_some() {

@@ -110,6 +110,13 @@ impl Cluster {
         let judge = |peer: &Greeting, channel| self.judge(peer, channel);
         match handshake::accept(io, secret.as_bytes(), greet, judge).await {
             Ok(met) => self.serve_link(met, None).await,
+            // It comes again by itself, as long as that lasts.
+            Err(HandshakeError::Refused(refusal)) if refusal.passes() => {
+                tracing::debug!("a node was told to try again: {refusal}");
+            }
+            Err(HandshakeError::RefusedByPeer(refusal)) if refusal.passes() => {}
+            Err(HandshakeError::RefusedByPeer(Refusal::Itself)) => {}
+            Err(HandshakeError::Refused(Refusal::Itself)) => {}
             Err(HandshakeError::Refused(refusal)) => {
                 tracing::warn!("a node that asked to be let in was refused: {refusal}");
             }

@@ -3,18 +3,19 @@
 //!
 //! [`Store::keep`]: dynarust_store::Store::keep
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use dynarust_core::limits::{NOTE_MILLIS, NOTE_RETRY_MILLIS};
-use dynarust_core::{ClusterId, Registry};
+use dynarust_core::{ClusterId, NodeId, Registry};
 use prost::Message;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::state::Cluster;
-use crate::following::{PositionText, Positions};
+use crate::following::{Position, PositionText, Positions};
 use crate::mesh::message::MemberText;
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -71,12 +72,16 @@ impl Cluster {
                 () = self.note_due.0.notified() => {}
                 () = sleep(Duration::from_millis(NOTE_MILLIS)) => {}
             }
-            let Some(text) = self.note() else {
+            let positions = self.positions.all();
+            let Some(text) = self.note(&positions) else {
                 continue;
             };
             if text != kept {
                 match self.store.keep(text.clone().into()).await {
-                    Ok(()) => kept = text,
+                    Ok(()) => {
+                        kept = text;
+                        self.tell_remembered(&positions);
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "what is known of the cluster could not be kept");
                         sleep(Duration::from_millis(NOTE_RETRY_MILLIS)).await;
@@ -88,13 +93,12 @@ impl Cluster {
     }
 
     /// What is to be remembered now. Positions are looked at before what they cover is synced.
-    fn note(&self) -> Option<Vec<u8>> {
-        let positions = self.positions.texts();
+    fn note(&self, positions: &BTreeMap<NodeId, Position>) -> Option<Vec<u8>> {
         let view = self.view();
         let text = NoteText {
             cluster: view.cluster?.0.to_be_bytes().to_vec(),
-            members: view.registry.members().map(MemberText::of).collect(),
-            positions,
+            members: view.registry.iter().map(MemberText::of).collect(),
+            positions: positions.iter().map(PositionText::of).collect(),
         };
         Some(text.encode_to_vec())
     }

@@ -43,6 +43,7 @@ impl Cluster {
                 () = following::follow(self, peer, link) => {}
                 () = following::take(self, peer, link) => {}
                 () = following::ship(self, peer, link) => {}
+                () = following::repair_again(self, peer, link) => {}
             }
         };
         // The link's own end tells why.
@@ -88,6 +89,10 @@ impl Handler for Dispatch {
                 async move { reply }.boxed()
             }
             number::FEED => following::feed(cluster, body).boxed(),
+            number::DIGESTS => {
+                let reply = following::digests(&cluster);
+                async move { Ok(reply) }.boxed()
+            }
             number::PULL => following::pull(cluster, body).boxed(),
             number::READ => crate::coordinate::answer_read(cluster, body).boxed(),
             number::REPAIR => following::repair(cluster, body).boxed(),
@@ -106,6 +111,7 @@ impl Handler for Dispatch {
             number::ACKNOWLEDGE => {
                 following::note_acknowledged(&self.cluster, &self.peer, link, body)
             }
+            number::REMEMBERED => following::note_remembered(&self.cluster, &self.peer, body),
             // Of a newer release.
             _ => Some(()),
         };

@@ -22,7 +22,7 @@ use super::note::NoteDue;
 use super::{ClusterConfig, ClusterError, ClusterFigures, Liveness, Peer, View};
 use crate::Node;
 use crate::coordinate::{Acks, replicas};
-use crate::following::Positions;
+use crate::following::{Positions, Remembered};
 use crate::membership::ALONE;
 use crate::mesh::message::{MemberText, Members, number};
 use crate::mesh::{Channel, Network};
@@ -41,6 +41,8 @@ pub(crate) struct Cluster {
     changed: watch::Sender<u64>,
     /// Where this node is in the others' feeds.
     pub(crate) positions: Positions,
+    /// How far the others know this node's feed for sure.
+    pub(crate) remembered: Remembered,
     /// Where the others are in this node's feed, and who waits for them.
     pub(crate) acks: Acks,
     pub(crate) figures: ClusterFigures,
@@ -79,6 +81,7 @@ impl Cluster {
             peers: RwLock::default(),
             changed: watch::Sender::new(0),
             positions,
+            remembered: Remembered::default(),
             acks: Acks::default(),
             figures: ClusterFigures::default(),
             node: OnceLock::new(),
@@ -274,6 +277,7 @@ impl Cluster {
 
     fn after_change(self: &Arc<Self>) {
         self.keep_peers();
+        self.let_forget();
         self.tell_change();
         self.note_due.is_due();
     }

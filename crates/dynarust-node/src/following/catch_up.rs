@@ -10,7 +10,7 @@ use dynarust_core::limits::FEED_RETRY_MILLIS;
 use dynarust_core::{Epoch, PartitionSet, Seq};
 use dynarust_store::Durability;
 
-use super::lacking::take_lacking;
+use super::lacking::{Notices, take_lacking};
 use super::positions::Position;
 use super::taking::take_in_for_sure;
 use crate::cluster::{Cluster, Peer};
@@ -59,12 +59,16 @@ async fn follow_anew(
     let (old, new) = (wants.intersection(&covered), wants.difference(&covered));
     if let Some(known) = known.filter(|_| !old.is_empty()) {
         let from = (known.epoch, known.seq);
-        Reading { cluster, peer, link, partitions: &old, whole: false }.read(from, head).await?;
+        Reading { cluster, peer, link, partitions: &old, whole: false, gone: true }
+            .read(from, head)
+            .await?;
     }
     if !new.is_empty() {
         // With nothing read of anybody, nothing is there; but for what a node held before it joined.
         let whole = cluster.positions.is_empty();
-        Reading { cluster, peer, link, partitions: &new, whole }.read((Epoch(0), 0), head).await?;
+        Reading { cluster, peer, link, partitions: &new, whole, gone: true }
+            .read((Epoch(0), 0), head)
+            .await?;
     }
     let through = peer.taking.is_caught_up(follow_number)?;
     let position = Position { epoch, seq: through, covered: covered.union(wants) };
@@ -78,17 +82,20 @@ async fn follow_anew(
 }
 
 /// A part of a feed, being read.
-struct Reading<'a> {
-    cluster: &'a Arc<Cluster>,
-    peer: &'a Arc<Peer>,
-    link: &'a Arc<Link>,
-    partitions: &'a PartitionSet,
-    whole: bool,
+pub(super) struct Reading<'a> {
+    pub(super) cluster: &'a Arc<Cluster>,
+    pub(super) peer: &'a Arc<Peer>,
+    pub(super) link: &'a Arc<Link>,
+    pub(super) partitions: &'a PartitionSet,
+    /// Whole records, since this node has none of them.
+    pub(super) whole: bool,
+    /// What was deleted or has expired, too, where this node has nothing of it.
+    pub(super) gone: bool,
 }
 
 impl Reading<'_> {
     /// Reads from a place up to the head. None where it cannot be done on this link.
-    async fn read(&self, from: (Epoch, Seq), head: Seq) -> Option<()> {
+    pub(super) async fn read(&self, from: (Epoch, Seq), head: Seq) -> Option<()> {
         let (mut epoch, mut after) = from;
         loop {
             let part = self.page(epoch, after).await?;
@@ -101,10 +108,12 @@ impl Reading<'_> {
             if !arrivals.is_empty() {
                 take_in_for_sure(self.cluster, arrivals, Durability::Relaxed).await?;
             }
+            let notices = Notices { notices, gone: self.gone };
             take_lacking(self.cluster, self.link, notices, Durability::Relaxed).await?;
-            // The source says from which of its starts on it counts.
+            // The source says in which of its starts it counts; another's seqs can't be compared.
+            let counts_on = epoch == Epoch(part.epoch);
             epoch = Epoch(part.epoch);
-            if part.through >= head || part.through <= after && epoch == from.0 {
+            if part.through >= head || counts_on && part.through == after {
                 return Some(());
             }
             after = part.through;

@@ -13,12 +13,19 @@ use crate::cluster::Cluster;
 use crate::mesh::Link;
 use crate::mesh::message::{Names, Records, Shipped, number};
 
+/// What a peer says that it has.
+pub(super) struct Notices {
+    pub(super) notices: Vec<Shipped>,
+    /// What was deleted or has expired counts, too, where nothing of it is here.
+    pub(super) gone: bool,
+}
+
 /// Takes in the records that the notices name and this node lacks. None where they can't be had on this
 /// link, or the store has stopped.
 pub(super) async fn take_lacking(
     cluster: &Arc<Cluster>,
     link: &Arc<Link>,
-    notices: Vec<Shipped>,
+    Notices { notices, gone }: Notices,
     durability: Durability,
 ) -> Option<()> {
     let mut lacking = BTreeSet::new();
@@ -28,7 +35,11 @@ pub(super) async fn take_lacking(
             Some(stored) => Some(stored),
             None => cluster.store.get(notice.name.clone()).await.ok().flatten(),
         };
-        if present.is_none_or(|stored| stored.record.stamp() < notice.stamp) {
+        let lacks = match present {
+            Some(stored) => stored.record.stamp() < notice.stamp,
+            None => gone || !notice.gone,
+        };
+        if lacks {
             lacking.insert(notice.name);
         }
     }

@@ -25,12 +25,16 @@ mod answers;
 mod catch_up;
 mod lacking;
 mod positions;
+mod remembered;
+mod repair;
 mod shipment;
 mod taking;
 
 pub(crate) use acknowledge::note_acknowledged;
 pub(crate) use answers::{failure, feed, pull, repair};
 pub(crate) use catch_up::follow;
-pub(crate) use positions::{PositionText, Positions};
+pub(crate) use positions::{Position, PositionText, Positions};
+pub(crate) use remembered::{Remembered, note_remembered};
+pub(crate) use repair::{digests, repair_again};
 pub(crate) use shipment::{Shipment, begin_shipping, ship};
 pub(crate) use taking::{Taking, take};

@@ -31,6 +31,24 @@ pub(crate) struct PositionText {
     covered: Vec<u8>,
 }
 
+impl PositionText {
+    pub(crate) fn of((node, position): (&NodeId, &Position)) -> Self {
+        Self {
+            node: node.0,
+            epoch: position.epoch.0,
+            seq: position.seq,
+            covered: position.covered.to_bytes().to_vec(),
+        }
+    }
+
+    /// None where it makes no sense.
+    pub(crate) fn understood(self) -> Option<(NodeId, Position)> {
+        let covered = PartitionSet::from_bytes(&self.covered)?;
+        let position = Position { epoch: Epoch(self.epoch), seq: self.seq, covered };
+        Some((NodeId(self.node), position))
+    }
+}
+
 impl Positions {
     pub(crate) fn get(&self, node: NodeId) -> Option<Position> {
         self.0.lock().get(&node).cloned()
@@ -52,21 +70,15 @@ impl Positions {
         }
     }
 
-    pub(crate) fn texts(&self) -> Vec<PositionText> {
-        let text = |(node, position): (&NodeId, &Position)| PositionText {
-            node: node.0,
-            epoch: position.epoch.0,
-            seq: position.seq,
-            covered: position.covered.to_bytes().to_vec(),
-        };
-        self.0.lock().iter().map(text).collect()
+    /// All of them, as they are now.
+    pub(crate) fn all(&self) -> BTreeMap<NodeId, Position> {
+        self.0.lock().clone()
     }
 
     /// Takes one in that was kept; none where it makes no sense.
     pub(crate) fn remember(&self, text: PositionText) -> Option<()> {
-        let covered = PartitionSet::from_bytes(&text.covered)?;
-        let position = Position { epoch: Epoch(text.epoch), seq: text.seq, covered };
-        self.set(NodeId(text.node), position);
+        let (node, position) = text.understood()?;
+        self.set(node, position);
         Some(())
     }
 }

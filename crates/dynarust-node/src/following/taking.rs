@@ -16,7 +16,7 @@ use prost::Message;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::lacking::take_lacking;
+use super::lacking::{Notices, take_lacking};
 use crate::cluster::{Cluster, Peer};
 use crate::mesh::Link;
 use crate::mesh::message::{Acknowledge, Kept, Ship, Shipped, number};
@@ -200,7 +200,7 @@ fn take_in<'a>(
                 }
             }
         }
-        take_lacking(cluster, link, notices, durability).await?;
+        take_lacking(cluster, link, Notices { notices, gone: true }, durability).await?;
         Some(Acknowledge { number, through, kept, contiguous: false })
     }
 }

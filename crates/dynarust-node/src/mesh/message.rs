@@ -25,6 +25,10 @@ pub(crate) mod number {
     pub(crate) const FEED: u16 = 13;
     /// Request: [`Names`](super::Names), answered with [`Records`](super::Records).
     pub(crate) const PULL: u16 = 14;
+    /// Notice: the follower's position in this feed, as it is on stable storage there.
+    pub(crate) const REMEMBERED: u16 = 15;
+    /// Request: nothing, answered with [`DigestsText`](super::DigestsText).
+    pub(crate) const DIGESTS: u16 = 16;
     /// Request: [`Read`](super::Read), answered with [`ReadAnswer`](super::ReadAnswer).
     pub(crate) const READ: u16 = 20;
     /// Request: [`Records`](super::Records), answered with [`Done`](super::Done).
@@ -136,6 +140,8 @@ pub(crate) struct Shipped {
     /// The record itself, where it came along.
     pub(crate) record: Option<Record>,
     pub(crate) request: Option<RequestKey>,
+    /// It was deleted, or has expired.
+    pub(crate) gone: bool,
 }
 
 impl Entry {
@@ -196,7 +202,9 @@ impl Entry {
                 request = Some(RequestKey { key: key.into(), fingerprint });
             }
         }
-        Some(Shipped { name, seq: self.seq, stamp: Stamp { version, expired }, record, request })
+        let gone = tombstone || expired;
+        let stamp = Stamp { version, expired };
+        Some(Shipped { name, seq: self.seq, stamp, record, request, gone })
     }
 }
 
@@ -332,6 +340,17 @@ pub(crate) struct ReadAnswer {
     /// The peer may have missed writes that others have.
     #[prost(bool, tag = "2")]
     pub(crate) behind: bool,
+}
+
+/// What two nodes compare.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DigestsText {
+    /// The sums of all partitions.
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) sums: Vec<u8>,
+    /// The partitions that the sender holds in full, and of which it misses nothing.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) whole: Vec<u8>,
 }
 
 /// It is done.

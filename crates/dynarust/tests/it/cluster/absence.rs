@@ -44,7 +44,6 @@ fn assert_half_is_left(cluster: &Cluster) {
 /// Who holds a delete keeps it for the node that is away, however old it is; and forgets it once that
 /// node has it.
 #[test]
-#[ignore = "tombstones wait for nobody yet"]
 fn deletes_wait_for_a_node_that_is_away() {
     for count in [2, 3] {
         let mut cluster = Plan::default().flag("--tombstone-age=2s").start(count);
