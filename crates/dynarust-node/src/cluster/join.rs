@@ -143,34 +143,24 @@ impl Cluster {
         }
     }
 
-    /// A member that was away looks at each of the others once before it answers anybody.
+    /// Looks at each of the others once before it answers anybody: what they have may be newer than what it
+    /// has, and its clock may be off from theirs.
     async fn return_to_others(self: Arc<Self>) {
         let mut changes = self.changes();
         let looked = async {
-            loop {
-                let peers = self.peers();
-                if !peers.is_empty() && peers.iter().all(|peer| peer.is_tried()) {
-                    return;
-                }
-                if changes.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        let _ = timeout(Duration::from_millis(RETURN_MILLIS_MAX), looked).await;
-        self.get_ready_with_a_sound_clock().await;
-    }
-
-    /// Not before the own clock was compared with those of the members that are there.
-    async fn get_ready_with_a_sound_clock(&self) {
-        let compared = async {
+            while !self.others_are_tried() && changes.changed().await.is_ok() {}
             while !self.clocks_are_compared() {
                 sleep(Duration::from_millis(PING_MILLIS / 10)).await;
             }
         };
-        let _ = timeout(Duration::from_millis(RETURN_MILLIS_MAX), compared).await;
+        let _ = timeout(Duration::from_millis(RETURN_MILLIS_MAX), looked).await;
         self.judge_clock();
         self.get_ready();
+    }
+
+    fn others_are_tried(&self) -> bool {
+        let view = self.view();
+        view.others().all(|member| self.peer(member.id).is_some_and(|peer| peer.is_tried()))
     }
 
     /// Asks the node at the address to be let in, again and again, until this node is a member.
@@ -179,7 +169,7 @@ impl Cluster {
         let mut changes = self.changes();
         loop {
             if self.has_met_others() {
-                self.get_ready_with_a_sound_clock().await;
+                Arc::clone(self).return_to_others().await;
                 return Ok(());
             }
             match self.dial_host(address).await {
