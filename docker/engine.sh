@@ -9,7 +9,7 @@
 PATH="$PATH:/usr/sbin:/sbin"
 
 work="$(mktemp -d)"
-mine="dynarust-$$"             # every container and volume of this run begins so
+mine="dynarust-$$"             # every container, volume and network of this run begins so
 engine=""                      # the id of our dockerd
 bridge_was_there=false
 stand_ins=()
@@ -43,6 +43,7 @@ clean_up() {
       docker rm --force --volumes "$left" >/dev/null || true
     done
     for left in $(ours volume); do docker volume rm --force "$left" >/dev/null || true; done
+    for left in $(ours network); do docker network rm "$left" >/dev/null || true; done
     for left in ${stand_ins[@]+"${stand_ins[@]}"}; do docker rmi --force "$left" >/dev/null || true; done
   fi
   end_engine
