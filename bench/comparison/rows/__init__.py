@@ -1,7 +1,7 @@
 """The rows of the table, by name. Each is a function of a `Run` that yields findings, under `ROWS` by default,
 under `ON_REQUEST` only where it is named, since it takes long."""
 
-from comparison.rows import rates, sizes, streams
+from comparison.rows import cluster, rates, sizes, streams
 
 ROWS = {
     "put": rates.put,
@@ -17,6 +17,7 @@ ROWS = {
     "fan-out": streams.fan_out,
     "idle": streams.idle,
     "resume": streams.resume,
+    "cluster": cluster.cluster,
 }
 ON_REQUEST = {
     "memory-million": sizes.memory_million,
