@@ -286,6 +286,12 @@ pub const FEED_PAGE_RECORDS_MAX: usize = 1024;
 pub const PULL_NAMES_MAX: usize = 256;
 /// Milliseconds after which a page that was not to be had is asked for again.
 pub const FEED_RETRY_MILLIS: u64 = 20;
+/// Milliseconds after which a node that leaves looks again whether others hold what it holds.
+pub const LEAVE_LOOK_MILLIS: u64 = 100;
+/// Milliseconds for which a node that has left tells the others so, before it ends.
+pub const LEAVE_TELL_MILLIS: u64 = 500;
+/// Milliseconds between two looks at who is down for long.
+pub const EVICT_LOOK_MILLIS: u64 = 1_000;
 /// Milliseconds between two comparisons of copies with a peer, about.
 pub const REPAIR_MILLIS: u64 = 10_000;
 /// Milliseconds after which copies that differed are compared again, before anything is done.

@@ -25,12 +25,12 @@ impl Node {
     /// # Errors
     /// [`RefusedChange`].
     pub async fn leave(&self) -> Result<(), RefusedChange> {
-        Err(RefusedChange::Alone)
+        self.cluster.begin_to_leave()
     }
 
     /// Waits until the node has left its cluster, and may end.
     pub async fn left(&self) {
-        std::future::pending().await
+        self.cluster.until_left().await;
     }
 
     /// Takes a node that is down out of the cluster at once, for good: it can come back only as a new
@@ -39,7 +39,6 @@ impl Node {
     /// # Errors
     /// [`RefusedChange`].
     pub async fn remove(&self, node: NodeId) -> Result<(), RefusedChange> {
-        let _ = node;
-        Err(RefusedChange::Alone)
+        self.cluster.remove(node)
     }
 }

@@ -130,6 +130,14 @@ impl Node {
         selection: Selection,
         begin: Begin,
     ) -> Result<LiveStream, SubscribeError> {
+        if !self.cluster.is_alone() {
+            if !self.cluster.is_ready() {
+                return Err(SubscribeError::NotReady);
+            }
+            if !self.cluster.view().holds(&selection) {
+                return Err(SubscribeError::HeldElsewhere);
+            }
+        }
         self.streams.subscribe(selection, begin)
     }
 

@@ -19,6 +19,7 @@ pub struct Scanner {
     /// What is still to be read; `None` once all was.
     rest: Option<KeyRange>,
     reverse: bool,
+    consistency: Consistency,
 }
 
 /// A part of a range.
@@ -38,9 +39,9 @@ impl Node {
         self: Arc<Self>,
         range: KeyRange,
         reverse: bool,
-        _consistency: Consistency,
+        consistency: Consistency,
     ) -> Scanner {
-        Scanner { node: self, rest: (!range.is_empty()).then_some(range), reverse }
+        Scanner { node: self, rest: (!range.is_empty()).then_some(range), reverse, consistency }
     }
 }
 
@@ -49,7 +50,12 @@ impl Scanner {
     /// which the fewest are there.
     #[must_use]
     pub fn replicas(&self) -> Replicas {
-        ALONE
+        let cluster = &self.node.cluster;
+        if cluster.is_alone() {
+            return ALONE;
+        }
+        // Where it cannot be had, the first chunk says so.
+        cluster.cover(&cluster.view(), self.consistency, false).map_or(ALONE, |it| it.replicas)
     }
 
     /// The next live records, at least one; `None` behind the last.
@@ -96,15 +102,19 @@ impl Scanner {
         range: KeyRange,
         records_max: usize,
     ) -> Result<Vec<Arc<Stored>>, RefusedRead> {
-        let scan = Scan {
-            range: range.clone(),
-            reverse: self.reverse,
-            records_max,
-            bytes_max: CHUNK_BYTES_MAX,
-            partitions: None,
-            values: true,
+        let found = if self.node.cluster.scans_alone(self.consistency) {
+            let scan = Scan {
+                range: range.clone(),
+                reverse: self.reverse,
+                records_max,
+                bytes_max: CHUNK_BYTES_MAX,
+                partitions: None,
+                values: true,
+            };
+            self.node.store.scan(scan).await?
+        } else {
+            self.node.scan_owners(&range, self.reverse, records_max, self.consistency).await?
         };
-        let found = self.node.store.scan(scan).await?;
         self.rest = found.records.last().filter(|_| found.more).map(|last| {
             let key = last.name.key();
             if self.reverse { range.ending_before(key) } else { range.starting_after(key) }

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use dynarust_core::TableName;
-use dynarust_core::limits::CHUNK_RECORDS_MAX;
-use dynarust_store::ReadError;
 
-use crate::Node;
+use crate::{Node, RefusedRead};
 
 /// Lists the tables, part by part. Not a snapshot: each part is as it was at some moment before it
 /// came. A table that holds a record all the time is listed exactly once.
@@ -32,10 +30,10 @@ impl TableLister {
     /// The next tables, at least one; `None` behind the last.
     ///
     /// # Errors
-    /// [`ReadError`]; what was listed before stands, and the call may be repeated.
-    pub async fn next(&mut self) -> Result<Option<Vec<TableName>>, ReadError> {
+    /// [`RefusedRead`]; what was listed before stands, and the call may be repeated.
+    pub async fn next(&mut self) -> Result<Option<Vec<TableName>>, RefusedRead> {
         while let Some(after) = self.rest.clone() {
-            let found = self.node.store.tables(after, CHUNK_RECORDS_MAX, self.node.now()).await?;
+            let found = self.node.tables_of_all(after).await?;
             self.rest = found.next.map(Some);
             if !found.tables.is_empty() {
                 return Ok(Some(found.tables));

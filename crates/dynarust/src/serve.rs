@@ -7,6 +7,7 @@
 //! than five seconds.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use dynarust_core::limits::{CONNECTION_MEMORY_BYTES, CONNECTIONS_MAX, TURNED_AWA
 use dynarust_http::{BindError, FrontDoor, HttpConfig};
 use dynarust_node::streams::StreamsConfig;
 use dynarust_node::{ClusterConfig, ClusterError, Node, NodeConfig};
-use dynarust_store::{LocalStore, OpenError, StoreConfig, SystemClock};
+use dynarust_store::{LocalStore, OpenError, StoreConfig, SystemClock, WallClock as _};
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
@@ -47,6 +48,9 @@ pub(crate) enum ServeError {
     /// The folder is as it was, or new and empty.
     #[error(transparent)]
     NoCluster(ClusterError),
+    /// The folder is as it was.
+    #[error("the node's folder could not be put aside: {0}")]
+    Aside(io::Error),
     /// Nothing was done.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -78,13 +82,45 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .build()
         .map_err(ServeError::Runtime)?;
-    let outcome = runtime.block_on(run(config));
+    let outcome = runtime.block_on(run_as_member(config));
     // Nothing that still runs there is worth waiting for.
     runtime.shutdown_background();
     outcome
 }
 
-async fn run(config: Config) -> Result<(), ServeError> {
+/// A node that its cluster has given up comes back as a new one: its folder is put aside, and its data come
+/// from the others.
+async fn run_as_member(mut config: Config) -> Result<(), ServeError> {
+    loop {
+        let member = match run(&config).await {
+            Err(ServeError::NoCluster(ClusterError::Gone { member })) => member,
+            ended => return ended,
+        };
+        let gone = ServeError::NoCluster(ClusterError::Gone { member: None });
+        // Without an address to join it would found a cluster of its own.
+        let Some(join) = config.cluster.join.clone().or(member) else {
+            return Err(gone);
+        };
+        let aside = put_aside(&config.data_dir).map_err(ServeError::Aside)?;
+        tracing::warn!(
+            "{gone}. It comes back as a new, empty node by way of {join}; its old data are kept in {}",
+            aside.display()
+        );
+        config.cluster.join = Some(join);
+    }
+}
+
+/// The folder under another name.
+fn put_aside(folder: &Path) -> io::Result<PathBuf> {
+    let seconds = SystemClock.now() / 1000;
+    let mut name = folder.as_os_str().to_owned();
+    name.push(format!(".evicted-{seconds}"));
+    let aside = PathBuf::from(name);
+    std::fs::rename(folder, &aside)?;
+    Ok(aside)
+}
+
+async fn run(config: &Config) -> Result<(), ServeError> {
     let memory_bytes = memory_limit::bytes();
     let files_reserved = match config.cluster.secret {
         Some(_) => FILES_RESERVED + MESH_FILES,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dynarust_core::TableName;
-use dynarust_store::ReadError;
+use dynarust_node::RefusedRead;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use http::{Response, StatusCode, Uri};
 
@@ -19,7 +19,7 @@ pub(crate) async fn tables(backend: Arc<Backend>, uri: Uri) -> Result<Response<B
     Query::parse(uri.query())?.finish()?;
     let lister = Arc::clone(&backend.node).tables();
     let mut parts = Box::pin(stream::try_unfold(lister, async |mut lister| {
-        Ok::<_, ReadError>(lister.next().await?.map(|tables| (tables, lister)))
+        Ok::<_, RefusedRead>(lister.next().await?.map(|tables| (tables, lister)))
     }));
     // A failure before the first byte is told; one behind it cuts the connection.
     let first = parts.try_next().await?;

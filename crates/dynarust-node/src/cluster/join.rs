@@ -14,7 +14,7 @@ use super::note::Note;
 use super::state::Cluster;
 use super::{ClusterConfig, View};
 use crate::following::Positions;
-use crate::mesh::{self, Channel, DialError, HandshakeError, Network};
+use crate::mesh::{self, Channel, DialError, HandshakeError, Network, Refusal};
 
 /// Why a node takes no part in a cluster. Nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -30,7 +30,13 @@ pub enum ClusterError {
         /// How many members it knows, itself included.
         members: usize,
     },
-    /// Its place in its cluster is taken, or it was removed.
+    /// It was removed, or evicted: this folder's id never comes back.
+    #[error("the cluster removed this node, or evicted it after it was down for long")]
+    Gone {
+        /// The address of another member, by which a new node could join.
+        member: Option<String>,
+    },
+    /// Its place in its cluster is taken.
     #[error("this node takes no part in its cluster any more: {reason}")]
     Excluded {
         /// Why.
@@ -114,12 +120,16 @@ impl Cluster {
         self.spawn(Arc::clone(self).keep_notes());
         if self.config.secret.is_some() {
             self.spawn(Arc::clone(self).watch_clock());
+            self.spawn(Arc::clone(self).evict_again());
         }
         let cluster = Arc::clone(self);
         if let Some(address) = self.config.join.clone() {
             self.spawn(async move {
                 // A member, too, asks first: where that node is of another cluster, nobody is met.
                 let asked = cluster.dial_host(&address).await.err();
+                if asked.as_ref().is_some_and(says_gone) {
+                    return cluster.fail(cluster.gone());
+                }
                 if let Some(reason) = asked.as_ref().and_then(refusal_for_good) {
                     return cluster.fail(ClusterError::Refused { address, reason });
                 }
@@ -180,6 +190,9 @@ impl Cluster {
                     continue;
                 }
                 Err(error) => {
+                    if says_gone(&error) {
+                        return Err(self.gone());
+                    }
                     if let Some(reason) = refusal_for_good(&error) {
                         let address = address.to_owned();
                         return Err(ClusterError::Refused { address, reason });
@@ -192,6 +205,14 @@ impl Cluster {
             }
             sleep(super::keep::jittered(REDIAL_MILLIS_MAX / 4)).await;
         }
+    }
+
+    /// This node was removed, or evicted.
+    pub(super) fn gone(&self) -> ClusterError {
+        let view = self.view();
+        let live = view.others().find(|it| self.liveness(it.id).is_live());
+        let member = live.or_else(|| view.others().next()).map(|it| it.address.to_string());
+        ClusterError::Gone { member }
     }
 
     /// It is a member among others, one of whom it has met in this start.
@@ -265,6 +286,11 @@ fn own_address(config: &ClusterConfig) -> Arc<str> {
         Some(address) => address.as_str().into(),
         None => config.listen.to_string().into(),
     }
+}
+
+/// The cluster knows this node's id as gone.
+pub(super) fn says_gone(error: &DialError) -> bool {
+    matches!(error, DialError::Handshake(HandshakeError::RefusedByPeer(Refusal::Gone)))
 }
 
 /// Why it is of no use to ask again.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use dynarust_core::limits::{REDIAL_MILLIS_MAX, REDIAL_MILLIS_MIN};
 use tokio::time::{sleep, timeout};
 
-use super::join::ClusterError;
+use super::join::{ClusterError, says_gone};
 use super::peer::Peer;
 use super::state::Cluster;
 use crate::mesh::{self, Channel, DialError, HandshakeError, Refusal};
@@ -106,8 +106,9 @@ impl Cluster {
             DialError::Absent => {
                 peer.is_absent();
             }
+            error if says_gone(error) => self.fail(self.gone()),
             DialError::Handshake(HandshakeError::RefusedByPeer(
-                refusal @ (Refusal::Gone | Refusal::Cloned | Refusal::Outdated),
+                refusal @ (Refusal::Cloned | Refusal::Outdated),
             )) => self.fail(ClusterError::Excluded { reason: refusal.to_string() }),
             _ => {}
         }

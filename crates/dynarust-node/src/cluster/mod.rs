@@ -11,6 +11,7 @@
 //! | `meet` | who is taken as a peer, and who is refused |
 //! | `keep` | the links to every member are there, or tried |
 //! | `join` | a new node, or one that returns, becomes a member |
+//! | `leave` | how members go |
 //! | `session` | what runs while there is a link |
 //! | `clock` | whether the own clock can be trusted |
 //! | `note` | what is remembered of the cluster over a restart |
@@ -24,6 +25,7 @@ mod config;
 mod figures;
 mod join;
 mod keep;
+mod leave;
 mod meet;
 mod note;
 mod peer;

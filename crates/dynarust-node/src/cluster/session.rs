@@ -95,6 +95,8 @@ impl Handler for Dispatch {
             }
             number::PULL => following::pull(cluster, body).boxed(),
             number::READ => crate::coordinate::answer_read(cluster, body).boxed(),
+            number::SCAN => crate::coordinate::answer_scan(cluster, body).boxed(),
+            number::TABLES => crate::coordinate::answer_tables(cluster, body).boxed(),
             number::REPAIR => following::repair(cluster, body).boxed(),
             number::WRITE => match cluster.node() {
                 Some(node) => crate::coordinate::answer_write(node, body).boxed(),

@@ -56,6 +56,9 @@ pub(crate) struct Cluster {
     /// Whether this start may answer: it has founded, joined, or looked for the others again.
     ready: watch::Sender<bool>,
     pub(super) note_due: NoteDue,
+    /// It waits until it may go; and it has.
+    pub(super) leaving: AtomicBool,
+    pub(super) left: watch::Sender<bool>,
     /// Where others reach this node has been seen.
     pub(super) address_seen: OnceLock<()>,
     tasks: Mutex<JoinSet<()>>,
@@ -90,6 +93,8 @@ impl Cluster {
             alone,
             ready: watch::Sender::new(false),
             note_due: NoteDue::default(),
+            leaving: AtomicBool::new(false),
+            left: watch::Sender::new(false),
             address_seen: OnceLock::new(),
             tasks: Mutex::default(),
         })
@@ -263,6 +268,20 @@ impl Cluster {
         self.tell_members(&[own]);
     }
 
+    /// A member is gone, for good.
+    pub(super) fn mark_gone(self: &Arc<Self>, id: NodeId) {
+        let gone = {
+            let mut view = self.view.write();
+            let mut registry = view.registry.clone();
+            registry.remove(id);
+            let gone = registry.get(id).cloned();
+            *view = self.view_of(&view, view.cluster, registry);
+            gone
+        };
+        self.after_change();
+        self.tell_members(gone.as_slice());
+    }
+
     fn view_of(&self, former: &View, cluster: Option<ClusterId>, registry: Registry) -> Arc<View> {
         let replication = self.config.replication;
         let placement = if former.placement.is_of(&registry, replication) {
@@ -276,6 +295,10 @@ impl Cluster {
     }
 
     fn after_change(self: &Arc<Self>) {
+        let gone = self.view().own().is_some_and(Member::is_gone);
+        if gone && !self.leaving.load(Ordering::Acquire) {
+            self.fail(self.gone());
+        }
         self.keep_peers();
         self.let_forget();
         self.tell_change();

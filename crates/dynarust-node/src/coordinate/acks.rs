@@ -98,6 +98,12 @@ impl Acks {
         self.0.lock().settle(cluster, Seq::MAX);
     }
 
+    /// How far the follower has everything of this node's feed.
+    pub(crate) fn contiguous(&self, follower: NodeId) -> Option<Seq> {
+        let state = self.0.lock();
+        state.followers.get(&follower).filter(|it| it.from == 0).map(|it| it.through)
+    }
+
     /// Begins to wait until enough owners have what was published as `seq`.
     pub(super) fn wait<'a>(
         &self,

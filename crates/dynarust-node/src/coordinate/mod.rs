@@ -7,15 +7,20 @@
 //! | `write` | a write at an owner: locally, then at the others |
 //! | `forward` | a write that another node coordinates |
 //! | `read` | a read from as many owners as is asked, and the repair of those that lag |
+//! | `scan`, `tables` | a part of a range, or of the list of tables, merged from several owners |
 //! | `text` | how forwarded writes travel |
 
 mod acks;
 mod forward;
 mod read;
+mod scan;
+mod tables;
 mod text;
 mod write;
 
 pub(crate) use acks::{Acks, replicas};
 pub(crate) use forward::answer_write;
 pub(crate) use read::{answer_read, read_deadline};
+pub(crate) use scan::answer_scan;
+pub(crate) use tables::answer_tables;
 pub(crate) use write::Route;

@@ -53,7 +53,7 @@ pub(crate) async fn repair_again(cluster: &Arc<Cluster>, peer: &Arc<Peer>, link:
         if partitions.is_empty() {
             continue;
         }
-        tracing::warn!(peer = %peer.id, partitions = partitions.len(), "copies differ: they are compared");
+        tracing::debug!(peer = %peer.id, partitions = partitions.len(), "copies differ: they are compared");
         cluster.figures.repaired(partitions.len().into());
         let reading =
             Reading { cluster, peer, link, partitions: &partitions, whole: false, gone: false };

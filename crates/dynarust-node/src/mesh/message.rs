@@ -35,6 +35,10 @@ pub(crate) mod number {
     pub(crate) const REPAIR: u16 = 21;
     /// Request: a write to coordinate, answered with what became of it.
     pub(crate) const WRITE: u16 = 22;
+    /// Request: a part of a range, answered with the sender's share of it.
+    pub(crate) const SCAN: u16 = 30;
+    /// Request: a part of the list of tables.
+    pub(crate) const TABLES: u16 = 31;
 }
 
 /// Why a peer has no answer. What a request would have changed is not changed, but where a variant

@@ -75,7 +75,6 @@ fn deletes_wait_for_a_node_that_is_away() {
 /// One that was evicted and away for too long comes back empty, and its folder is put aside: what it
 /// still had, and was deleted, does not return.
 #[test]
-#[ignore = "nobody is evicted yet"]
 fn who_was_evicted_and_away_too_long_comes_back_empty() {
     let plan = Plan::default().flag("--tombstone-age=2s").flag("--rejoin-max=1s");
     let mut cluster = plan.flag("--evict-after=10s").start(3);

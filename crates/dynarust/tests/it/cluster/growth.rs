@@ -26,7 +26,6 @@ const OUTAGE_MAX: Duration = Duration::from_secs(2);
 
 /// The long form has 100,000 records.
 #[test]
-#[ignore = "lists are not merged over more than three nodes yet"]
 fn from_one_to_five_and_back_to_two() {
     let mut dice = dice("growth");
     let records = if long_form().is_some() { 100_000 } else { 4_000 };
