@@ -129,8 +129,8 @@ async fn run(config: &Config) -> Result<(), ServeError> {
     let connections_max = connections_max(memory_bytes, files_reserved);
     let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
     let door = FrontDoor::bind(&config.listen).await?;
-    let node = start_node(&config, &door)?;
-    let address_file = say_where(&config, &door);
+    let node = start_node(config, &door)?;
+    let address_file = say_where(config, &door);
     let http = HttpConfig {
         value_bytes_max: config.value_bytes_max,
         durability: config.durability,

@@ -8,14 +8,13 @@ use super::nodes::Cluster;
 
 /// Three nodes hold everything, each. How soon it comes is measured elsewhere; here it comes.
 #[test]
-#[ignore = "streams of five nodes see what their own node holds"]
 fn what_is_written_on_one_node_is_seen_on_all() {
     write_and_follow_everywhere(3);
 }
 
 /// Of five, nobody holds everything.
 #[test]
-#[ignore = "a stream shows only what its node holds"]
+#[ignore = "a node that does not hold all that is followed refuses the stream so far"]
 fn what_is_written_is_seen_on_nodes_that_do_not_own_it() {
     write_and_follow_everywhere(5);
 }
