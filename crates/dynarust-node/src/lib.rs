@@ -55,7 +55,7 @@ pub mod write;
 mod store_in_memory;
 
 pub use batch::BatchPart;
-pub use cluster::{ClusterConfig, ClusterError, Secret};
+pub use cluster::{ClusterConfig, ClusterError, ClusterStats, Secret};
 pub use delete::Delete;
 pub use get::{Found, RefusedRead};
 pub use leaving::RefusedChange;

@@ -3,8 +3,8 @@
 use dynarust_core::{NodeId, TableName};
 use dynarust_store::{ReadError, StoreStats, TableCount};
 
-use crate::Node;
 use crate::streams::StreamFigures;
+use crate::{ClusterStats, Node};
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct NodeStats {
     pub streams: StreamFigures,
     /// What it remembers.
     pub store: StoreStats,
+    /// It among others.
+    pub cluster: ClusterStats,
 }
 
 impl Node {
@@ -28,6 +30,7 @@ impl Node {
             address: self.cluster.own_address().to_string(),
             streams: self.streams.figures(),
             store: self.store.stats(),
+            cluster: self.cluster.stats(),
         }
     }
 

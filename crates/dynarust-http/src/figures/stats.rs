@@ -233,9 +233,19 @@ pub(crate) async fn stats(backend: Arc<Backend>, uri: Uri) -> Result<Response<Bo
         requests: RequestsText::of(&backend.counts),
         streams: StreamsText::of(&node.streams),
         store: StoreText::of(&node.store),
-        replication: ReplicationText { lag_records: 0, lag_seconds: 0.0 },
-        repair: RepairText { partitions_compared: 0, records_sent: 0, records_received: 0 },
-        catch_up: CatchUpText { partitions_waiting: 0, records_received: 0 },
+        replication: ReplicationText {
+            lag_records: node.cluster.lag_records,
+            lag_seconds: node.cluster.lag.as_secs_f64(),
+        },
+        repair: RepairText {
+            partitions_compared: node.cluster.partitions_compared,
+            records_sent: node.cluster.records_repaired,
+            records_received: node.cluster.repair_records_received,
+        },
+        catch_up: CatchUpText {
+            partitions_waiting: node.cluster.partitions_waiting,
+            records_received: node.cluster.catch_up_records_received,
+        },
         process: ProcessText {
             cpu_seconds: process.cpu_seconds,
             resident_bytes: process.resident_bytes,

@@ -1,28 +1,76 @@
 //! What a node did for and with others, by number.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// See the module.
+use super::state::Cluster;
+
+/// A node among others, in numbers. Of a node alone all are zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClusterStats {
+    /// Records that the live follower which is furthest behind has not acknowledged.
+    pub lag_records: u64,
+    /// How long ago it acknowledged anything, where it is behind.
+    pub lag: Duration,
+    /// Partitions that differed from another owner's, and were compared record by record.
+    pub partitions_compared: u64,
+    /// Records that were given to owners which a reader found to lag.
+    pub records_repaired: u64,
+    /// Records that a comparison showed to be missing here, and that were taken in.
+    pub repair_records_received: u64,
+    /// Partitions that this node is to own, and does not serve yet.
+    pub partitions_waiting: u64,
+    /// Records that were taken in to become as new as others.
+    pub catch_up_records_received: u64,
+}
+
+/// What is counted.
 #[derive(Debug, Default)]
 pub(crate) struct ClusterFigures {
-    repaired_on_read: AtomicU64,
-    pulled: AtomicU64,
-    repaired: AtomicU64,
+    records_repaired: AtomicU64,
+    partitions_compared: AtomicU64,
+    repair_records_received: AtomicU64,
+    catch_up_records_received: AtomicU64,
 }
 
 impl ClusterFigures {
     /// A reader found an owner that lagged, and it was given what it lacked.
     pub(crate) fn repaired_on_read(&self) {
-        self.repaired_on_read.fetch_add(1, Ordering::Relaxed);
+        self.records_repaired.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// So many records were asked for by name.
-    pub(crate) fn pulled(&self, records: u64) {
-        self.pulled.fetch_add(records, Ordering::Relaxed);
+    /// So many records were taken in that a comparison of copies had shown to be missing.
+    pub(crate) fn repaired(&self, records: u64) {
+        self.repair_records_received.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// So many records were taken in to become as new as others.
+    pub(crate) fn caught_up(&self, records: u64) {
+        self.catch_up_records_received.fetch_add(records, Ordering::Relaxed);
     }
 
     /// So many partitions differed from a peer's, and were compared.
-    pub(crate) fn repaired(&self, partitions: u64) {
-        self.repaired.fetch_add(partitions, Ordering::Relaxed);
+    pub(crate) fn compared(&self, partitions: u64) {
+        self.partitions_compared.fetch_add(partitions, Ordering::Relaxed);
+    }
+}
+
+impl Cluster {
+    /// This node among the others, in numbers.
+    pub(crate) fn stats(&self) -> ClusterStats {
+        let view = self.view();
+        let serves = view.own().map(|own| own.serves.clone()).unwrap_or_default();
+        let waiting = view.placement.owned(self.me).difference(&serves).len();
+        let (lag_records, lag) = self.acks.lag(self);
+        let figures = &self.figures;
+        ClusterStats {
+            lag_records,
+            lag,
+            partitions_compared: figures.partitions_compared.load(Ordering::Relaxed),
+            records_repaired: figures.records_repaired.load(Ordering::Relaxed),
+            repair_records_received: figures.repair_records_received.load(Ordering::Relaxed),
+            partitions_waiting: waiting.into(),
+            catch_up_records_received: figures.catch_up_records_received.load(Ordering::Relaxed),
+        }
     }
 }

@@ -35,6 +35,7 @@ mod view;
 
 pub use config::{ClusterConfig, Secret};
 pub(crate) use figures::ClusterFigures;
+pub use figures::ClusterStats;
 pub use join::ClusterError;
 pub(crate) use peer::{Liveness, Peer};
 pub(crate) use state::Cluster;

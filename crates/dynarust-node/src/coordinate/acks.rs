@@ -6,12 +6,14 @@
 //! How many must have it is judged again whenever somebody comes, goes, or says that it serves more.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use dynarust_core::limits::KEPT_REMEMBERED_MAX;
 use dynarust_core::quorum::{self, NotEnough};
 use dynarust_core::{Consistency, NodeId, Partition, Replicas, Seq, Version};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 
@@ -34,6 +36,8 @@ struct State {
 struct Reached {
     from: Seq,
     through: Seq,
+    /// When it told so.
+    at: Instant,
 }
 
 impl Reached {
@@ -70,7 +74,10 @@ pub(super) struct Wait<'a> {
 impl Acks {
     /// A follower begins behind this node's head.
     pub(crate) fn follows(&self, follower: NodeId, head: Seq) {
-        self.0.lock().followers.insert(follower, Reached { from: head, through: head });
+        self.0
+            .lock()
+            .followers
+            .insert(follower, Reached { from: head, through: head, at: Instant::now() });
     }
 
     /// A follower has told how far it is.
@@ -89,13 +96,23 @@ impl Acks {
                 state.kept.pop_first();
             }
         }
-        state.followers.insert(follower, Reached { from, through });
+        state.followers.insert(follower, Reached { from, through, at: Instant::now() });
         state.settle(cluster, through);
     }
 
     /// Somebody came or went, or serves other partitions.
     pub(crate) fn look_again(&self, cluster: &Cluster) {
         self.0.lock().settle(cluster, Seq::MAX);
+    }
+
+    /// How many records the live follower lacks that is furthest behind, and since when it told nothing.
+    pub(crate) fn lag(&self, cluster: &Cluster) -> (u64, Duration) {
+        let head = cluster.store.position().seq;
+        let state = self.0.lock();
+        let live = state.followers.iter().filter(|(id, _)| cluster.liveness(**id).is_live());
+        let lags = live.map(|(_, it)| (head.saturating_sub(it.through), it.at.elapsed()));
+        let behind = lags.filter(|(records, _)| *records > 0).max();
+        behind.unwrap_or((0, Duration::ZERO))
     }
 
     /// How far the follower has everything of this node's feed.

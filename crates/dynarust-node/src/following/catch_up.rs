@@ -105,6 +105,7 @@ impl Reading<'_> {
                 entries?.into_iter().partition(|it| it.record.is_some());
             let arrivals: Vec<_> =
                 whole.into_iter().filter_map(|it| it.into_arrival(false)).collect();
+            self.cluster.figures.caught_up(arrivals.len() as u64);
             if !arrivals.is_empty() {
                 take_in_for_sure(self.cluster, arrivals, Durability::Relaxed).await?;
             }

@@ -60,7 +60,12 @@ pub(super) async fn take_lacking(
                 lacking.remove(name);
             });
         }
-        cluster.figures.pulled(arrivals.len() as u64);
+        let count = arrivals.len() as u64;
+        if gone {
+            cluster.figures.caught_up(count)
+        } else {
+            cluster.figures.repaired(count)
+        }
         if !arrivals.is_empty() {
             take_in_for_sure(cluster, arrivals, durability).await?;
         }

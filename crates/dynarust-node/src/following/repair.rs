@@ -54,7 +54,7 @@ pub(crate) async fn repair_again(cluster: &Arc<Cluster>, peer: &Arc<Peer>, link:
             continue;
         }
         tracing::debug!(peer = %peer.id, partitions = partitions.len(), "copies differ: they are compared");
-        cluster.figures.repaired(partitions.len().into());
+        cluster.figures.compared(partitions.len().into());
         let reading =
             Reading { cluster, peer, link, partitions: &partitions, whole: false, gone: false };
         // What cannot be done now is found again.
