@@ -252,6 +252,11 @@ pub const MESH_ANSWER_BYTES_MAX: usize = 4096;
 pub const LINK_OUTBOX_BYTES_MAX: usize = 4 << 20;
 /// Requests of a peer that are carried out at a time, over one connection.
 pub const LINK_REQUESTS_MAX: usize = 4096;
+/// Messages, each of about 64 KiB and a record, that wait at a node for one live stream of what another
+/// node holds.
+pub const WATCHED_WAITING_MAX: usize = 4;
+/// Milliseconds after which a live stream looks again for an owner of what it follows.
+pub const WATCH_RETRY_MILLIS: u64 = 200;
 /// Milliseconds between two pings of a connection between nodes.
 pub const PING_MILLIS: u64 = 200;
 /// Milliseconds for which nothing is heard before such a connection is given up.

@@ -395,9 +395,7 @@ impl From<SubscribeError> for Problem {
     fn from(error: SubscribeError) -> Self {
         match error {
             SubscribeError::TooMany => Self::new(Code::Overloaded, error.to_string()),
-            SubscribeError::NotReady | SubscribeError::HeldElsewhere => {
-                Self::new(Code::NotReady, error.to_string())
-            }
+            SubscribeError::NotReady => Self::new(Code::NotReady, error.to_string()),
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use crate::cluster::{Cluster, ClusterConfig, ClusterError, Secret};
 use crate::mesh::TcpNetwork;
 use crate::requests::Requests;
-use crate::streams::{Begin, LiveStream, Streams, StreamsConfig, SubscribeError};
+use crate::streams::{Begin, Streams, StreamsConfig, SubscribeError, Subscription};
 use crate::turns::Turns;
 
 /// How late a failure of the store may be noticed.
@@ -121,7 +121,7 @@ impl Node {
         self.clock.now()
     }
 
-    /// Begins a live stream.
+    /// Begins a live stream, wherever the records are.
     ///
     /// # Errors
     /// [`SubscribeError`]; nothing was begun.
@@ -129,16 +129,8 @@ impl Node {
         &self,
         selection: Selection,
         begin: Begin,
-    ) -> Result<LiveStream, SubscribeError> {
-        if !self.cluster.is_alone() {
-            if !self.cluster.is_ready() {
-                return Err(SubscribeError::NotReady);
-            }
-            if !self.cluster.view().holds(&selection) {
-                return Err(SubscribeError::HeldElsewhere);
-            }
-        }
-        self.streams.subscribe(selection, begin)
+    ) -> Result<Subscription, SubscribeError> {
+        Subscription::begin(&self.cluster, &self.streams, selection, begin)
     }
 
     /// Waits until the store stops by itself; tells why.

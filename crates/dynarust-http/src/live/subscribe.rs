@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dynarust_core::Selection;
 use dynarust_node::Node;
-use dynarust_node::streams::{Begin, LiveStream};
+use dynarust_node::streams::{Begin, Subscription};
 use futures_util::stream::{self, StreamExt};
 use http::header::{HeaderName, HeaderValue, VARY};
 use http::{Method, Request, Response, StatusCode};
@@ -71,13 +71,13 @@ fn read_head<B>(follow: Follow<'_>, request: &Request<B>) -> Result<(Selection, 
 /// A stream on its way to a reader.
 struct Following {
     node: Arc<Node>,
-    live: LiveStream,
+    live: Subscription,
     form: StreamForm,
     /// Heartbeats since the last event.
     silence: u32,
 }
 
-fn follow_on(node: Arc<Node>, live: LiveStream, form: StreamForm) -> Body {
+fn follow_on(node: Arc<Node>, live: Subscription, form: StreamForm) -> Body {
     let following = Following { node, live, form, silence: 0 };
     let events = stream::unfold(following, async |mut following| {
         let text = following.next().await?;

@@ -19,6 +19,7 @@ use super::state::Cluster;
 use crate::following;
 use crate::mesh::message::{Failure, Members, number};
 use crate::mesh::{Channel, FrameError, Handler, Link, Met, Reply};
+use crate::streams::Tellings;
 
 impl Cluster {
     /// Until the link ends; tells why.
@@ -28,7 +29,11 @@ impl Cluster {
         link: &Arc<Link>,
         met: Met<S>,
     ) -> FrameError {
-        let handler = Dispatch { cluster: Arc::clone(self), peer: Arc::clone(peer) };
+        let handler = Dispatch {
+            cluster: Arc::clone(self),
+            peer: Arc::clone(peer),
+            tellings: Tellings::default(),
+        };
         let running = link.run(met, &handler, &*self.clock);
         if link.channel() == Channel::Bulk {
             return running.await;
@@ -77,6 +82,8 @@ impl Cluster {
 struct Dispatch {
     cluster: Arc<Cluster>,
     peer: Arc<Peer>,
+    /// What the peer's streams are told over this link: they end with it.
+    tellings: Tellings,
 }
 
 impl Handler for Dispatch {
@@ -113,6 +120,10 @@ impl Handler for Dispatch {
             number::ACKNOWLEDGE => {
                 following::note_acknowledged(&self.cluster, &self.peer, link, body)
             }
+            number::WATCH => self.tellings.begin(&self.cluster, link, body),
+            number::WATCH_MORE => self.tellings.more(body),
+            number::UNWATCH => self.tellings.end(body),
+            number::WATCHED => self.cluster.watches.arrive(body),
             number::REMEMBERED => following::note_remembered(&self.cluster, &self.peer, body),
             // Of a newer release.
             _ => Some(()),

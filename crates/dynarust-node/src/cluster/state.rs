@@ -26,6 +26,7 @@ use crate::following::{Positions, Remembered};
 use crate::membership::ALONE;
 use crate::mesh::message::{MemberText, Members, number};
 use crate::mesh::{Channel, Network};
+use crate::streams::Watches;
 
 /// See the module.
 pub(crate) struct Cluster {
@@ -45,6 +46,8 @@ pub(crate) struct Cluster {
     pub(crate) remembered: Remembered,
     /// Where the others are in this node's feed, and who waits for them.
     pub(crate) acks: Acks,
+    /// What live streams of this node are told by others.
+    pub(crate) watches: Arc<Watches>,
     pub(crate) figures: ClusterFigures,
     pub(super) clock_verdict: Mutex<Verdict>,
     /// Why this node cannot take part any more; who runs it waits for that.
@@ -86,6 +89,7 @@ impl Cluster {
             positions,
             remembered: Remembered::default(),
             acks: Acks::default(),
+            watches: Arc::default(),
             figures: ClusterFigures::default(),
             node: OnceLock::new(),
             clock_verdict: Mutex::new(Verdict::Fine),

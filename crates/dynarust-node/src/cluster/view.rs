@@ -4,10 +4,7 @@
 use std::sync::Arc;
 
 use dynarust_core::placement::Placement;
-use dynarust_core::{
-    ClusterId, Member, MemberState, NodeId, Partition, PartitionSet, RecordName, Registry,
-    Selection, Selector,
-};
+use dynarust_core::{ClusterId, Member, MemberState, NodeId, Partition, PartitionSet, Registry};
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -58,18 +55,6 @@ impl View {
     /// Whether this node holds the partition in full.
     pub(crate) fn serves(&self, partition: Partition) -> bool {
         self.own().is_some_and(|own| own.serves.contains(partition))
-    }
-
-    /// Whether all that the selection may come to hold is on this node; or will be, once it has caught up,
-    /// where every member owns everything.
-    pub(crate) fn holds(&self, selection: &Selection) -> bool {
-        let wants = self.wants();
-        selection.selectors().iter().all(|selector| match selector {
-            Selector::Key(table, key) => {
-                wants.contains(Partition::of(&RecordName::new(table, key)))
-            }
-            Selector::Prefix(..) => wants == PartitionSet::all(),
-        })
     }
 
     /// The partitions whose writes this node takes in: those that it shall own, and those that it serves.

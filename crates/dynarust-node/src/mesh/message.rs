@@ -6,8 +6,8 @@
 
 use bytes::Bytes;
 use dynarust_core::{
-    Incarnation, Member, MemberState, NodeId, PartitionSet, Record, RecordName, RequestKey, Seq,
-    Stamp, Stored, UnixMillis, Version,
+    Incarnation, Key, Member, MemberState, NodeId, PartitionSet, Record, RecordName, RequestKey,
+    Selector, Seq, Stamp, Stored, TableName, UnixMillis, Version,
 };
 use prost::Message;
 
@@ -39,6 +39,14 @@ pub(crate) mod number {
     pub(crate) const SCAN: u16 = 30;
     /// Request: a part of the list of tables.
     pub(crate) const TABLES: u16 = 31;
+    /// Notice: [`Watch`](super::Watch).
+    pub(crate) const WATCH: u16 = 40;
+    /// Notice: [`Watched`](super::Watched).
+    pub(crate) const WATCHED: u16 = 41;
+    /// Notice: [`WatchNumber`](super::WatchNumber); one more [`Watched`](super::Watched) may come.
+    pub(crate) const WATCH_MORE: u16 = 42;
+    /// Notice: [`WatchNumber`](super::WatchNumber); nobody reads it any more.
+    pub(crate) const UNWATCH: u16 = 43;
 }
 
 /// Why a peer has no answer. What a request would have changed is not changed, but where a variant
@@ -355,6 +363,79 @@ pub(crate) struct DigestsText {
     /// The partitions that the sender holds in full, and of which it misses nothing.
     #[prost(bytes = "vec", tag = "2")]
     pub(crate) whole: Vec<u8>,
+}
+
+/// From a node with a live stream: tell me the state and the changes of these partitions.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Watch {
+    /// Chosen by the sender, never twice.
+    #[prost(uint64, tag = "1")]
+    pub(crate) number: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) selectors: Vec<SelectorText>,
+    /// As a set's bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub(crate) partitions: Bytes,
+    /// The state first; else only what changes from now on.
+    #[prost(bool, tag = "4")]
+    pub(crate) state: bool,
+}
+
+/// What a stream follows, or a part of it.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct SelectorText {
+    #[prost(string, tag = "1")]
+    table: String,
+    /// A key, or what keys begin with.
+    #[prost(string, tag = "2")]
+    within: String,
+    #[prost(bool, tag = "3")]
+    is_key: bool,
+}
+
+impl SelectorText {
+    pub(crate) fn of(selector: &Selector) -> Self {
+        let (table, within, is_key) = match selector {
+            Selector::Prefix(table, prefix) => (table, prefix.as_str(), false),
+            Selector::Key(table, key) => (table, key.as_str(), true),
+        };
+        Self { table: table.as_str().to_owned(), within: within.to_owned(), is_key }
+    }
+
+    /// None where it makes no sense.
+    pub(crate) fn understood(self) -> Option<Selector> {
+        let table = TableName::parse(&self.table).ok()?;
+        Some(if self.is_key {
+            Selector::Key(table, Key::parse(&self.within).ok()?)
+        } else {
+            Selector::Prefix(table, self.within)
+        })
+    }
+}
+
+/// Some of what was asked for by [`Watch`], in order.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Watched {
+    #[prost(uint64, tag = "1")]
+    pub(crate) number: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) entries: Vec<Entry>,
+    /// The state is told with this.
+    #[prost(bool, tag = "3")]
+    pub(crate) ready: bool,
+    /// Nothing more comes.
+    #[prost(bool, tag = "4")]
+    pub(crate) ended: bool,
+    /// It ended because it was read too slowly.
+    #[prost(bool, tag = "5")]
+    pub(crate) lagged: bool,
+}
+
+/// The [`Watch`] that a notice is about.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct WatchNumber {
+    #[prost(uint64, tag = "1")]
+    pub(crate) number: u64,
 }
 
 /// It is done.

@@ -257,10 +257,18 @@ impl LiveStream {
         if store.resume(self.streams.at(from)).is_some() {
             return Ok(Some(page));
         }
+        self.begin_anew();
+        Ok(None)
+    }
+
+    /// Tells `reset` and the whole state next, behind what was gathered; harmless where it has ended.
+    pub(super) fn begin_anew(&mut self) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
         self.streams.register().detach(self.id, &self.selection);
         self.mailbox.clear();
         self.start(Start::whole(self.streams.store(), &self.selection, true));
-        Ok(None)
     }
 
     fn tell_up_to(&mut self, records: Vec<Arc<Stored>>, head: Seq) {

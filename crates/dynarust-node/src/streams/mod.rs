@@ -19,6 +19,8 @@
 //! | `register`, `interest` | which streams there are, and who follows a name |
 //! | `mailbox`, `queue` | what waits for one stream |
 //! | `counts` | what streams have done, in numbers |
+//! | `subscription` | [`Subscription`]: a node's stream, and beside it what others hold |
+//! | `watching`, `telling` | what another node tells a stream, on either side |
 //!
 //! # Why nothing is missed, and no version falls
 //!
@@ -70,11 +72,17 @@ mod owner;
 mod queue;
 mod register;
 mod state;
+mod subscription;
+mod telling;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 pub use begin::Begin;
 pub use counts::StreamFigures;
 pub use event::{Event, Item};
 pub use live_stream::LiveStream;
 pub use owner::{Streams, StreamsConfig, SubscribeError};
+pub use subscription::Subscription;
+pub(crate) use telling::Tellings;
+pub(crate) use watching::Watches;

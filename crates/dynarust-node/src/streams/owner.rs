@@ -33,12 +33,6 @@ pub enum SubscribeError {
     /// The node has not joined its cluster yet. Nothing changed.
     #[error("this node has not joined its cluster yet: ask another node, or try again in a moment")]
     NotReady,
-    /// Others hold records of the selection that this node does not. Nothing changed.
-    #[error(
-        "this node does not hold all that is to be followed: with more nodes than copies \
-         (`--replication`) a stream follows keys, at a node that holds them: ask another node"
-    )]
-    HeldElsewhere,
 }
 
 /// All live streams of a node.
