@@ -19,6 +19,7 @@ mod oracle;
 mod pair;
 mod pauses;
 mod refusals;
+mod scans;
 mod splits;
 mod switch;
 mod workload;
