@@ -163,6 +163,7 @@ impl Node {
 
     /// Closes the store: what was written is on stable storage afterwards.
     pub async fn close_store(&self) {
+        self.cluster.keep_last_note().await;
         self.cluster.close();
         self.store.close().await;
     }

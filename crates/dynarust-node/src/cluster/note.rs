@@ -92,6 +92,15 @@ impl Cluster {
         }
     }
 
+    /// Writes the note a last time: a member that was let in a moment ago is remembered, too.
+    pub(crate) async fn keep_last_note(&self) {
+        if let Some(text) = self.note(&self.positions.all())
+            && let Err(error) = self.store.keep(text.into()).await
+        {
+            tracing::warn!(%error, "what is known of the cluster could not be kept");
+        }
+    }
+
     /// What is to be remembered now. Positions are looked at before what they cover is synced.
     fn note(&self, positions: &BTreeMap<NodeId, Position>) -> Option<Vec<u8>> {
         let view = self.view();

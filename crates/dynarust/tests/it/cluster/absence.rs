@@ -82,7 +82,14 @@ fn who_was_evicted_and_away_too_long_comes_back_empty() {
     cluster.kill9(2);
     cluster.until_members(2);
     delete_half(&cluster, 0);
-    // Evicted, and then nobody waits for it with the deletes.
+    cluster.within(Duration::from_secs(30), "the eviction", || {
+        let told = cluster.client(0).get("/membership").map_err(|it| format!("{it:?}"))?;
+        let told: serde_json::Value =
+            serde_json::from_slice(&told.body).map_err(|it| it.to_string())?;
+        let members = told["nodes"].as_object().map_or(0, serde_json::Map::len);
+        (members == 2).then_some(()).ok_or_else(|| format!("{told}"))
+    });
+    // Nobody waits for it with the deletes any more.
     cluster.within(Duration::from_secs(30), "the eviction and the end of the tombstones", || {
         let left: u64 = [0, 1].map(|node| tombstones(&cluster, node)).iter().sum();
         (left == 0).then_some(()).ok_or_else(|| format!("{left} tombstones are left"))
