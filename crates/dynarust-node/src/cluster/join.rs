@@ -93,7 +93,11 @@ impl Cluster {
             Some(known) => Member {
                 // Until it is seen where it can be reached now.
                 address: if config.derives_address() { known.address } else { own.address },
-                state: known.state,
+                // Started again before it had left, it stays.
+                state: match known.state {
+                    MemberState::Leaving => MemberState::Up,
+                    state => state,
+                },
                 serves: known.serves,
                 dropped: known.dropped,
                 ..own

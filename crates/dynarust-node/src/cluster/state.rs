@@ -134,6 +134,10 @@ impl Cluster {
 
     /// This node cannot take part any more.
     pub(super) fn fail(&self, error: ClusterError) {
+        // Who leaves is gone by its own will: those that know it already refuse it, and it ends well.
+        if matches!(error, ClusterError::Gone { .. }) && self.leaving.load(Ordering::Acquire) {
+            return;
+        }
         self.failure.send_if_modified(|failure| {
             let first = failure.is_none();
             failure.get_or_insert(error);
