@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use dynarust_core::limits::CHUNK_RECORDS_MAX;
+use dynarust_core::limits::{CHUNK_RECORDS_MAX, LOOK_AGAIN_MILLIS};
 use dynarust_core::{NodeId, TableName};
 use dynarust_store::TablesPage;
 use futures_util::future::join_all;
 use prost::Message;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::cluster::Cluster;
 use crate::following;
@@ -45,22 +46,29 @@ impl Node {
             return Err(RefusedRead::NotReady);
         }
         let deadline = super::read_deadline();
-        let view = cluster.view();
-        let live: Vec<NodeId> =
-            view.members().map(|it| it.id).filter(|id| cluster.liveness(*id).is_live()).collect();
-        let asking = live.into_iter().map(|node| {
-            let after = after.clone();
-            async move {
-                let told = timeout_at(deadline, ask(cluster, node, after)).await;
-                told.unwrap_or(Err(AskError::Broken))
-            }
-        });
-        let told: Result<Vec<TablesPage>, AskError> = join_all(asking).await.into_iter().collect();
-        match told {
-            Ok(told) => Ok(merged(told)),
-            Err(error) => {
-                tracing::debug!(%error, "a node did not tell its tables");
-                Err(RefusedRead::NotEnoughReplicas { needed: 1, live: 0 })
+        loop {
+            let view = cluster.view();
+            let members = view.members().map(|it| it.id);
+            let live = members.filter(|id| cluster.liveness(*id).is_live());
+            let asking = live.map(|node| {
+                let after = after.clone();
+                async move {
+                    let told = timeout_at(deadline, ask(cluster, node, after)).await;
+                    told.unwrap_or(Err(AskError::Broken))
+                }
+            });
+            let told: Result<Vec<TablesPage>, AskError> =
+                join_all(asking).await.into_iter().collect();
+            match told {
+                Ok(told) => return Ok(merged(told)),
+                Err(error) => {
+                    tracing::debug!(%error, "a node did not tell its tables");
+                    if Instant::now() >= deadline {
+                        return Err(RefusedRead::NotEnoughReplicas { needed: 1, live: 0 });
+                    }
+                    // Somebody went: who is left is asked.
+                    sleep(Duration::from_millis(LOOK_AGAIN_MILLIS)).await;
+                }
             }
         }
     }

@@ -99,6 +99,9 @@ fn all_is_listed_at_every_node_and_while_one_goes() {
     let found = paged(&mut client, "/t/keys?limit=300&reverse=true", |nth| {
         if nth == 2 {
             cluster.kill9(4);
+            // Before the others have found out.
+            let tables = cluster.client(0).get("/tables").unwrap().expect(200);
+            assert_eq!(keys(&tables), ["solo", "t"]);
         }
     });
     assert_eq!(found, reverse);
