@@ -157,6 +157,13 @@ class Bench:
         self.held.append(process)
         return process
 
+    def begin(self, command):
+        """Starts a load whose report is read when it ends."""
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, preexec_fn=_ends_with_its_parent)
+        self.held.append(process)
+        return process
+
     def stop(self, server, how=signal.SIGTERM):
         server.stop(how)
         self.servers.remove(server)

@@ -18,6 +18,10 @@ ROWS = {
     "idle": streams.idle,
     "resume": streams.resume,
     "cluster": cluster.cluster,
+    "cluster-live": cluster.live,
+    "cluster-join": cluster.join,
+    "cluster-back": cluster.back,
+    "cluster-killed": cluster.killed,
 }
 ON_REQUEST = {
     "memory-million": sizes.memory_million,

@@ -42,9 +42,9 @@ pub struct BenchArguments {
 pub(crate) enum Command {
     /// Writes every record once
     Load(LoadArguments),
-    /// Reads random records
+    /// Reads random records, until the time is over or it is interrupted
     Read(ReadArguments),
-    /// Overwrites random records
+    /// Overwrites random records, until the time is over or it is interrupted
     Write(WriteArguments),
     /// Opens live streams, writes to random ones of their keys, and times the events
     Live(LiveArguments),
@@ -108,6 +108,9 @@ pub(crate) struct WriteArguments {
 pub struct LiveArguments {
     #[command(flatten)]
     pub(crate) target: Target,
+    /// The node whose streams are followed, where it is another than the one that is written to
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) follow: Option<String>,
     /// Streams, each on one key
     #[arg(long, default_value_t = 5000, value_parser = at_least_one())]
     pub(crate) streams: usize,
@@ -209,6 +212,14 @@ impl Target {
         let unreachable =
             |source| BenchError::Unreachable { address: self.address.clone(), source };
         reached.await.map_err(unreachable)
+    }
+}
+
+impl LiveArguments {
+    /// The node that the streams are opened at.
+    pub(crate) fn followed(&self) -> Target {
+        let address = self.follow.clone().unwrap_or_else(|| self.target.address.clone());
+        Target { address, ..self.target.clone() }
     }
 }
 

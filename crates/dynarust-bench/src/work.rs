@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rand::rngs::SmallRng;
@@ -48,6 +48,8 @@ struct Run {
     records: usize,
     rate: Option<f64>,
     taken: AtomicUsize,
+    /// It ends early, and what was found is reported.
+    interrupted: AtomicBool,
     counts: Arc<Counts>,
     began: Instant,
 }
@@ -106,6 +108,7 @@ async fn run(
         records,
         rate: rate.filter(|rate| *rate > 0.0),
         taken: AtomicUsize::new(0),
+        interrupted: AtomicBool::new(false),
         counts: progress.counts(),
         began: Instant::now(),
     });
@@ -113,12 +116,14 @@ async fn run(
     for number in 0..target.connections {
         workers.spawn(Arc::clone(&run).work(number));
     }
+    let listening = tokio::spawn(Arc::clone(&run).listen());
     let (mut tally, mut failures) = (Tally::new(), Failures::default());
     while let Some(worker) = workers.join_next().await {
         let (measured, failed) = worker.map_err(|ended| BenchError::System(ended.into()))??;
         tally.add(&measured);
         failures.add(&failed);
     }
+    listening.abort();
     Ok(Outcome {
         load,
         with: run.describe(),
@@ -170,12 +175,22 @@ impl Run {
         Ok((tally, failures))
     }
 
+    /// Random work may be ended by an interrupt, and is reported as far as it came. Where every record is
+    /// wanted, an interrupt ends the program, as ever.
+    async fn listen(self: Arc<Self>) {
+        if matches!(self.order, Order::Random(_)) && tokio::signal::ctrl_c().await.is_ok() {
+            self.interrupted.store(true, Ordering::Relaxed);
+        }
+    }
+
     fn next_record(&self, dice: &mut SmallRng) -> Option<usize> {
         match self.order {
             Order::Each => Some(self.taken.fetch_add(1, Ordering::Relaxed))
                 .filter(|record| *record < self.records),
             Order::Random(time) => {
-                (self.began.elapsed() < time).then(|| dice.random_range(0..self.records))
+                let goes_on =
+                    self.began.elapsed() < time && !self.interrupted.load(Ordering::Relaxed);
+                goes_on.then(|| dice.random_range(0..self.records))
             }
         }
     }

@@ -61,6 +61,7 @@ pub use get::{Found, RefusedRead};
 pub use leaving::RefusedChange;
 pub use lifecycle::{Node, NodeConfig};
 pub use membership::{Member, Membership, Status};
+pub use mesh::TrafficFigures;
 pub use patch::{PatchRecord, RefusedPatch};
 pub use put::Put;
 pub use readiness::Health;

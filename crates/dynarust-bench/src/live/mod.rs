@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::arguments::LiveArguments;
+use crate::arguments::{LiveArguments, Target};
 use crate::dialect::Dialect;
 use crate::error::BenchError;
 use crate::failures::Failures;
@@ -41,6 +41,9 @@ struct Run {
     asked: LiveArguments,
     dialect: Dialect,
     address: SocketAddr,
+    /// The node whose streams are followed.
+    followed: Target,
+    followed_address: SocketAddr,
     keys: usize,
     began: Instant,
     opening: Semaphore,
@@ -73,8 +76,9 @@ pub(crate) async fn run(
 ) -> Result<Outcome, BenchError> {
     handles::raise(asked.streams + asked.target.connections)?;
     let address = asked.target.reach().await?;
+    let followed_address = asked.followed().reach().await?;
     let progress = Progress::begin(shown, "live", Goal::Time(Duration::from_secs(asked.seconds)));
-    let run = Arc::new(Run::new(asked, dialect, address, progress.counts()));
+    let run = Arc::new(Run::new(asked, dialect, (address, followed_address), progress.counts()));
     let mut readers: JoinSet<()> =
         (0..asked.streams).map(|stream| Arc::clone(&run).follow(stream)).collect();
     run.until_open().await;
@@ -90,7 +94,7 @@ impl Run {
     fn new(
         asked: &LiveArguments,
         dialect: Dialect,
-        address: SocketAddr,
+        (address, followed_address): (SocketAddr, SocketAddr),
         counts: Arc<Counts>,
     ) -> Run {
         let keys = asked.keys.unwrap_or(asked.streams).min(asked.streams);
@@ -98,6 +102,8 @@ impl Run {
             asked: asked.clone(),
             dialect,
             address,
+            followed: asked.followed(),
+            followed_address,
             keys,
             began: Instant::now(),
             opening: Semaphore::new(OPENING_MAX),

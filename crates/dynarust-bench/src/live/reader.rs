@@ -21,8 +21,8 @@ impl Run {
 
     /// Ends only by a failure.
     async fn read(&self, stream: usize) -> Result<std::convert::Infallible, Failure> {
-        let mut connection = Connection::new(self.address);
-        let request = self.dialect.follow(&self.asked.target, &self.key(stream));
+        let mut connection = Connection::new(self.followed_address);
+        let request = self.dialect.follow(&self.followed, &self.key(stream));
         if let Ok(_opening) = self.opening.acquire().await {
             connection.open_stream(request.as_bytes()).await?;
             connection.skip_behind(self.dialect.ready()).await?;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use dynarust_core::UnixMillis;
+use dynarust_node::ClusterStats;
 use dynarust_node::streams::StreamFigures;
 use dynarust_store::StoreStats;
 use http::{HeaderValue, Response, StatusCode, Uri};
@@ -33,6 +34,7 @@ pub(crate) async fn metrics(backend: Arc<Backend>, uri: Uri) -> Result<Response<
     let node = backend.node.stats();
     push_streams(&mut exposition, &node.streams);
     push_store(&mut exposition, &node.store);
+    push_cluster(&mut exposition, &node.cluster);
     push_process(&mut exposition, &process);
     push_limits(&mut exposition, &backend);
     let text = exposition.into_text();
@@ -253,6 +255,68 @@ fn push_store(to: &mut Exposition, store: &StoreStats) {
         "How many times the data folder was started.",
         store.incarnation,
     );
+}
+
+fn push_cluster(to: &mut Exposition, cluster: &ClusterStats) {
+    to.single(
+        "dynarust_replication_lag_records",
+        Kind::Gauge,
+        "Records that the live follower which is furthest behind has not acknowledged.",
+        cluster.lag_records,
+    );
+    to.single(
+        "dynarust_replication_lag_seconds",
+        Kind::Gauge,
+        "How long ago it acknowledged anything, where it is behind.",
+        cluster.lag.as_secs_f64(),
+    );
+    to.single(
+        "dynarust_catch_up_partitions_waiting",
+        Kind::Gauge,
+        "Partitions that this node is to own, and does not serve yet.",
+        cluster.partitions_waiting,
+    );
+    to.single(
+        "dynarust_catch_up_feeds_behind",
+        Kind::Gauge,
+        "Members whose feed this node has not read to its end yet.",
+        cluster.feeds_behind,
+    );
+    let counters = [
+        (
+            "dynarust_catch_up_records_received_total",
+            "Records that were taken in to become as new as other owners.",
+            cluster.catch_up_records_received,
+        ),
+        (
+            "dynarust_repair_partitions_compared_total",
+            "Partitions that differed from another owner's, and were compared.",
+            cluster.partitions_compared,
+        ),
+        (
+            "dynarust_repair_records_sent_total",
+            "Records that were given to owners which a reader found to lag.",
+            cluster.records_repaired,
+        ),
+        (
+            "dynarust_repair_records_received_total",
+            "Records that a comparison showed to be missing here.",
+            cluster.repair_records_received,
+        ),
+    ];
+    for (name, help, count) in counters {
+        to.single(name, Kind::Counter, help, count);
+    }
+    let channels = [("data", cluster.data_traffic), ("bulk", cluster.bulk_traffic)];
+    to.family("dynarust_mesh_sent_bytes_total", Kind::Counter, "Bytes to other nodes, by channel.");
+    for (channel, traffic) in channels {
+        to.sample(&[("channel", channel)], traffic.sent_bytes);
+    }
+    let help = "Bytes from other nodes, by channel.";
+    to.family("dynarust_mesh_received_bytes_total", Kind::Counter, help);
+    for (channel, traffic) in channels {
+        to.sample(&[("channel", channel)], traffic.received_bytes);
+    }
 }
 
 /// Under the names that every client library of Prometheus has for them.

@@ -35,6 +35,7 @@ pub(crate) struct StatsText {
     replication: ReplicationText,
     repair: RepairText,
     catch_up: CatchUpText,
+    mesh: MeshText,
     process: ProcessText,
     limits: BTreeMap<String, u64>,
 }
@@ -206,7 +207,20 @@ pub(crate) struct RepairText {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct CatchUpText {
     partitions_waiting: u64,
+    /// Members whose feed this node has not read to its end yet, those that are down among them.
+    feeds_behind: u64,
     records_received: u64,
+}
+
+/// What went over the connections to other nodes, both ways, since the node started. A node alone has none.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct MeshText {
+    data_sent_bytes: u64,
+    data_received_bytes: u64,
+    /// What moves much has connections of its own: copies, catching up, comparisons, lists.
+    bulk_sent_bytes: u64,
+    bulk_received_bytes: u64,
 }
 
 /// What the kernel tells; `null` where it does not.
@@ -244,7 +258,14 @@ pub(crate) async fn stats(backend: Arc<Backend>, uri: Uri) -> Result<Response<Bo
         },
         catch_up: CatchUpText {
             partitions_waiting: node.cluster.partitions_waiting,
+            feeds_behind: node.cluster.feeds_behind,
             records_received: node.cluster.catch_up_records_received,
+        },
+        mesh: MeshText {
+            data_sent_bytes: node.cluster.data_traffic.sent_bytes,
+            data_received_bytes: node.cluster.data_traffic.received_bytes,
+            bulk_sent_bytes: node.cluster.bulk_traffic.sent_bytes,
+            bulk_received_bytes: node.cluster.bulk_traffic.received_bytes,
         },
         process: ProcessText {
             cpu_seconds: process.cpu_seconds,

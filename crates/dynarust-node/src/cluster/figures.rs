@@ -1,9 +1,11 @@
 //! What a node did for and with others, by number.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::state::Cluster;
+use crate::mesh::{Channel, Traffic, TrafficFigures};
 
 /// A node among others, in numbers. Of a node alone all are zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,8 +22,15 @@ pub struct ClusterStats {
     pub repair_records_received: u64,
     /// Partitions that this node is to own, and does not serve yet.
     pub partitions_waiting: u64,
+    /// Members whose feed this node has not read to where it stood when they met, those that are down among
+    /// them: it may have missed what they have.
+    pub feeds_behind: u64,
     /// Records that were taken in to become as new as others.
     pub catch_up_records_received: u64,
+    /// What went over the connections for what clients wait for.
+    pub data_traffic: TrafficFigures,
+    /// What went over those for what moves much.
+    pub bulk_traffic: TrafficFigures,
 }
 
 /// What is counted.
@@ -31,6 +40,7 @@ pub(crate) struct ClusterFigures {
     partitions_compared: AtomicU64,
     repair_records_received: AtomicU64,
     catch_up_records_received: AtomicU64,
+    pub(super) traffic: Arc<Traffic>,
 }
 
 impl ClusterFigures {
@@ -70,7 +80,10 @@ impl Cluster {
             records_repaired: figures.records_repaired.load(Ordering::Relaxed),
             repair_records_received: figures.repair_records_received.load(Ordering::Relaxed),
             partitions_waiting: waiting.into(),
+            feeds_behind: self.feeds_behind() as u64,
             catch_up_records_received: figures.catch_up_records_received.load(Ordering::Relaxed),
+            data_traffic: figures.traffic.figures(Channel::Data),
+            bulk_traffic: figures.traffic.figures(Channel::Bulk),
         }
     }
 }

@@ -133,7 +133,7 @@ impl Cluster {
         let Greeting { node, incarnation, .. } = met.peer;
         let channel = met.channel;
         let peer = self.peer_or_new(node);
-        let link = Link::new(incarnation, channel);
+        let link = Link::new(incarnation, channel, Arc::clone(&self.figures.traffic));
         if peer.install(&link, by.unwrap_or(node)) == Installed::Superfluous {
             return;
         }

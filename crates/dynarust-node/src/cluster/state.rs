@@ -211,9 +211,16 @@ impl Cluster {
 
     /// Whether this node may have missed writes that others have.
     pub(crate) fn is_behind(&self) -> bool {
-        let view = self.view();
-        view.others()
-            .any(|member| self.peer(member.id).is_none_or(|peer| !peer.taking.is_contiguous()))
+        self.view().others().any(|member| self.is_behind_in(member.id))
+    }
+
+    /// Members whose feeds this node has not read to where they stood when they met.
+    pub(super) fn feeds_behind(&self) -> usize {
+        self.view().others().filter(|member| self.is_behind_in(member.id)).count()
+    }
+
+    fn is_behind_in(&self, feed: NodeId) -> bool {
+        self.peer(feed).is_none_or(|peer| !peer.taking.is_contiguous())
     }
 
     /// Who stands behind an answer about this record for which nobody else is asked; none where others are

@@ -35,9 +35,10 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, interval};
 
 use super::Channel;
-use super::frame::{self, Frame, FrameError, FrameReader, Kind};
+use super::frame::{self, Frame, FrameError, FrameReader, HEADER_BYTES, Kind};
 use super::handshake::Met;
 use super::message::{Failure, FailureText};
+use super::traffic::Traffic;
 
 /// Numbers of notices that the link keeps to itself.
 const PING: u16 = 0;
@@ -79,6 +80,8 @@ pub(crate) struct Link {
     serial: u64,
     incarnation: Incarnation,
     channel: Channel,
+    /// What all links of this node carry.
+    traffic: Arc<Traffic>,
     outbox: Outbox,
     waiting: Mutex<HashMap<u32, oneshot::Sender<Reply>>>,
     next_id: AtomicU32,
@@ -98,12 +101,17 @@ struct Outbox {
 }
 
 impl Link {
-    pub(crate) fn new(incarnation: Incarnation, channel: Channel) -> Arc<Self> {
+    pub(crate) fn new(
+        incarnation: Incarnation,
+        channel: Channel,
+        traffic: Arc<Traffic>,
+    ) -> Arc<Self> {
         static LAST_SERIAL: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
             serial: LAST_SERIAL.fetch_add(1, Ordering::Relaxed) + 1,
             incarnation,
             channel,
+            traffic,
             outbox: Outbox::default(),
             waiting: Mutex::default(),
             next_id: AtomicU32::new(1),
@@ -232,6 +240,7 @@ impl Link {
                 Err(error) => return error,
             };
             self.heard.store(self.age_millis(), Ordering::Relaxed);
+            self.traffic.received(self.channel, HEADER_BYTES + body.len());
             match kind {
                 Kind::Request if under_way.len() >= LINK_REQUESTS_MAX => {
                     self.reply((number, id), Err(Failure::Overloaded));
@@ -285,6 +294,7 @@ impl Link {
             if let Err(error) = written.await {
                 return error;
             }
+            self.traffic.sent(self.channel, frames.len());
         }
     }
 
@@ -444,7 +454,7 @@ mod tests {
     }
 
     fn link() -> Arc<Link> {
-        Link::new(Incarnation(1), Channel::Data)
+        Link::new(Incarnation(1), Channel::Data, Arc::default())
     }
 
     /// Two ends of a link that run; the second's handler.

@@ -20,6 +20,7 @@ pub(crate) mod handshake;
 mod link;
 pub(crate) mod message;
 mod network;
+mod traffic;
 
 pub(crate) use channel::Channel;
 pub(crate) use dial::{DialError, dial};
@@ -27,6 +28,8 @@ pub(crate) use frame::FrameError;
 pub(crate) use handshake::{Greeting, HandshakeError, Met, Refusal};
 pub(crate) use link::{AskError, Handler, Link, Reply};
 pub(crate) use network::{Dialled, Network, TcpNetwork};
+pub(crate) use traffic::Traffic;
+pub use traffic::TrafficFigures;
 
 /// Where a node is asked for the mesh.
 const PATH: &str = "/_mesh";

@@ -135,7 +135,7 @@ mod tests {
 
     fn begun() -> (Arc<Watches>, Arc<Link>, Watching) {
         let watches = Arc::new(Watches::default());
-        let link = Link::new(Incarnation(1), Channel::Data);
+        let link = Link::new(Incarnation(1), Channel::Data, Arc::default());
         let all = PartitionSet::all();
         let watching = watches.begin(Arc::clone(&link), &selection(&["*"]), all, true);
         (watches, link, watching)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::client::Client;
 use crate::events::Events;
 use crate::mirror::{Mirror, Seen, table_of};
+use crate::node::run_in;
 
 use super::nodes::Cluster;
 
@@ -18,6 +19,19 @@ fn what_is_written_on_one_node_is_seen_on_all() {
 #[test]
 fn what_is_written_is_seen_on_nodes_that_do_not_own_it() {
     write_and_follow_everywhere(5);
+}
+
+/// `DynaRust bench live --follow`: what is timed goes from one node to the other.
+#[test]
+fn the_load_may_follow_another_node_than_it_writes_to() {
+    let cluster = Cluster::start(2);
+    let [written, followed] = [0, 1].map(|node| cluster.address(node).to_string());
+    let words = ["bench", "live", "--streams=10", "--rate=20", "--seconds=1", "--json"];
+    let nodes = ["--address", &written, "--follow", &followed];
+    let output = run_in(&std::env::temp_dir(), &[&words[..], &nodes].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let begun = |node| cluster.stats(node).unwrap()["streams"]["begun"].as_u64();
+    assert_eq!((begun(0), begun(1)), (Some(0), Some(10)));
 }
 
 fn write_and_follow_everywhere(count: usize) {
