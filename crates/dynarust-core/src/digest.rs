@@ -40,6 +40,13 @@ impl Digests {
         }
     }
 
+    /// Nothing is in the partition.
+    pub fn clear(&mut self, partition: Partition) {
+        if let Some(sum) = self.0.get_mut(usize::from(partition.number())) {
+            *sum = 0;
+        }
+    }
+
     /// The digest of one partition.
     #[must_use]
     pub fn of(&self, partition: Partition) -> u64 {

@@ -415,6 +415,13 @@ impl Store for StoreInMemory {
 
     fn forget_up_to(&self, _: Seq) {}
 
+    fn empty(&self, partitions: PartitionSet) -> BoxFuture<'_, Result<u64, WriteError>> {
+        let mut state = self.state.lock();
+        let before = state.records.len();
+        state.records.retain(|name, _| !partitions.contains(Partition::of(name)));
+        future::ready(Ok((before - state.records.len()) as u64)).boxed()
+    }
+
     fn digests(&self) -> Digests {
         let mut digests = Digests::default();
         for stored in self.state.lock().records.values().filter(|it| it.record.holds_value()) {

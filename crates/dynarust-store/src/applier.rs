@@ -28,6 +28,7 @@ use dynarust_core::{RecordName, Seq, Stored, Version};
 
 use crate::base::{ApplyBase, BaseError, Bounds, DeadEntriesPosition, Reached, Rot, ScrubPosition};
 use crate::clock::WallClock;
+use crate::emptying::Emptying;
 use crate::journal::CompleteSegments;
 use crate::journal::disk::Disk;
 use crate::port::ReadError;
@@ -84,6 +85,8 @@ pub(crate) struct Applier {
     pub(crate) scrubbed: ScrubPosition,
     /// Where the look for dead entries of the feed goes on.
     pub(crate) dead_entries: DeadEntriesPosition,
+    /// Partitions that are being emptied.
+    pub(crate) emptying: Option<Emptying>,
     /// Records of the next part.
     pub(crate) part_records: usize,
     /// The newest seq at the last rest.
@@ -113,6 +116,11 @@ pub(crate) const PART_RECORDS_FIRST: usize = 512;
 impl Applier {
     /// Runs until the writer thread has ended and everything is in the base, or the store fails.
     pub(crate) fn run(mut self) {
+        self.run_to_the_end();
+        self.shared.to_empty.close();
+    }
+
+    fn run_to_the_end(&mut self) {
         self.count_inherited_or_fail();
         let mut upkeep_at = Instant::now() + self.upkeep_interval;
         loop {
@@ -164,10 +172,13 @@ impl Applier {
 
     /// One round: apply, checkpoint, and now and then upkeep.
     fn round(&mut self, upkeep_at: &mut Instant) -> Result<(), BaseError> {
+        // What was published before it was asked for is brought in first.
+        self.emptying = self.emptying.take().or_else(|| self.shared.to_empty.begin());
         let applied = self.apply()?;
         // What asked for this round meanwhile has got it.
         self.shared.pressure.lock().apply_now = false;
         self.checkpoint(!applied)?;
+        self.empty_some()?;
         let due = Instant::now() >= *upkeep_at;
         // After a start the first pass is brisk: what rotted while nobody looked is found soon.
         if (due || self.scrubbed.passes == 0)
@@ -203,7 +214,7 @@ impl Applier {
     }
 
     /// Whether writers or a close wait for this thread.
-    fn is_pressed(&self) -> bool {
+    pub(crate) fn is_pressed(&self) -> bool {
         let pressure = self.shared.pressure.lock();
         pressure.apply_now || pressure.closing.is_some()
     }
@@ -340,7 +351,7 @@ impl Applier {
     }
 
     /// As [`Applier::rest`], but not where nobody has written since the last one.
-    fn rest_if_busy(&mut self, worked: Duration) {
+    pub(crate) fn rest_if_busy(&mut self, worked: Duration) {
         let head = *self.shared.published.borrow();
         if std::mem::replace(&mut self.head_at_rest, head) != head {
             self.rest(worked);

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::{RecordName, Stored};
+use dynarust_core::{Partition, PartitionSet, RecordName, Stored};
 use quick_cache::sync::DefaultLifecycle;
 use quick_cache::sync::{Cache, GuardResult};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
@@ -85,6 +85,11 @@ impl RecordCache {
             // Takes the place of a reader away too.
             self.records.remove(&stored.name);
         }
+    }
+
+    /// Nothing of these partitions is kept.
+    pub(crate) fn forget(&self, partitions: &PartitionSet) {
+        self.records.retain(|name, _| !partitions.contains(Partition::of(name)));
     }
 
     /// The record from here, or else from `read`, kept if no publication came between.

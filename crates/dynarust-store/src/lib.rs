@@ -14,6 +14,7 @@ mod base;
 mod cache;
 pub mod clock;
 mod config;
+mod emptying;
 mod expirer;
 mod finding;
 mod folder;

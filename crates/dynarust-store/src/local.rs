@@ -17,8 +17,8 @@ use std::thread::{self, JoinHandle};
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::{
-    Epoch, FeedPosition, HybridClock, NodeId, RecordName, RequestKey, Seq, Stored, TableName,
-    UnixMillis,
+    Epoch, FeedPosition, HybridClock, NodeId, PartitionSet, RecordName, RequestKey, Seq, Stored,
+    TableName, UnixMillis,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -121,6 +121,7 @@ impl LocalStore {
             upkeep_interval: upkeep_interval(config.tombstone_age),
             truncated: false,
             scrubbed: ScrubPosition::default(),
+            emptying: None,
             part_records: PART_RECORDS_FIRST,
             head_at_rest: 0,
             dead_entries: DeadEntriesPosition::default(),
@@ -399,6 +400,11 @@ impl Store for LocalStore {
 
     fn forget_up_to(&self, seq: Seq) {
         self.shared.forget_up_to(seq);
+    }
+
+    fn empty(&self, partitions: PartitionSet) -> BoxFuture<'_, Result<u64, WriteError>> {
+        let emptied = self.shared.empty(partitions);
+        async move { emptied.await.map_err(|_| self.stopped()) }.boxed()
     }
 
     fn digests(&self) -> Digests {

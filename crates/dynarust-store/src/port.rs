@@ -334,6 +334,14 @@ pub trait Store: Send + Sync + 'static {
     /// are: followers have not come so far. [`Seq::MAX`], where a store begins: only their age counts.
     fn forget_up_to(&self, seq: Seq);
 
+    /// Takes all records of these partitions out, deleted ones too, with no trace of them in the feed; how
+    /// many there were. Answered once that is on stable storage; dropping the future does not undo it. The
+    /// caller sees to it that nobody reads or writes them meanwhile, and asks again where it had no answer.
+    ///
+    /// # Errors
+    /// [`WriteError::Stopped`]: some of them may have gone.
+    fn empty(&self, partitions: PartitionSet) -> BoxFuture<'_, Result<u64, WriteError>>;
+
     /// For each partition a sum over its records with a value, published ones included. In the first
     /// moments behind a start that found a journal, what came from that may be missing in it.
     fn digests(&self) -> Digests;

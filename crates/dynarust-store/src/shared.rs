@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::limits::{APPLY_BYTES, APPLY_RECORDS_MIN, RECENT_RECORDS_MAX};
-use dynarust_core::{Record, RecordName, Seq, Stored, Version};
+use dynarust_core::{PartitionSet, Record, RecordName, Seq, Stored, Version};
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::answers::{Kept, RecentAnswers};
 use crate::base::{BaseError, ReadBase, ReadFailure};
 use crate::cache::RecordCache;
+use crate::emptying::ToEmpty;
 use crate::group::Standing;
 use crate::journal::{LoadError, Place};
 use crate::port::ReadError;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     forgettable: AtomicU64,
     /// Of what is published. The writer thread changes it, and the applier once.
     digests: Mutex<Digests>,
+    /// Partitions that the applier is to empty.
+    pub(crate) to_empty: ToEmpty,
     /// With so many writes recent the applier does not wait for its interval.
     pub(crate) apply_records: usize,
     /// Bytes of the journal that the applier has not turned to yet.
@@ -94,6 +97,7 @@ impl Shared {
             forgotten: AtomicU64::new(forgotten),
             forgettable: AtomicU64::new(Seq::MAX),
             digests: Mutex::new(digests),
+            to_empty: ToEmpty::default(),
             apply_records: apply_records(cache_bytes),
             journaled: AtomicUsize::new(journaled),
             applying: AtomicUsize::new(0),
@@ -197,6 +201,7 @@ impl Shared {
         tracing::error!(reason, "the store stops");
         self.failure.lock().get_or_insert_with(|| reason.into());
         self.submissions.abandon();
+        self.to_empty.close();
         // With the lock, so that nobody is between looking and waiting.
         drop(self.pressure.lock());
         self.pressure_changed.notify_all();
@@ -241,6 +246,13 @@ impl Shared {
     ) {
         let mut digests = self.digests.lock();
         replaced.for_each(|(name, before, after)| digests.replace(name, before, after));
+    }
+
+    /// The base holds nothing of these partitions any more: neither do the cache and the digests.
+    pub(crate) fn clear(&self, partitions: &PartitionSet) {
+        self.cache.forget(partitions);
+        let mut digests = self.digests.lock();
+        partitions.iter().for_each(|partition| digests.clear(partition));
     }
 
     pub(crate) fn failure(&self) -> Option<Arc<str>> {

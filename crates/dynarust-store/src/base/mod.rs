@@ -12,6 +12,7 @@ mod apply;
 mod audit;
 mod counts;
 mod due;
+mod emptying;
 mod error;
 mod feed;
 mod feed_times;

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod crash_disk;
+mod emptying;
 mod faults;
 mod formats;
 mod local;

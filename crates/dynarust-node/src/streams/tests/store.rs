@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::{
-    Epoch, FeedPosition, Key, NodeId, Record, RecordName, RequestKey, Selection, Selector, Seq,
-    Stored, TableName, UnixMillis, Version,
+    Epoch, FeedPosition, Key, NodeId, PartitionSet, Record, RecordName, RequestKey, Selection,
+    Selector, Seq, Stored, TableName, UnixMillis, Version,
 };
 use dynarust_store::{
     Answered, Arrival, Durability, FeedPage, FeedRead, ReadError, Scan, ScanPage, Store,
@@ -355,6 +355,10 @@ impl Store for TestStore {
 
     fn forget_up_to(&self, _: Seq) {
         unreachable!("streams are no followers")
+    }
+
+    fn empty(&self, _: PartitionSet) -> BoxFuture<'_, Result<u64, WriteError>> {
+        unreachable!("streams drop nothing")
     }
 
     fn digests(&self) -> Digests {

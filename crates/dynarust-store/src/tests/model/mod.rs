@@ -20,6 +20,9 @@
 //! Tombstones go once they are old enough, and only as far as followers are said to have come. Digests are the
 //! sums over what the map has.
 //!
+//! A partition that is emptied has gone without a trace once that is answered, from the records, the sums
+//! and the feed, whatever comes behind it.
+//!
 //! Followers hold a copy and a position; resumed from there, the feed must make their copy equal.
 
 mod arrivals;
@@ -78,6 +81,11 @@ enum Step {
         truncate: bool,
     },
     Sweep,
+    /// The partition of a key is emptied; `killed`: not at the first try.
+    Empty {
+        key: u8,
+        killed: bool,
+    },
     Expire,
     Hours(u8),
     Minutes(u8),
@@ -134,6 +142,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1..4u8, any::<bool>()).prop_map(|(records, feed)| Step::ApplyAPart { records, feed }),
         2 => any::<bool>().prop_map(|truncate| Step::Checkpoint { truncate }),
         1 => Just(Step::Sweep),
+        1 => (0..KEYS, any::<bool>()).prop_map(|(key, killed)| Step::Empty { key, killed }),
         3 => Just(Step::Expire),
         3 => (1..3u8).prop_map(Step::Hours),
         1 => (1..30u8).prop_map(Step::Hours),

@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::{
-    Condition, EntityTags, FeedPosition, KeyRange, Record, RecordName, RequestKey, Seq, Stamp,
-    Stored, TableName, UnixMillis, Version,
+    Condition, EntityTags, FeedPosition, KeyRange, Partition, PartitionSet, Record, RecordName,
+    RequestKey, Seq, Stamp, Stored, TableName, UnixMillis, Version,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -187,6 +187,35 @@ impl Run {
         &self.state().values
     }
 
+    fn empty(&mut self, key: u8, killed: bool) {
+        let of = |key: &str| Partition::of(&RecordName::parse("t", key).unwrap());
+        let partition = of(&key.to_string());
+        let partitions: PartitionSet = [partition].into_iter().collect();
+        if killed {
+            let applier = self.applier();
+            applier.apply().unwrap();
+            applier.base.empty_some(&partitions, 0).unwrap();
+            self.stop_short();
+            self.open();
+        }
+        let emptied = self.store().shared.empty(partitions);
+        let applier = self.applier();
+        applier.emptying = applier.shared.to_empty.begin();
+        applier.apply().unwrap();
+        applier.shared.pressure.lock().apply_now = false;
+        applier.empty_some().unwrap();
+        self.runtime.block_on(emptied).unwrap();
+        fs::copy(self.node().join("base.sqlite"), &self.durable_base).unwrap();
+        let mut state = self.state().clone();
+        state.values.retain(|key, _| of(key) != partition);
+        state.gone.retain(|key, _| of(key) != partition);
+        self.history = vec![state];
+        self.synced = 0;
+        for (_, copy) in &mut self.followers {
+            copy.retain(|key, _| of(key) != partition);
+        }
+    }
+
     pub(super) fn step(&mut self, step: Step) {
         match step {
             Step::Put { key, condition, durability, bytes, ttl, request } => {
@@ -252,6 +281,7 @@ impl Run {
                     }
                 }
             }
+            Step::Empty { key, killed } => self.empty(key, killed),
             Step::Expire => self.expire(),
             Step::Hours(hours) => {
                 self.clock.0.fetch_add(u64::from(hours) * HOUR, Ordering::Relaxed);
