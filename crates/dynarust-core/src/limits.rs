@@ -235,6 +235,15 @@ pub const EVICT_AFTER_SECONDS_DEFAULT: u64 = 10 * 60;
 pub const EVICT_AFTER_SECONDS_MIN: u64 = 10;
 /// The longest `--evict-after`, in seconds.
 pub const EVICT_AFTER_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
+/// Seconds for which nobody must have come or gone before copies are dropped that are owned by others now,
+/// unless `--drop-after` says otherwise.
+pub const DROP_AFTER_SECONDS_DEFAULT: u64 = 60;
+/// The longest `--drop-after`, in seconds; the shortest is a second.
+pub const DROP_AFTER_SECONDS_MAX: u64 = 7 * 24 * 60 * 60;
+/// Milliseconds between two looks at what is to be dropped, or taken in again.
+pub const MOVES_LOOK_MILLIS: u64 = 1_000;
+/// Milliseconds for which others' notes of what they hold are waited for before that is looked at anew.
+pub const MOVES_PATIENCE_MILLIS: u64 = 10 * NOTE_MILLIS;
 /// Seconds for which an evicted node may be away and keeps its records, unless `--rejoin-max` says
 /// otherwise.
 pub const REJOIN_SECONDS_DEFAULT: u64 = 12 * 60 * 60;
@@ -371,6 +380,9 @@ const _: () = {
     assert!(READS_AT_A_TIME_MAX < READS_WAITING_MAX);
     assert!(STREAMS_MAX < CONNECTIONS_MAX);
     assert!(1 <= REPLICATION_DEFAULT && REPLICATION_DEFAULT <= REPLICATION_MAX);
+    assert!(
+        1 <= DROP_AFTER_SECONDS_DEFAULT && DROP_AFTER_SECONDS_DEFAULT <= DROP_AFTER_SECONDS_MAX
+    );
     assert!(EVICT_AFTER_SECONDS_MIN <= EVICT_AFTER_SECONDS_DEFAULT);
     assert!(EVICT_AFTER_SECONDS_DEFAULT <= EVICT_AFTER_SECONDS_MAX);
     // Every tombstone of its time is still there when it comes back.

@@ -3,12 +3,14 @@
 //! The secret comes from the environment alone: arguments are seen by every user of the machine.
 
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::Args;
 use dynarust_core::limits::{
-    EVICT_AFTER_SECONDS_MAX, EVICT_AFTER_SECONDS_MIN, REJOIN_SECONDS_DEFAULT, REPLICATION_DEFAULT,
-    REPLICATION_MAX, SECRET_BYTES_MIN, WEIGHT_DEFAULT, WEIGHT_MAX, ZONE_BYTES_MAX,
+    DROP_AFTER_SECONDS_MAX, EVICT_AFTER_SECONDS_MAX, EVICT_AFTER_SECONDS_MIN,
+    REJOIN_SECONDS_DEFAULT, REPLICATION_DEFAULT, REPLICATION_MAX, SECRET_BYTES_MIN, WEIGHT_DEFAULT,
+    WEIGHT_MAX, ZONE_BYTES_MAX,
 };
 use dynarust_core::time_span;
 use dynarust_node::{ClusterConfig, Secret};
@@ -69,6 +71,13 @@ pub(crate) struct ClusterArguments {
     #[arg(long, env = "DYNARUST_EVICT_AFTER", value_name = "TIME", default_value = "10m")]
     pub(crate) evict_after: String,
 
+    /// How long nobody must have come or gone before a node drops its copies of what others own now, such as
+    /// 1m (1s to 7d)
+    ///
+    /// More: less is copied back where nodes come and go. Less: disks are freed sooner.
+    #[arg(long, env = "DYNARUST_DROP_AFTER", value_name = "TIME", default_value = "1m")]
+    pub(crate) drop_after: String,
+
     /// How long an evicted node may have been away and keep its records, such as 12h (1s to 30d)
     ///
     /// Less than --tombstone-age, or deleted records could come back: without it 12h, or half of
@@ -109,6 +118,7 @@ pub(crate) fn cluster_config(
         zone: arguments.zone.filter(|it| !it.is_empty()).map(zone).transpose()?,
         weight: arguments.weight,
         evict_after: evict_after(&arguments.evict_after)?,
+        drop_after: drop_after(&arguments.drop_after)?,
         rejoin_max: rejoin_max(arguments.rejoin_max.as_deref(), tombstone_age)?,
         ..ClusterConfig::default()
     })
@@ -146,13 +156,25 @@ fn zone(name: String) -> Result<std::sync::Arc<str>, UsageError> {
 
 fn evict_after(given: &str) -> Result<Duration, UsageError> {
     let bounds = EVICT_AFTER_SECONDS_MIN..=EVICT_AFTER_SECONDS_MAX;
-    let seconds = time_span::seconds(given).filter(|it| bounds.contains(it));
-    seconds.map(Duration::from_secs).ok_or_else(|| {
+    span_within(bounds, given).ok_or_else(|| {
         UsageError(format!(
             "--evict-after takes 10s to 7d, such as 10m, not `{}`",
             given.escape_debug()
         ))
     })
+}
+
+fn drop_after(given: &str) -> Result<Duration, UsageError> {
+    span_within(1..=DROP_AFTER_SECONDS_MAX, given).ok_or_else(|| {
+        UsageError(format!(
+            "--drop-after takes 1s to 7d, such as 1m, not `{}`",
+            given.escape_debug()
+        ))
+    })
+}
+
+fn span_within(bounds: RangeInclusive<u64>, given: &str) -> Option<Duration> {
+    time_span::seconds(given).filter(|it| bounds.contains(it)).map(Duration::from_secs)
 }
 
 fn rejoin_max(given: Option<&str>, tombstone_age: Duration) -> Result<Duration, UsageError> {

@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let cases: [&[&str]; 18] = [
+        let cases: [&[&str]; 20] = [
             &["127.0.0.1"],
             &["127.0.0.1:99999"],
             &[":6660"],
@@ -234,6 +234,8 @@ mod tests {
             &["127.0.0.1:1", "--zone=a b"],
             &["127.0.0.1:1", "--evict-after=9s"],
             &["127.0.0.1:1", "--evict-after=8d"],
+            &["127.0.0.1:1", "--drop-after=0s"],
+            &["127.0.0.1:1", "--drop-after=8d"],
             &["127.0.0.1:1", "--rejoin-max=soon"],
             &["127.0.0.1:1", "--cors-origin=app.example"],
             &["127.0.0.1:1", "--tombstone-age=31d"],

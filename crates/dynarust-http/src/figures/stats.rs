@@ -36,6 +36,7 @@ pub(crate) struct StatsText {
     repair: RepairText,
     catch_up: CatchUpText,
     mesh: MeshText,
+    moves: MovesText,
     process: ProcessText,
     limits: BTreeMap<String, u64>,
 }
@@ -223,6 +224,15 @@ pub(crate) struct MeshText {
     bulk_received_bytes: u64,
 }
 
+/// Copies that others own now. A node alone has none.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct MovesText {
+    partitions_surplus: u64,
+    partitions_dropping: u64,
+    records_dropped: u64,
+}
+
 /// What the kernel tells; `null` where it does not.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -266,6 +276,11 @@ pub(crate) async fn stats(backend: Arc<Backend>, uri: Uri) -> Result<Response<Bo
             data_received_bytes: node.cluster.data_traffic.received_bytes,
             bulk_sent_bytes: node.cluster.bulk_traffic.sent_bytes,
             bulk_received_bytes: node.cluster.bulk_traffic.received_bytes,
+        },
+        moves: MovesText {
+            partitions_surplus: node.cluster.partitions_surplus,
+            partitions_dropping: node.cluster.partitions_dropping,
+            records_dropped: node.cluster.records_dropped,
         },
         process: ProcessText {
             cpu_seconds: process.cpu_seconds,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dynarust_core::limits::{
-    EVICT_AFTER_SECONDS_DEFAULT, REJOIN_SECONDS_DEFAULT, REPLICATION_DEFAULT, WEIGHT_DEFAULT,
+    DROP_AFTER_SECONDS_DEFAULT, EVICT_AFTER_SECONDS_DEFAULT, REJOIN_SECONDS_DEFAULT,
+    REPLICATION_DEFAULT, WEIGHT_DEFAULT,
 };
 use zeroize::Zeroizing;
 
@@ -32,6 +33,9 @@ pub struct ClusterConfig {
     /// A member that is down for so long is evicted. More: less is copied for one that comes back.
     /// Less: what it held is copied sooner.
     pub evict_after: Duration,
+    /// A node that is to own a partition no more drops its copy when everybody's ownership has stayed the same
+    /// for so long. More: less is moved while nodes come and go. Less: disks are freed sooner.
+    pub drop_after: Duration,
     /// A node that was evicted, and away for less, keeps its records when it comes back. More: less is
     /// copied. It must be less than tombstones are kept.
     pub rejoin_max: Duration,
@@ -49,6 +53,7 @@ impl Default for ClusterConfig {
             zone: None,
             weight: WEIGHT_DEFAULT,
             evict_after: Duration::from_secs(EVICT_AFTER_SECONDS_DEFAULT),
+            drop_after: Duration::from_secs(DROP_AFTER_SECONDS_DEFAULT),
             rejoin_max: Duration::from_secs(REJOIN_SECONDS_DEFAULT),
         }
     }

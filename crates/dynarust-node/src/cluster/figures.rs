@@ -25,6 +25,12 @@ pub struct ClusterStats {
     /// Members whose feed this node has not read to where it stood when they met, those that are down among
     /// them: it may have missed what they have.
     pub feeds_behind: u64,
+    /// Partitions that this node serves, and is to own no more.
+    pub partitions_surplus: u64,
+    /// Partitions that it has dropped, and of which there may be records left.
+    pub partitions_dropping: u64,
+    /// Records that went with copies which were dropped.
+    pub records_dropped: u64,
     /// Records that were taken in to become as new as others.
     pub catch_up_records_received: u64,
     /// What went over the connections for what clients wait for.
@@ -41,6 +47,7 @@ pub(crate) struct ClusterFigures {
     repair_records_received: AtomicU64,
     catch_up_records_received: AtomicU64,
     pub(super) traffic: Arc<Traffic>,
+    records_dropped: AtomicU64,
 }
 
 impl ClusterFigures {
@@ -59,6 +66,11 @@ impl ClusterFigures {
         self.catch_up_records_received.fetch_add(records, Ordering::Relaxed);
     }
 
+    /// So many records went with copies that were dropped.
+    pub(crate) fn dropped(&self, records: u64) {
+        self.records_dropped.fetch_add(records, Ordering::Relaxed);
+    }
+
     /// So many partitions differed from a peer's, and were compared.
     pub(crate) fn compared(&self, partitions: u64) {
         self.partitions_compared.fetch_add(partitions, Ordering::Relaxed);
@@ -70,7 +82,9 @@ impl Cluster {
     pub(crate) fn stats(&self) -> ClusterStats {
         let view = self.view();
         let serves = view.own().map(|own| own.serves.clone()).unwrap_or_default();
-        let waiting = view.placement.owned(self.me).difference(&serves).len();
+        let dropped = view.own().map(|own| own.dropped.clone()).unwrap_or_default();
+        let owned = view.placement.owned(self.me);
+        let waiting = owned.difference(&serves).len();
         let (lag_records, lag) = self.acks.lag(self);
         let figures = &self.figures;
         ClusterStats {
@@ -81,6 +95,9 @@ impl Cluster {
             repair_records_received: figures.repair_records_received.load(Ordering::Relaxed),
             partitions_waiting: waiting.into(),
             feeds_behind: self.feeds_behind() as u64,
+            partitions_surplus: serves.difference(&owned).len().into(),
+            partitions_dropping: self.moves.not_emptied(&dropped).len().into(),
+            records_dropped: figures.records_dropped.load(Ordering::Relaxed),
             catch_up_records_received: figures.catch_up_records_received.load(Ordering::Relaxed),
             data_traffic: figures.traffic.figures(Channel::Data),
             bulk_traffic: figures.traffic.figures(Channel::Bulk),

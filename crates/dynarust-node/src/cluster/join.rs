@@ -125,6 +125,7 @@ impl Cluster {
         if self.config.secret.is_some() {
             self.spawn(Arc::clone(self).watch_clock());
             self.spawn(Arc::clone(self).evict_again());
+            self.spawn(Arc::clone(self).move_again());
         }
         let cluster = Arc::clone(self);
         if let Some(address) = self.config.join.clone() {

@@ -12,6 +12,7 @@
 //! | `keep` | the links to every member are there, or tried |
 //! | `join` | a new node, or one that returns, becomes a member |
 //! | `leave` | how members go |
+//! | `moves` | copies that are dropped, and taken in again |
 //! | `session` | what runs while there is a link |
 //! | `clock` | whether the own clock can be trusted |
 //! | `note` | what is remembered of the cluster over a restart |
@@ -27,6 +28,7 @@ mod join;
 mod keep;
 mod leave;
 mod meet;
+mod moves;
 mod note;
 mod peer;
 mod session;
@@ -37,6 +39,7 @@ pub use config::{ClusterConfig, Secret};
 pub(crate) use figures::ClusterFigures;
 pub use figures::ClusterStats;
 pub use join::ClusterError;
+pub(crate) use moves::Moves;
 pub(crate) use peer::{Liveness, Peer};
 pub(crate) use state::Cluster;
 pub(crate) use view::View;

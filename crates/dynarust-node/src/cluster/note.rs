@@ -10,12 +10,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use dynarust_core::limits::{NOTE_MILLIS, NOTE_RETRY_MILLIS};
 use dynarust_core::{ClusterId, NodeId, Registry};
+use dynarust_store::WriteError;
 use prost::Message;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::state::Cluster;
-use crate::following::{Position, PositionText, Positions};
+use crate::following::{Position, PositionText, Positions, Told};
 use crate::mesh::message::MemberText;
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -65,7 +66,7 @@ impl NoteDue {
 impl Cluster {
     /// Writes the note whenever it is due, and every now and then for the positions, without end.
     pub(super) async fn keep_notes(self: Arc<Self>) {
-        let mut kept = Vec::new();
+        let (mut kept, mut told) = (Vec::new(), Told::default());
         loop {
             // Positions may be older than they are: what lies behind them is read again.
             tokio::select! {
@@ -77,27 +78,30 @@ impl Cluster {
                 continue;
             };
             if text != kept {
-                match self.store.keep(text.clone().into()).await {
-                    Ok(()) => {
-                        kept = text;
-                        self.tell_remembered(&positions);
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "what is known of the cluster could not be kept");
-                        sleep(Duration::from_millis(NOTE_RETRY_MILLIS)).await;
-                        self.note_due.is_due();
-                    }
+                if let Err(error) = self.store.keep(text.clone().into()).await {
+                    tracing::warn!(%error, "what is known of the cluster could not be kept");
+                    sleep(Duration::from_millis(NOTE_RETRY_MILLIS)).await;
+                    self.note_due.is_due();
+                    continue;
                 }
+                kept = text;
             }
+            self.tell_remembered(&positions, &mut told);
         }
     }
 
     /// Writes the note a last time: a member that was let in a moment ago is remembered, too.
     pub(crate) async fn keep_last_note(&self) {
-        if let Some(text) = self.note(&self.positions.all())
-            && let Err(error) = self.store.keep(text.into()).await
-        {
+        if let Err(error) = self.keep_note_now().await {
             tracing::warn!(%error, "what is known of the cluster could not be kept");
+        }
+    }
+
+    /// What is known now is remembered once this is done.
+    pub(super) async fn keep_note_now(&self) -> Result<(), WriteError> {
+        match self.note(&self.positions.all()) {
+            Some(text) => self.store.keep(text.into()).await,
+            None => Ok(()),
         }
     }
 

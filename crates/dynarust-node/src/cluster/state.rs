@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::note::NoteDue;
-use super::{ClusterConfig, ClusterError, ClusterFigures, Liveness, Peer, View};
+use super::{ClusterConfig, ClusterError, ClusterFigures, Liveness, Moves, Peer, View};
 use crate::Node;
 use crate::coordinate::{Acks, replicas};
 use crate::following::{Positions, Remembered};
@@ -44,6 +44,8 @@ pub(crate) struct Cluster {
     pub(crate) positions: Positions,
     /// How far the others know this node's feed for sure.
     pub(crate) remembered: Remembered,
+    /// What is dropped, and taken in again.
+    pub(crate) moves: Moves,
     /// Where the others are in this node's feed, and who waits for them.
     pub(crate) acks: Acks,
     /// What live streams of this node are told by others.
@@ -88,6 +90,7 @@ impl Cluster {
             changed: watch::Sender::new(0),
             positions,
             remembered: Remembered::default(),
+            moves: Moves::default(),
             acks: Acks::default(),
             watches: Arc::default(),
             figures: ClusterFigures::default(),
@@ -302,6 +305,7 @@ impl Cluster {
         let placement = if former.placement.is_of(&registry, replication) {
             Arc::clone(&former.placement)
         } else {
+            self.moves.placed_anew();
             Arc::new(Placement::of(&registry, replication))
         };
         let view = View { me: self.me, cluster, registry, placement };
@@ -349,7 +353,7 @@ impl Cluster {
         let Some(own) = view.own() else {
             return;
         };
-        let missing = view.placement.owned(self.me).difference(&own.serves);
+        let missing = view.wants().difference(&own.serves);
         let complete: Vec<_> =
             missing.iter().filter(|partition| self.is_complete(&view, *partition)).collect();
         if complete.is_empty() {
@@ -364,14 +368,15 @@ impl Cluster {
         });
     }
 
-    /// Whether all live members that serve the partition have been read to where they stood.
+    /// Whether all live members that serve the partition have been read to where they stood. Where nobody
+    /// serves it any more, nor ever will, that is all members: what they have left is all there is.
     fn is_complete(&self, view: &View, partition: Partition) -> bool {
-        let others: Vec<_> =
-            view.serving(partition).into_iter().filter(|id| *id != self.me).collect();
-        let live: Vec<_> = others.iter().filter(|id| self.liveness(**id).is_live()).collect();
-        !live.is_empty()
-            && live
-                .iter()
-                .all(|id| self.peer(**id).is_some_and(|peer| peer.taking.covers(partition)))
+        let covers = |id: &NodeId| self.peer(*id).is_some_and(|it| it.taking.covers(partition));
+        let serving = view.serving(partition);
+        if serving.is_empty() {
+            return view.others().all(|member| covers(&member.id));
+        }
+        let mut live = serving.iter().filter(|id| self.liveness(**id).is_live()).peekable();
+        live.peek().is_some() && live.all(covers)
     }
 }

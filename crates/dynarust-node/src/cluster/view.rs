@@ -57,12 +57,15 @@ impl View {
         self.own().is_some_and(|own| own.serves.contains(partition))
     }
 
-    /// The partitions whose writes this node takes in: those that it shall own, and those that it serves.
+    /// The partitions whose writes this node takes in.
     pub(crate) fn wants(&self) -> PartitionSet {
-        let desired = self.placement.owned(self.me);
-        match self.own() {
-            Some(own) => own.serves.union(&desired),
-            None => desired,
-        }
+        self.own().map(|own| self.wanted_by(own)).unwrap_or_default()
+    }
+
+    /// The partitions whose writes a member takes in: those that it serves, and those that it is to own, but
+    /// for what it has dropped and not emptied yet.
+    pub(crate) fn wanted_by(&self, member: &Member) -> PartitionSet {
+        let desired = self.placement.owned(member.id);
+        member.serves.union(&desired.difference(&member.dropped))
     }
 }

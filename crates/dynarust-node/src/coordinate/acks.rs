@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dynarust_core::limits::KEPT_REMEMBERED_MAX;
 use dynarust_core::quorum::{self, NotEnough};
-use dynarust_core::{Consistency, NodeId, Partition, Replicas, Seq, Version};
+use dynarust_core::{Consistency, NodeId, Partition, PartitionSet, Replicas, Seq, Version};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -32,8 +32,10 @@ struct State {
 }
 
 /// What a follower has: everything behind `from`, up to and with `through`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Reached {
+    /// It takes in these alone.
+    partitions: PartitionSet,
     from: Seq,
     through: Seq,
     /// When it told so.
@@ -41,8 +43,8 @@ struct Reached {
 }
 
 impl Reached {
-    fn has(&self, seq: Seq) -> bool {
-        (self.from + 1..=self.through).contains(&seq)
+    fn has(&self, seq: Seq, partition: Partition) -> bool {
+        (self.from + 1..=self.through).contains(&seq) && self.partitions.contains(partition)
     }
 }
 
@@ -72,12 +74,10 @@ pub(super) struct Wait<'a> {
 }
 
 impl Acks {
-    /// A follower begins behind this node's head.
-    pub(crate) fn follows(&self, follower: NodeId, head: Seq) {
-        self.0
-            .lock()
-            .followers
-            .insert(follower, Reached { from: head, through: head, at: Instant::now() });
+    /// A follower begins behind this node's head; it takes in these partitions.
+    pub(crate) fn follows(&self, follower: NodeId, partitions: PartitionSet, head: Seq) {
+        let reached = Reached { partitions, from: head, through: head, at: Instant::now() };
+        self.0.lock().followers.insert(follower, reached);
     }
 
     /// A follower has told how far it is.
@@ -96,7 +96,9 @@ impl Acks {
                 state.kept.pop_first();
             }
         }
-        state.followers.insert(follower, Reached { from, through, at: Instant::now() });
+        if let Some(reached) = state.followers.get_mut(&follower) {
+            (reached.from, reached.through, reached.at) = (from, through, Instant::now());
+        }
         state.settle(cluster, through);
     }
 
@@ -178,7 +180,8 @@ impl State {
         let view = cluster.view();
         let owners = view.serving(waiting.partition);
         let has = |owner: &&NodeId| {
-            **owner == cluster.me || self.followers.get(owner).is_some_and(|it| it.has(seq))
+            **owner == cluster.me
+                || self.followers.get(owner).is_some_and(|it| it.has(seq, waiting.partition))
         };
         let stand = owners.iter().filter(has).count();
         let live = owners.iter().filter(|owner| cluster.liveness(**owner).is_live()).count();

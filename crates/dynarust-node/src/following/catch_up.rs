@@ -71,7 +71,9 @@ async fn follow_anew(
             .await?;
     }
     let through = peer.taking.is_caught_up(follow_number)?;
-    let position = Position { epoch, seq: through, covered: covered.union(wants) };
+    // What is not followed any more is not covered from here on.
+    let covered = wants.intersection(&cluster.view().wants());
+    let position = Position { epoch, seq: through, covered };
     cluster.positions.set(peer.id, position);
     link.notify(
         number::ACKNOWLEDGE,

@@ -34,7 +34,7 @@ pub(crate) use acknowledge::note_acknowledged;
 pub(crate) use answers::{failure, feed, pull, repair};
 pub(crate) use catch_up::follow;
 pub(crate) use positions::{Position, PositionText, Positions};
-pub(crate) use remembered::{Remembered, note_remembered};
+pub(crate) use remembered::{Remembered, Told, note_remembered};
 pub(crate) use repair::{digests, repair_again};
 pub(crate) use shipment::{Shipment, begin_shipping, ship};
 pub(crate) use taking::{Taking, take};

@@ -63,6 +63,13 @@ impl Positions {
         self.0.lock().insert(node, position);
     }
 
+    /// These partitions are read from 0 when they are wanted again.
+    pub(crate) fn uncover(&self, partitions: &PartitionSet) {
+        for position in self.0.lock().values_mut() {
+            position.covered = position.covered.difference(partitions);
+        }
+    }
+
     /// Moves on within the same epoch.
     pub(crate) fn advance(&self, node: NodeId, seq: Seq) {
         if let Some(position) = self.0.lock().get_mut(&node) {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dynarust_core::{NodeId, Seq};
+use dynarust_core::{Epoch, NodeId, Partition, Seq};
 use parking_lot::Mutex;
 use prost::Message;
 
@@ -20,13 +20,36 @@ use crate::mesh::message::number;
 #[derive(Debug, Default)]
 pub(crate) struct Remembered(Mutex<BTreeMap<NodeId, Position>>);
 
+impl Remembered {
+    /// Whether the member has everything of this partition up to a seq of this node's feed on stable storage.
+    pub(crate) fn reaches(
+        &self,
+        member: NodeId,
+        epoch: Epoch,
+        partition: Partition,
+        seq: Seq,
+    ) -> bool {
+        self.0.lock().get(&member).is_some_and(|position| {
+            position.epoch == epoch && position.covered.contains(partition) && position.seq >= seq
+        })
+    }
+}
+
+/// What the sources were told, and over which links.
+pub(crate) type Told = BTreeMap<NodeId, (u64, Position)>;
+
 impl Cluster {
-    /// Tells each source how far this node will know its feed after a crash.
-    pub(crate) fn tell_remembered(&self, positions: &BTreeMap<NodeId, Position>) {
+    /// Tells each source how far this node will know its feed after a crash, where it was not told yet.
+    pub(crate) fn tell_remembered(&self, positions: &BTreeMap<NodeId, Position>, told: &mut Told) {
         for (source, position) in positions {
             let link = self.peer(*source).and_then(|peer| peer.link(Channel::Data));
-            if let Some(link) = link {
+            let Some(link) = link else {
+                continue;
+            };
+            let telling = (link.serial(), position.clone());
+            if told.get(source) != Some(&telling) {
                 link.notify(number::REMEMBERED, &PositionText::of((source, position)));
+                told.insert(*source, telling);
             }
         }
     }
@@ -37,7 +60,7 @@ impl Cluster {
         let remembered = self.remembered.0.lock();
         let epoch = self.store.position().epoch;
         let through = |member: &dynarust_core::Member| -> Seq {
-            let wants = view.placement.owned(member.id).union(&member.serves);
+            let wants = view.wanted_by(member);
             let position = remembered.get(&member.id).filter(|position| {
                 position.epoch == epoch && wants.difference(&position.covered).is_empty()
             });

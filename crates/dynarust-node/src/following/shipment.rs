@@ -140,8 +140,8 @@ pub(crate) fn begin_shipping(cluster: &Cluster, peer: &Peer, link: &Link, body: 
     let follow = Follow::decode(body).map_err(|_| Failure::NotUnderstood)?;
     let partitions = PartitionSet::from_bytes(&follow.partitions).ok_or(Failure::NotUnderstood)?;
     let position = cluster.store.position();
-    peer.shipment.begin((link.serial(), follow.number), partitions, position.seq);
-    cluster.acks.follows(peer.id, position.seq);
+    peer.shipment.begin((link.serial(), follow.number), partitions.clone(), position.seq);
+    cluster.acks.follows(peer.id, partitions, position.seq);
     let following = Following { epoch: position.epoch.0, head: position.seq };
     Ok(following.encode_to_vec().into())
 }

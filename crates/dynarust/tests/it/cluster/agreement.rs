@@ -153,6 +153,39 @@ impl Cluster {
         });
     }
 
+    /// No running node holds copies any more that others are to have. They are looked for every second, and
+    /// each takes some.
+    #[track_caller]
+    pub(super) fn until_dropped(&self) {
+        self.within(Duration::from_secs(60), "surplus copies dropped", || {
+            self.running().into_iter().try_for_each(|node| {
+                let moves = self.stats(node)?["moves"].clone();
+                let done = ["partitions_surplus", "partitions_dropping"]
+                    .iter()
+                    .all(|it| moves[*it].as_u64() == Some(0));
+                if done { Ok(()) } else { Err(format!("node {node}: {moves}")) }
+            })
+        });
+    }
+
+    /// So many copies of a table's records lie on all running nodes together. Their counts are as old as the
+    /// applier's last round.
+    #[track_caller]
+    pub(super) fn until_held(&self, table: &str, copies: u64) {
+        self.within(Duration::from_secs(60), "the right number of copies", || {
+            let path = format!("/tables/counts/{table}/keys");
+            let held = self.running().into_iter().map(|node| {
+                Ok(self.stats(node)?.pointer(&path).and_then(Value::as_u64).unwrap_or(0))
+            });
+            let held: Vec<u64> = held.collect::<Result<_, String>>()?;
+            if held.iter().sum::<u64>() == copies {
+                eprintln!("{table} on each node: {held:?}");
+                return Ok(());
+            }
+            Err(format!("{held:?} make {}, not {copies}", held.iter().sum::<u64>()))
+        });
+    }
+
     /// Every running node lists the same records, from its own copies where it has them: the same value
     /// and version under each key, and what one has deleted none has. Promised within 5 s.
     #[track_caller]

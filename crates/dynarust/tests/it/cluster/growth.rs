@@ -29,7 +29,8 @@ const OUTAGE_MAX: Duration = Duration::from_secs(2);
 fn from_one_to_five_and_back_to_two() {
     let mut dice = dice("growth");
     let records = if long_form().is_some() { 100_000 } else { 4_000 };
-    let mut cluster = Plan::default().flag("--leave-on-term").start(1);
+    let plan = Plan::default().flag("--leave-on-term").flag("--drop-after=1s");
+    let mut cluster = plan.start(1);
     fill(&mut cluster.client(0), records);
     let doors = Doors::new(cluster.addresses());
     let oracle = Oracle::new(1_000, Promise::Fresh);
@@ -41,7 +42,7 @@ fn from_one_to_five_and_back_to_two() {
         let ending = SetAtLast(&over);
         let reader = scope.spawn(|| read_static_until(&over, &doors, records, seed));
         let result = workload.run(&doors, &oracle, &mut dice, || {
-            grow_and_shrink(&mut cluster, &doors, rest);
+            grow_and_shrink(&mut cluster, &doors, records, rest);
         });
         drop(ending);
         let (reads, outage) = reader.join().unwrap();
@@ -57,7 +58,7 @@ fn from_one_to_five_and_back_to_two() {
     assert!(report.longest_read_outage <= OUTAGE_MAX, "{report:?}");
 }
 
-fn grow_and_shrink(cluster: &mut Cluster, doors: &Doors, rest: Duration) {
+fn grow_and_shrink(cluster: &mut Cluster, doors: &Doors, records: usize, rest: Duration) {
     std::thread::sleep(rest);
     for count in 2..=5 {
         let node = cluster.add();
@@ -66,9 +67,8 @@ fn grow_and_shrink(cluster: &mut Cluster, doors: &Doors, rest: Duration) {
         cluster.until_members(count);
         std::thread::sleep(rest);
     }
-    for node in cluster.all() {
-        eprintln!("node {node} holds {:?}", held(cluster, node));
-    }
+    cluster.until_dropped();
+    cluster.until_held(STATIC, 3 * records as u64);
     // The first goes too: nobody is special.
     for (node, left) in [(0, 4), (3, 3), (2, 2)] {
         let began = Instant::now();
@@ -78,10 +78,6 @@ fn grow_and_shrink(cluster: &mut Cluster, doors: &Doors, rest: Duration) {
         cluster.until_members(left);
         std::thread::sleep(rest);
     }
-}
-
-fn held(cluster: &Cluster, node: usize) -> Option<u64> {
-    cluster.stats(node).ok()?.pointer("/store/live_records")?.as_u64()
 }
 
 fn key(number: usize) -> String {

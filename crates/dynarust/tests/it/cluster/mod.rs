@@ -9,6 +9,7 @@
 mod absence;
 mod agreement;
 mod doors;
+mod drops;
 mod growth;
 mod hosts;
 mod joining;
