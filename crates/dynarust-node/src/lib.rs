@@ -53,6 +53,8 @@ pub mod write;
 
 #[cfg(test)]
 mod store_in_memory;
+#[cfg(test)]
+mod tests;
 
 pub use batch::BatchPart;
 pub use cluster::{ClusterConfig, ClusterError, ClusterStats, Secret};
@@ -61,7 +63,7 @@ pub use get::{Found, RefusedRead};
 pub use leaving::RefusedChange;
 pub use lifecycle::{Node, NodeConfig};
 pub use membership::{Member, Membership, Status};
-pub use mesh::TrafficFigures;
+pub use mesh::{Dialled, Io, Network, TrafficFigures};
 pub use patch::{PatchRecord, RefusedPatch};
 pub use put::Put;
 pub use readiness::Health;

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
 use crate::cluster::{Cluster, ClusterConfig, ClusterError, Secret};
-use crate::mesh::TcpNetwork;
+use crate::mesh::{Network, TcpNetwork};
 use crate::requests::Requests;
 use crate::streams::{Begin, Streams, StreamsConfig, SubscribeError, Subscription};
 use crate::turns::Turns;
@@ -59,20 +59,27 @@ impl NodeConfig {
 }
 
 impl Node {
-    /// Starts the node on an open store, on the current tokio runtime.
+    /// Starts the node on an open store, on the current tokio runtime and the system's network.
     #[must_use]
     pub fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn WallClock>,
         config: NodeConfig,
     ) -> Arc<Self> {
+        Self::start_on(store, clock, Arc::new(TcpNetwork), config)
+    }
+
+    /// As [`Node::start`], on another network.
+    #[must_use]
+    pub fn start_on(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn WallClock>,
+        network: Arc<dyn Network>,
+        config: NodeConfig,
+    ) -> Arc<Self> {
         let streams = Streams::start(Arc::clone(&store), Arc::clone(&clock), config.streams);
-        let cluster = Cluster::begin(
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            Arc::new(TcpNetwork),
-            config.cluster,
-        );
+        let cluster =
+            Cluster::begin(Arc::clone(&store), Arc::clone(&clock), network, config.cluster);
         let node = Arc::new(Self {
             store,
             cluster,

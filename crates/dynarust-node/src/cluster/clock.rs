@@ -56,6 +56,11 @@ impl Cluster {
         }
     }
 
+    /// This node's clock is off: it stamps nothing, and answers no client.
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.clock_verdict() == Verdict::Fenced
+    }
+
     pub(crate) fn clock_verdict(&self) -> Verdict {
         *self.clock_verdict.lock()
     }

@@ -238,7 +238,10 @@ impl Cluster {
         }
         let view = self.view.read();
         let partition = Partition::of(name);
-        let suffices = consistency == Consistency::One && self.is_ready() && view.serves(partition);
+        let suffices = consistency == Consistency::One
+            && self.is_ready()
+            && !self.is_fenced()
+            && view.serves(partition);
         suffices.then(|| replicas(1, view.serving(partition).len()))
     }
 

@@ -75,7 +75,8 @@ fn unknown() -> RefusedWrite {
 pub(crate) async fn answer_write(node: Arc<Node>, body: Bytes) -> Reply {
     let text = WriteText::decode(body).map_err(|_| Failure::NotUnderstood)?;
     let (write, consistency) = text.understood().ok_or(Failure::NotUnderstood)?;
-    if !node.cluster.is_ready() {
+    // Another owner can do it.
+    if !node.cluster.is_ready() || node.cluster.is_fenced() {
         return Err(Failure::NotReady);
     }
     if !node.cluster.view().serves(Partition::of(&write.name)) {

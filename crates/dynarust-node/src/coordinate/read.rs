@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use dynarust_core::limits::{ASK_NEXT_MILLIS, COORDINATE_MILLIS_MAX, LOOK_AGAIN_MILLIS};
 use dynarust_core::quorum;
-use dynarust_core::skew::Verdict;
 use dynarust_core::{Consistency, NodeId, Partition, RecordName, Stamp, Stored};
 use dynarust_store::{Arrival, Durability, ReadError};
 use futures_util::StreamExt;
@@ -46,7 +45,7 @@ impl Node {
         if !cluster.is_ready() {
             return Err(RefusedRead::NotReady);
         }
-        if cluster.clock_verdict() == Verdict::Fenced {
+        if cluster.is_fenced() {
             return Err(RefusedRead::ClockSkew);
         }
         loop {

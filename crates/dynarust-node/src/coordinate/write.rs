@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use dynarust_core::limits::COORDINATE_MILLIS_MAX;
 use dynarust_core::quorum::{self, NotEnough};
-use dynarust_core::skew::Verdict;
 use dynarust_core::{Condition, Consistency, NodeId, Partition};
 use dynarust_store::{Change, Write, Written};
 use futures_util::FutureExt;
@@ -37,7 +36,7 @@ impl Node {
         if !cluster.is_ready() {
             return async { Err(RefusedWrite::NotReady) }.boxed();
         }
-        if cluster.clock_verdict() == Verdict::Fenced {
+        if cluster.is_fenced() {
             return async { Err(RefusedWrite::ClockSkew) }.boxed();
         }
         let partition = Partition::of(&write.name);

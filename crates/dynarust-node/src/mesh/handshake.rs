@@ -365,6 +365,13 @@ impl HelloText {
     }
 }
 
+/// What a connection is for, where these bytes are the hello that says so.
+#[cfg(test)]
+pub(crate) async fn channel_in(bytes: &[u8]) -> Option<Channel> {
+    let frame = FrameReader::new(bytes, HANDSHAKE_BYTES_MAX).next().await.ok()?;
+    Some(HelloText::decode(frame.body).ok()?.understood()?.1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

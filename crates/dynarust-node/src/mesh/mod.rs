@@ -27,7 +27,8 @@ pub(crate) use dial::{DialError, dial};
 pub(crate) use frame::FrameError;
 pub(crate) use handshake::{Greeting, HandshakeError, Met, Refusal};
 pub(crate) use link::{AskError, Handler, Link, Reply};
-pub(crate) use network::{Dialled, Network, TcpNetwork};
+pub(crate) use network::TcpNetwork;
+pub use network::{Dialled, Io, Network};
 pub(crate) use traffic::Traffic;
 pub use traffic::TrafficFigures;
 

@@ -9,21 +9,22 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// A connection, whatever it is made of.
-pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
 
 /// A connection that was dialled.
-pub(crate) struct Dialled {
-    pub(crate) io: Box<dyn Io>,
+pub struct Dialled {
+    /// The connection.
+    pub io: Box<dyn Io>,
     /// Where this end of it is.
-    pub(crate) local: SocketAddr,
+    pub local: SocketAddr,
     /// Where the other end of it is.
-    pub(crate) remote: SocketAddr,
+    pub remote: SocketAddr,
 }
 
 /// What connects.
-pub(crate) trait Network: Send + Sync + 'static {
+pub trait Network: Send + Sync + 'static {
     /// Connects to `address`: host and port, where a name is resolved anew each time.
     fn connect<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Dialled>>;
 }

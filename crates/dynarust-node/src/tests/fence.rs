@@ -1,0 +1,85 @@
+//! A node whose clock is off from a majority's is fenced.
+
+use dynarust_core::Consistency::{Available, One};
+use dynarust_core::skew::Verdict;
+
+use super::members::{Members, put, until};
+use crate::{RefusedRead, RefusedWrite};
+
+const HOUR_MILLIS: i64 = 60 * 60 * 1000;
+
+async fn until_verdict(members: &Members, number: usize, verdict: Verdict) {
+    let so = || members.node(number).cluster.clock_verdict() == verdict;
+    until(&format!("node {number} makes {verdict:?} of its clock"), so).await;
+}
+
+/// Of three the one that is an hour off answers nobody, whichever way it is off; the others go on. Once its
+/// clock is set it goes on, too.
+#[tokio::test(start_paused = true)]
+async fn of_three_the_one_that_is_off_answers_nobody() {
+    for ahead in [HOUR_MILLIS, -HOUR_MILLIS] {
+        let members = Members::running(3).await;
+        members.put(0, "key", "1", Available).await.unwrap();
+        members.clock(2).set_ahead(ahead);
+        until_verdict(&members, 2, Verdict::Fenced).await;
+        let write = members.put(2, "key", "2", Available).await;
+        assert!(matches!(write, Err(RefusedWrite::ClockSkew)), "{write:?}");
+        for consistency in [Available, One] {
+            let read = members.get(2, "key", consistency).await;
+            assert!(matches!(read, Err(RefusedRead::ClockSkew)), "{consistency:?}: {read:?}");
+            let at_hand = members.node(2).get_at_hand(&super::members::name("key"), consistency);
+            assert_eq!(at_hand, None, "{consistency:?}");
+        }
+        for number in [0, 1] {
+            assert_eq!(members.node(number).cluster.clock_verdict(), Verdict::Fine);
+            members.put(number, "key", "3", Available).await.unwrap();
+            let found = members.get(number, "key", Available).await.unwrap();
+            assert_eq!(found.stored.unwrap().record.value, "3");
+        }
+        members.clock(2).set_ahead(0);
+        until_verdict(&members, 2, Verdict::Fine).await;
+        members.put(2, "key", "4", Available).await.unwrap();
+    }
+}
+
+/// A write that is decided by the first owner does not fail while that one is fenced: the next decides.
+#[tokio::test(start_paused = true)]
+async fn what_a_fenced_owner_would_decide_the_next_one_decides() {
+    let members = Members::running(3).await;
+    let key = members.key_where(|order| order[0] == 2);
+    members.clock(2).set_ahead(HOUR_MILLIS);
+    until_verdict(&members, 2, Verdict::Fenced).await;
+    for number in [0, 1] {
+        let mut write = put(&key, "1", Available);
+        write.request = Some(dynarust_core::RequestKey {
+            key: format!("request-{number}").into(),
+            fingerprint: 1,
+        });
+        members.node(number).put(write).await.unwrap();
+    }
+}
+
+/// Of two nobody can tell which is off: both say so, and go on.
+#[tokio::test(start_paused = true)]
+async fn of_two_nobody_is_fenced() {
+    let members = Members::running(2).await;
+    members.clock(1).set_ahead(HOUR_MILLIS);
+    for number in [0, 1] {
+        until_verdict(&members, number, Verdict::Unsure).await;
+        members.put(number, "key", "1", Available).await.unwrap();
+        members.get(number, "key", Available).await.unwrap();
+        let readiness = members.node(number).readiness();
+        assert!(readiness.is_well() && !readiness.notes.is_empty(), "{readiness:?}");
+    }
+}
+
+/// A node whose clock is off when it starts again is fenced before it has answered anybody.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_returns_with_a_clock_that_is_off_answers_nothing_before_it_is_fenced() {
+    let mut members = Members::running(3).await;
+    members.stop(2).await;
+    members.clock(2).set_ahead(HOUR_MILLIS);
+    members.start(2);
+    until("node 2 is ready", || members.node(2).cluster.is_ready()).await;
+    assert_eq!(members.node(2).cluster.clock_verdict(), Verdict::Fenced);
+}

@@ -1,0 +1,69 @@
+//! A node is its folder, and there is only one of it.
+
+use std::fs;
+use std::path::Path;
+
+use dynarust_core::Consistency::Available;
+
+use super::members::Members;
+use crate::ClusterError;
+
+/// As an operator copies the folder of a node that is stopped.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+fn assert_excluded(failure: &ClusterError, why: &str) {
+    let reason = match failure {
+        ClusterError::Excluded { reason } | ClusterError::Refused { reason, .. } => reason,
+        other => panic!("it was not turned away: {other:?}"),
+    };
+    assert!(reason.contains(why), "{reason}");
+}
+
+/// The copy of a member's folder, started elsewhere while the member lives, is turned away; the member stays.
+#[tokio::test(start_paused = true)]
+async fn a_copy_of_a_folder_is_turned_away() {
+    let mut members = Members::running_of_seats(3, 4).await;
+    members.stop(2).await;
+    copy(members.folder(2), members.folder(3));
+    members.start(2);
+    members.until_whole().await;
+    members.start(3);
+    let failure = members.node(3).cluster_failure().await;
+    assert_excluded(&failure, "copy");
+    members.stop(3).await;
+    members.until_whole().await;
+    members.put(2, "key", "1", Available).await.unwrap();
+}
+
+/// A folder from before the member's latest start, a backup that was restored, is turned away: while the
+/// member lives, and after it has gone down.
+#[tokio::test(start_paused = true)]
+async fn an_earlier_start_of_a_member_is_turned_away() {
+    let mut members = Members::running_of_seats(3, 5).await;
+    members.stop(2).await;
+    copy(members.folder(2), members.folder(3));
+    copy(members.folder(2), members.folder(4));
+    for _ in 0..2 {
+        members.start(2);
+        members.until_whole().await;
+        members.stop(2).await;
+    }
+    members.start(3);
+    assert_excluded(&members.node(3).cluster_failure().await, "later start");
+    members.stop(3).await;
+    members.start(2);
+    members.until_whole().await;
+    members.start(4);
+    assert_excluded(&members.node(4).cluster_failure().await, "later start");
+}

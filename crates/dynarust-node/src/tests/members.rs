@@ -1,0 +1,289 @@
+//! The nodes of a test: started, stopped, killed, and asked, by their numbers.
+//!
+//! Node 0 founds the cluster; all others join by way of it. A node keeps its folder, its address and its
+//! clock from start to start.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dynarust_core::{Condition, Consistency, NodeId, Partition, RecordName, Stored};
+use dynarust_store::{Durability, Store};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use super::clock::TestClock;
+use super::store::TestStore;
+use super::wires::{Wires, address_of};
+use crate::cluster::Liveness;
+use crate::mesh::{Channel, Link};
+use crate::streams::StreamsConfig;
+use crate::{
+    Acknowledged, ClusterConfig, Found, Node, NodeConfig, Put, RefusedRead, RefusedWrite, Secret,
+};
+
+/// How long a test waits for what must come, in paused time.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// See the module.
+pub(super) struct Members {
+    _folder: TempDir,
+    pub(super) wires: Arc<Wires>,
+    seats: Vec<Seat>,
+    /// What all of them are told.
+    config: ClusterConfig,
+}
+
+/// What of a node stays while it is stopped.
+struct Seat {
+    folder: PathBuf,
+    clock: Arc<TestClock>,
+    running: Option<Running>,
+}
+
+struct Running {
+    node: Arc<Node>,
+    store: Arc<TestStore>,
+}
+
+/// A record's name.
+pub(super) fn name(key: &str) -> RecordName {
+    RecordName::parse("t", key).unwrap()
+}
+
+/// A plain put.
+pub(super) fn put(key: &str, value: &str, consistency: Consistency) -> Put {
+    Put {
+        name: name(key),
+        value: Bytes::copy_from_slice(value.as_bytes()),
+        expiry: None,
+        condition: Condition::default(),
+        durability: Durability::Sync,
+        consistency,
+        request: None,
+    }
+}
+
+impl Members {
+    /// So many seats, nobody in them.
+    fn seats_with(count: usize, config: ClusterConfig) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let seats = (0..count)
+            .map(|number| Seat {
+                folder: folder.path().join(format!("node-{number}")),
+                clock: Arc::new(TestClock::starting_now()),
+                running: None,
+            })
+            .collect();
+        Self { _folder: folder, wires: Arc::default(), seats, config }
+    }
+
+    /// So many nodes, that all serve what they are to own.
+    pub(super) async fn running(count: usize) -> Self {
+        Self::running_with(count, ClusterConfig::default()).await
+    }
+
+    pub(super) async fn running_with(count: usize, config: ClusterConfig) -> Self {
+        Self::running_of_seats_with(count, count, config).await
+    }
+
+    /// As [`Members::running`], with seats for more.
+    pub(super) async fn running_of_seats(count: usize, seats: usize) -> Self {
+        Self::running_of_seats_with(count, seats, ClusterConfig::default()).await
+    }
+
+    async fn running_of_seats_with(count: usize, seats: usize, config: ClusterConfig) -> Self {
+        let mut members = Self::seats_with(seats, config);
+        (0..count).for_each(|number| members.start(number));
+        members.until_whole().await;
+        members
+    }
+
+    pub(super) fn start(&mut self, number: usize) {
+        let seat = &mut self.seats[number];
+        assert!(seat.running.is_none(), "node {number} runs already");
+        let store = TestStore::open(&seat.folder, seat.clock.clone());
+        let config = NodeConfig {
+            streams: StreamsConfig::default(),
+            cluster: ClusterConfig {
+                secret: Some(Secret::new("the secret of the tests")),
+                join: (number > 0).then(|| address_of(0).to_string()),
+                listen: address_of(number),
+                ..self.config.clone()
+            },
+        };
+        let network = self.wires.network(number);
+        let node = Node::start_on(store.clone(), seat.clock.clone(), network, config);
+        self.wires.listen(number, Arc::clone(&node));
+        seat.running = Some(Running { node, store });
+    }
+
+    /// As SIGTERM.
+    pub(super) async fn stop(&mut self, number: usize) {
+        let Running { node, store } = self.seats[number].running.take().unwrap();
+        node.close_streams();
+        self.wires.close(number);
+        node.close_store().await;
+        drop(node);
+        until_dropped(number, store).await;
+    }
+
+    /// As SIGKILL: it says and writes nothing more.
+    pub(super) async fn kill(&mut self, number: usize) {
+        let Running { node, store } = self.seats[number].running.take().unwrap();
+        store.kill();
+        self.wires.close(number);
+        node.cluster.close();
+        store.close().await;
+        drop(node);
+        until_dropped(number, store).await;
+    }
+
+    /// The numbers of those that run.
+    pub(super) fn numbers(&self) -> Vec<usize> {
+        (0..self.seats.len()).filter(|number| self.seats[*number].running.is_some()).collect()
+    }
+
+    fn at(&self, number: usize) -> &Running {
+        self.seats[number].running.as_ref().unwrap()
+    }
+
+    pub(super) fn node(&self, number: usize) -> &Arc<Node> {
+        &self.at(number).node
+    }
+
+    pub(super) fn store(&self, number: usize) -> &Arc<TestStore> {
+        &self.at(number).store
+    }
+
+    pub(super) fn clock(&self, number: usize) -> &TestClock {
+        &self.seats[number].clock
+    }
+
+    /// Where the node's folder is.
+    pub(super) fn folder(&self, number: usize) -> &std::path::Path {
+        &self.seats[number].folder
+    }
+
+    pub(super) fn id(&self, number: usize) -> NodeId {
+        self.node(number).id()
+    }
+
+    fn number_of(&self, id: NodeId) -> usize {
+        self.numbers().into_iter().find(|number| self.id(*number) == id).unwrap()
+    }
+
+    /// Those that serve the key, in the order in which they are asked.
+    pub(super) fn serving(&self, key: &str) -> Vec<usize> {
+        let view = self.node(self.numbers()[0]).cluster.view();
+        let serving = view.serving(Partition::of(&name(key)));
+        serving.into_iter().map(|id| self.number_of(id)).collect()
+    }
+
+    /// A key whose owners stand in an order that is asked for.
+    pub(super) fn key_where(&self, order: impl Fn(&[usize]) -> bool) -> String {
+        let mut keys = (0..10_000).map(|number| format!("key-{number}"));
+        keys.find(|key| order(&self.serving(key))).expect("there is a key of that order")
+    }
+
+    /// How one sees the other.
+    pub(super) fn sees(&self, number: usize, other: NodeId) -> Liveness {
+        self.node(number).cluster.liveness(other)
+    }
+
+    /// The link from one to the other, as the one has it.
+    pub(super) fn link(&self, number: usize, other: usize, channel: Channel) -> Option<Arc<Link>> {
+        self.node(number).cluster.peer(self.id(other))?.link(channel)
+    }
+
+    /// Whether all that run see each other, serve what they are to own, and have missed nothing.
+    pub(super) fn are_whole(&self) -> bool {
+        let numbers = self.numbers();
+        numbers.iter().all(|number| {
+            let cluster = &self.node(*number).cluster;
+            let view = cluster.view();
+            let all_up =
+                numbers.iter().all(|other| self.sees(*number, self.id(*other)) == Liveness::Up);
+            let own = view.own().map(|own| own.serves.clone()).unwrap_or_default();
+            cluster.is_ready()
+                && all_up
+                && view.members().count() == numbers.len()
+                && view.placement.owned(cluster.me).difference(&own).is_empty()
+                && numbers.iter().filter(|other| *other != number).all(|other| {
+                    let peer = cluster.peer(self.id(*other));
+                    peer.is_some_and(|peer| peer.taking.is_contiguous())
+                })
+        })
+    }
+
+    pub(super) async fn until_whole(&self) {
+        until("all are members, and have caught up", || self.are_whole()).await;
+    }
+
+    /// Until each of those sees each of the others as down.
+    pub(super) async fn until_down(&self, those: &[usize], others: &[usize]) {
+        let ids: Vec<NodeId> = others.iter().map(|other| self.id(*other)).collect();
+        let down = || {
+            let mut pairs = those.iter().flat_map(|one| ids.iter().map(move |id| (*one, *id)));
+            pairs.all(|(one, id)| self.sees(one, id) == Liveness::Down)
+        };
+        until("the others are seen as down", down).await;
+    }
+
+    pub(super) async fn put(
+        &self,
+        number: usize,
+        key: &str,
+        value: &str,
+        consistency: Consistency,
+    ) -> Result<Acknowledged, RefusedWrite> {
+        self.node(number).put(put(key, value, consistency)).await
+    }
+
+    pub(super) async fn get(
+        &self,
+        number: usize,
+        key: &str,
+        consistency: Consistency,
+    ) -> Result<Found, RefusedRead> {
+        self.node(number).get(name(key), consistency).await
+    }
+
+    /// What the node's own store has, raw.
+    pub(super) async fn stored(&self, number: usize, key: &str) -> Option<Arc<Stored>> {
+        self.store(number).get(name(key)).await.unwrap()
+    }
+
+    /// The value that the node's own store has.
+    pub(super) async fn held(&self, number: usize, key: &str) -> Option<Bytes> {
+        let stored = self.stored(number, key).await?;
+        stored.record.holds_value().then(|| stored.record.value.clone())
+    }
+}
+
+/// Whoever was still at it has let go: the folder can be opened again.
+async fn until_dropped(number: usize, store: Arc<TestStore>) {
+    let store = Arc::downgrade(&{ store });
+    until(&format!("node {number} is no more"), || store.strong_count() == 0).await;
+}
+
+/// Waits until that is so, in paused time.
+pub(super) async fn until(what: &str, so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !so() {
+        assert!(began.elapsed() < PATIENCE, "in vain until {what}");
+        sleep(LOOK).await;
+    }
+}
+
+/// As [`until`], for what only a look into a store tells.
+pub(super) async fn until_found(what: &str, so: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !so().await {
+        assert!(began.elapsed() < PATIENCE, "in vain until {what}");
+        sleep(LOOK).await;
+    }
+}

@@ -1,0 +1,191 @@
+//! A real store, while which works paused time stands still; and that takes nothing in while a test
+//! says so.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use dynarust_core::digest::Digests;
+use dynarust_core::{
+    FeedPosition, PartitionSet, RecordName, RequestKey, Seq, Stored, TableName, UnixMillis,
+};
+use dynarust_store::{
+    Answered, Arrival, Durability, FeedPage, FeedRead, LocalStore, ReadError, Scan, ScanPage,
+    Store, StoreConfig, StoreStats, TableCount, TablesPage, TakenIn, WallClock, Write, WriteError,
+    Written,
+};
+use futures_util::FutureExt;
+use futures_util::future::{self, BoxFuture};
+use tokio::sync::watch;
+
+/// See the module.
+pub(super) struct TestStore {
+    inner: LocalStore,
+    /// Arrivals wait.
+    held: watch::Sender<bool>,
+    /// Its process is no more.
+    killed: AtomicBool,
+}
+
+impl TestStore {
+    pub(super) fn open(folder: &Path, clock: Arc<dyn WallClock>) -> Arc<Self> {
+        let config = StoreConfig { clock, ..StoreConfig::new(folder.to_owned()) };
+        Arc::new(Self {
+            inner: LocalStore::open(&config).unwrap(),
+            held: watch::Sender::new(false),
+            killed: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether records that come from others wait from now on.
+    pub(super) fn hold_arrivals(&self, hold: bool) {
+        self.held.send_replace(hold);
+    }
+
+    /// Nothing reaches it any more.
+    pub(super) fn kill(&self) {
+        self.killed.store(true, Ordering::Relaxed);
+    }
+
+    fn dead<T: Send + 'static>(&self) -> Option<BoxFuture<'static, Result<T, WriteError>>> {
+        let killed = self.killed.load(Ordering::Relaxed);
+        killed.then(|| future::ready(Err(WriteError::Stopped("it was killed".into()))).boxed())
+    }
+}
+
+/// Time stands still until the work is done, or given up: as long as a blocking task runs.
+fn standstill<'a, T: 'a>(work: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+    let (done, ends) = std::sync::mpsc::channel::<()>();
+    tokio::task::spawn_blocking(move || {
+        // An error: the sender was dropped.
+        let _ = ends.recv();
+    });
+    async move {
+        let _done = done;
+        work.await
+    }
+    .boxed()
+}
+
+impl Store for TestStore {
+    fn position(&self) -> FeedPosition {
+        self.inner.position()
+    }
+
+    fn published(&self) -> watch::Receiver<Seq> {
+        self.inner.published()
+    }
+
+    fn peek(&self, name: &RecordName) -> Option<Arc<Stored>> {
+        self.inner.peek(name)
+    }
+
+    fn get(&self, name: RecordName) -> BoxFuture<'_, Result<Option<Arc<Stored>>, ReadError>> {
+        standstill(self.inner.get(name))
+    }
+
+    fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, WriteError>> {
+        self.dead().unwrap_or_else(|| standstill(self.inner.write(write)))
+    }
+
+    fn take_in(
+        &self,
+        arrivals: Vec<Arrival>,
+        durability: Durability,
+    ) -> BoxFuture<'_, Result<Vec<TakenIn>, WriteError>> {
+        if let Some(dead) = self.dead() {
+            return dead;
+        }
+        if !*self.held.borrow() {
+            return standstill(self.inner.take_in(arrivals, durability));
+        }
+        async move {
+            // Its sender is in `self`.
+            let _ = self.held.subscribe().wait_for(|held| !held).await;
+            standstill(self.inner.take_in(arrivals, durability)).await
+        }
+        .boxed()
+    }
+
+    fn answered(&self, request: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {
+        standstill(self.inner.answered(request))
+    }
+
+    fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<ScanPage, ReadError>> {
+        standstill(self.inner.scan(scan))
+    }
+
+    fn tables(
+        &self,
+        after: Option<TableName>,
+        tables_max: usize,
+        now: UnixMillis,
+    ) -> BoxFuture<'_, Result<TablesPage, ReadError>> {
+        standstill(self.inner.tables(after, tables_max, now))
+    }
+
+    fn table_counts(
+        &self,
+        after: Option<TableName>,
+        tables_max: usize,
+    ) -> BoxFuture<'_, Result<Vec<TableCount>, ReadError>> {
+        standstill(self.inner.table_counts(after, tables_max))
+    }
+
+    fn feed(&self, read: FeedRead) -> BoxFuture<'_, Result<FeedPage, ReadError>> {
+        standstill(self.inner.feed(read))
+    }
+
+    fn tail(&self, after: Seq, records_max: usize) -> Option<Vec<Arc<Stored>>> {
+        self.inner.tail(after, records_max)
+    }
+
+    fn resume(&self, position: FeedPosition) -> Option<Seq> {
+        self.inner.resume(position)
+    }
+
+    fn follow_from(&self, position: FeedPosition) -> Seq {
+        self.inner.follow_from(position)
+    }
+
+    fn synced(&self) -> Seq {
+        self.inner.synced()
+    }
+
+    fn request_at(&self, seq: Seq) -> Option<RequestKey> {
+        self.inner.request_at(seq)
+    }
+
+    fn keep(&self, note: Bytes) -> BoxFuture<'_, Result<(), WriteError>> {
+        self.dead().unwrap_or_else(|| standstill(self.inner.keep(note)))
+    }
+
+    fn kept(&self) -> Option<Bytes> {
+        self.inner.kept()
+    }
+
+    fn forget_up_to(&self, seq: Seq) {
+        self.inner.forget_up_to(seq);
+    }
+
+    fn empty(&self, partitions: PartitionSet) -> BoxFuture<'_, Result<u64, WriteError>> {
+        self.dead().unwrap_or_else(|| standstill(self.inner.empty(partitions)))
+    }
+
+    fn digests(&self) -> Digests {
+        self.inner.digests()
+    }
+
+    fn stats(&self) -> StoreStats {
+        self.inner.stats()
+    }
+
+    fn failure(&self) -> Option<Arc<str>> {
+        self.inner.failure()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        standstill(self.inner.close())
+    }
+}
