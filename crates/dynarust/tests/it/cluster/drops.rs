@@ -1,7 +1,7 @@
 //! Copies that others own now are dropped, whoever is killed meanwhile, and no record with them.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
@@ -69,4 +69,31 @@ fn copies_are_dropped_and_taken_in_again_over_kills() {
     oracle.assert_kept(&last);
     let all = cluster.until_equal(STATIC);
     assert_eq!(all.len(), RECORDS);
+}
+
+/// A fourth node becomes a member and is killed at once: others are not to own its share any more, and must
+/// keep it until it is back and has it.
+#[test]
+fn nothing_is_dropped_while_an_owner_is_away() {
+    let mut cluster = Plan::default().flag("--drop-after=1s").start(3);
+    fill(&mut cluster.client(0));
+    let node = cluster.add();
+    cluster.start_one(node);
+    cluster.until_members(4);
+    cluster.kill9(node);
+    // A copy would go within 7 s: one to be still, one to look, five to wait for what is under way.
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(9) {
+        for node in cluster.running() {
+            let moves = cluster.stats(node).unwrap()["moves"].clone();
+            assert_eq!(moves["partitions_dropping"].as_u64(), Some(0), "{moves}");
+            assert_eq!(moves["records_dropped"].as_u64(), Some(0), "{moves}");
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    cluster.start_one(node);
+    cluster.until_members(4);
+    cluster.until_dropped();
+    cluster.until_held(STATIC, 3 * RECORDS as u64);
+    assert_eq!(cluster.until_equal(STATIC).len(), RECORDS);
 }
