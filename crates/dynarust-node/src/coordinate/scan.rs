@@ -69,8 +69,8 @@ struct Told {
 }
 
 impl Cluster {
-    /// Whom to ask: of each partition as many owners as the consistency needs, this node where it is one;
-    /// or, where somebody may have missed something, all that are live.
+    /// Whom to ask: of each partition as many owners as the consistency needs, this node where it is one,
+    /// and else the same few for all; or, where somebody may have missed something, all that are live.
     pub(crate) fn cover(
         &self,
         view: &View,
@@ -83,7 +83,7 @@ impl Cluster {
             let owners = view.serving(partition).len();
             let mut live = self.live_serving(view, partition);
             let needed = quorum::needed(consistency, owners, live.len())?;
-            live.sort_by_key(|owner| *owner != self.me);
+            live.sort_by_key(|owner| rank(self.me, *owner));
             let asked = if all && consistency != Consistency::One { live.len() } else { needed };
             for owner in live.into_iter().take(asked) {
                 shares.entry(owner).or_default().insert(partition);
@@ -146,6 +146,12 @@ impl Node {
             }
         }
     }
+}
+
+/// This node comes first, and then whoever is next to it on the ring of node ids: of all partitions the same
+/// nodes are asked where they own them, and by each node others.
+fn rank(me: NodeId, owner: NodeId) -> u64 {
+    owner.0.wrapping_sub(me.0)
 }
 
 fn refused(lack: NotEnough) -> RefusedRead {
@@ -291,6 +297,17 @@ mod tests {
         );
         assert_eq!(shown(&page), [("a", 2), ("b", 1), ("c", 5)]);
         assert!(!page.more);
+    }
+
+    #[test]
+    fn each_node_asks_itself_first_and_then_others_than_others_do() {
+        let order = |me: u64| {
+            let mut owners = [1, 5, 9].map(NodeId);
+            owners.sort_by_key(|owner| rank(NodeId(me), *owner));
+            owners.map(|it| it.0)
+        };
+        assert_eq!([order(1), order(5), order(9)], [[1, 5, 9], [5, 9, 1], [9, 1, 5]]);
+        assert_eq!(order(6), [9, 1, 5]);
     }
 
     #[test]
