@@ -302,8 +302,15 @@ pub const PULL_NAMES_MAX: usize = 256;
 pub const FEED_RETRY_MILLIS: u64 = 20;
 /// Milliseconds after which a node that leaves looks again whether others hold what it holds.
 pub const LEAVE_LOOK_MILLIS: u64 = 100;
-/// Milliseconds for which a node that has left tells the others so, before it ends.
-pub const LEAVE_TELL_MILLIS: u64 = 500;
+/// Milliseconds between two lines that say what a node waits for that leaves.
+pub const LEAVE_SAY_MILLIS: u64 = 5_000;
+/// Milliseconds for which nobody is there who could take over, before a node gives up leaving.
+pub const LEAVE_ALONE_MILLIS_MAX: u64 = 5_000;
+/// Milliseconds for which a node that goes waits until the others have heard it, and as long before that
+/// until they have its last words.
+pub const GO_MILLIS_MAX: u64 = 500;
+/// Milliseconds that a member may take until all that it acknowledged stands at all live ones.
+pub const AGREE_MILLIS_MAX: u64 = 2_000;
 /// Milliseconds between two looks at who is down for long.
 pub const EVICT_LOOK_MILLIS: u64 = 1_000;
 /// Milliseconds between two comparisons of copies with a peer, about.
@@ -391,6 +398,8 @@ const _: () = {
     assert!(2 * PING_MILLIS < SILENCE_MILLIS_MAX);
     assert!(SHIP_UNDER_WAY_BYTES_MAX + MESH_FRAME_BYTES_MAX < 2 * TAKING_BYTES_MAX);
     assert!(SILENCE_MILLIS_MAX + LOST_MILLIS_MAX < COORDINATE_MILLIS_MAX);
+    // Who is waited for counts as down before that, where it does not answer.
+    assert!(SILENCE_MILLIS_MAX + LOST_MILLIS_MAX < AGREE_MILLIS_MAX);
     assert!(MEMBERS_MAX + GONE_MEMBERS_MAX < REGISTRY_MEMBERS_MAX);
     // Each member has two connections to each other.
     assert!(STREAMS_MAX + 2 * MEMBERS_MAX < CONNECTIONS_MAX);

@@ -2,7 +2,7 @@
 //!
 //! Closing: the socket first, so that nobody new comes; then each connection behind the request that
 //! runs on it; whatever is left at the deadline is cut. Connections of peers end last, since requests
-//! that still run may need them.
+//! that still run may need them, and a node that has left its cluster says so ([`Node::go`]).
 //!
 //! Where too many connections are open, the next are answered 503 and closed, a few at a time. Peers
 //! have places of their own.
@@ -89,7 +89,7 @@ impl FrontDoor {
     ) {
         let places = Places::new(config.connections_max);
         socket::prepare_listener(&self.listener, config.memory_is_small());
-        let surface = Arc::new(Surface::new(Arc::new(Backend::new(node, config))));
+        let surface = Arc::new(Surface::new(Arc::new(Backend::new(Arc::clone(&node), config))));
         let stopping = watch::Sender::new(false);
         let mut connections = Connections::default();
         let accepting = accept_all(&self.listener, places, &surface, &stopping, &mut connections);
@@ -99,7 +99,9 @@ impl FrontDoor {
         }
         drop(self.listener);
         stopping.send_replace(true);
-        connections.close(drain).await;
+        connections.close_those_of_clients(drain).await;
+        node.go().await;
+        connections.peers.shutdown().await;
     }
 }
 
@@ -188,14 +190,13 @@ impl Connections {
         tracing::error!(error = %failed, "a connection failed: this is a bug");
     }
 
-    /// Those of clients have this long to end.
-    async fn close(mut self, drain: Duration) {
+    /// They have this long to end.
+    async fn close_those_of_clients(&mut self, drain: Duration) {
         let all_ended = async { while self.clients.join_next().await.is_some() {} };
         if timeout(drain, all_ended).await.is_err() {
             tracing::warn!(connections = self.clients.len(), "cutting what did not end in time");
         }
         self.clients.shutdown().await;
-        self.peers.shutdown().await;
     }
 }
 

@@ -385,7 +385,9 @@ impl From<RefusedChange> for Problem {
     fn from(refused: RefusedChange) -> Self {
         let code = match refused {
             RefusedChange::NoSuchMember(_) => Code::NoSuchMember,
-            RefusedChange::Alone | RefusedChange::Alive(_) => Code::MembershipConflict,
+            RefusedChange::Alone | RefusedChange::NobodyStays | RefusedChange::Alive(_) => {
+                Code::MembershipConflict
+            }
         };
         Self::new(code, refused.to_string())
     }

@@ -10,6 +10,11 @@ pub enum RefusedChange {
     /// There is nobody to hand anything over to, or to remove.
     #[error("this node is alone: stop it, or let others join first")]
     Alone,
+    /// Nobody that stays is there to take over: the others leave as well, or are down.
+    #[error(
+        "nobody would take over: all other nodes leave themselves, or are down; stop this node, or wait for them"
+    )]
+    NobodyStays,
     /// No member has this id.
     #[error("there is no node {0} in the cluster: `/membership` lists those that there are")]
     NoSuchMember(NodeId),
@@ -20,7 +25,8 @@ pub enum RefusedChange {
 
 impl Node {
     /// The node begins to leave its cluster: it hands over what would have too few copies without it.
-    /// [`Node::left`] tells when it has.
+    /// [`Node::left`] tells when it has. Where nobody is there any more to take over, it gives up after a
+    /// while, and stays.
     ///
     /// # Errors
     /// [`RefusedChange`].
@@ -28,9 +34,20 @@ impl Node {
         self.cluster.begin_to_leave()
     }
 
-    /// Waits until the node has left its cluster, and may end.
+    /// Waits until the node has handed over, and may end: [`Node::go`] is the last step.
     pub async fn left(&self) {
         self.cluster.until_left().await;
+    }
+
+    /// Waits until the node, which leaves, has handed over, or has given up; tells which.
+    pub async fn left_or_not(&self) -> bool {
+        self.cluster.until_left_or_not().await
+    }
+
+    /// Tells the others that the node is gone, where it has handed over; else it is only down for them. When
+    /// no request runs any more, and before connections with them end.
+    pub async fn go(&self) {
+        self.cluster.go().await;
     }
 
     /// Takes a node that is down out of the cluster at once, for good: it can come back only as a new

@@ -178,7 +178,10 @@ async fn until_its_end(node: &Node, signals: &mut Signals, leave_on_term: bool) 
         tracing::info!("leaving the cluster; a second signal ends the node at once");
         tokio::select! {
             why = failure => return Stop::StoreFailed(why),
-            () = node.left() => {}
+            why = node.cluster_failure() => return Stop::NoCluster(why),
+            left = node.left_or_not() => if !left {
+                tracing::info!("closing without leaving: nobody could take over");
+            },
             () = signals.next() => {}
         }
     }

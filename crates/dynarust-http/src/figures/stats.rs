@@ -37,6 +37,7 @@ pub(crate) struct StatsText {
     catch_up: CatchUpText,
     mesh: MeshText,
     moves: MovesText,
+    leaving: LeavingText,
     process: ProcessText,
     limits: BTreeMap<String, u64>,
 }
@@ -233,6 +234,13 @@ pub(crate) struct MovesText {
     records_dropped: u64,
 }
 
+/// What a node that leaves has to do still. Zero for any other.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct LeavingText {
+    partitions_waiting: u64,
+}
+
 /// What the kernel tells; `null` where it does not.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -282,6 +290,7 @@ pub(crate) async fn stats(backend: Arc<Backend>, uri: Uri) -> Result<Response<Bo
             partitions_dropping: node.cluster.partitions_dropping,
             records_dropped: node.cluster.records_dropped,
         },
+        leaving: LeavingText { partitions_waiting: node.cluster.partitions_to_hand_over },
         process: ProcessText {
             cpu_seconds: process.cpu_seconds,
             resident_bytes: process.resident_bytes,

@@ -191,7 +191,7 @@ async fn the_node_and_its_process_are_told() {
     assert_eq!(stats["node"]["version"], env!("CARGO_PKG_VERSION"));
     assert!(stats["node"]["started"].as_u64().unwrap() > 1_700_000_000_000);
     assert!(stats["process"]["resident_bytes"].as_u64().unwrap() > 0);
-    for alone in ["replication", "repair", "catch_up", "mesh"] {
+    for alone in ["replication", "repair", "catch_up", "mesh", "leaving"] {
         let figures = stats[alone].as_object().unwrap();
         assert!(!figures.is_empty() && figures.values().all(|it| it.as_f64() == Some(0.0)));
     }

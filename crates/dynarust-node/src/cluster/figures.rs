@@ -37,6 +37,8 @@ pub struct ClusterStats {
     pub data_traffic: TrafficFigures,
     /// What went over those for what moves much.
     pub bulk_traffic: TrafficFigures,
+    /// Partitions that this node, which leaves, has still to hand over.
+    pub partitions_to_hand_over: u64,
 }
 
 /// What is counted.
@@ -48,6 +50,7 @@ pub(crate) struct ClusterFigures {
     catch_up_records_received: AtomicU64,
     pub(super) traffic: Arc<Traffic>,
     records_dropped: AtomicU64,
+    partitions_to_hand_over: AtomicU64,
 }
 
 impl ClusterFigures {
@@ -69,6 +72,11 @@ impl ClusterFigures {
     /// So many records went with copies that were dropped.
     pub(crate) fn dropped(&self, records: u64) {
         self.records_dropped.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// So many partitions are still to be handed over.
+    pub(crate) fn has_to_hand_over(&self, partitions: u64) {
+        self.partitions_to_hand_over.store(partitions, Ordering::Relaxed);
     }
 
     /// So many partitions differed from a peer's, and were compared.
@@ -101,6 +109,7 @@ impl Cluster {
             catch_up_records_received: figures.catch_up_records_received.load(Ordering::Relaxed),
             data_traffic: figures.traffic.figures(Channel::Data),
             bulk_traffic: figures.traffic.figures(Channel::Bulk),
+            partitions_to_hand_over: figures.partitions_to_hand_over.load(Ordering::Relaxed),
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dynarust_core::Member;
 use dynarust_core::limits::{REDIAL_MILLIS_MAX, REDIAL_MILLIS_MIN};
 use tokio::time::{sleep, timeout};
 
@@ -46,7 +47,10 @@ impl Cluster {
         loop {
             changes.mark_unchanged();
             let view = self.view();
-            let Some(member) = view.others().find(|member| member.id == peer.id) else {
+            // Nobody takes this node back once it has left.
+            let gone = view.own().is_some_and(Member::is_gone);
+            let member = view.others().find(|member| member.id == peer.id && !gone);
+            let Some(member) = member else {
                 return;
             };
             let missing = Channel::ALL.into_iter().find(|it| peer.link(*it).is_none());

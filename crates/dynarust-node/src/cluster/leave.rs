@@ -1,128 +1,263 @@
-//! How members go: by themselves, once others hold what they held; removed by an operator; or evicted, after
-//! they were down for long, by the side that sees a majority (design section 5).
+//! How this node goes by itself: once others hold what it held (design section 5).
 //!
-//! Who is gone stays so: its id never comes back.
+//! ```text
+//! says that it leaves ─▶ others copy ─▶ agree ─▶ serves nothing ─▶ agree ─▶ all is held ─▶ handed over
+//!                           ◀── nobody stays: it gives up, and stays ──┘
+//! handed over ─▶ the front door closes, what runs ends ─▶ is gone, and says so ─▶ the last note
+//! ```
+//!
+//! - Until it serves nothing it takes writes and answers as any owner. From then on it hands all requests on
+//!   to others, and its copy counts for nobody; so nothing is acknowledged that only it has.
+//! - New owners are counted everywhere before it is not ([`agree`](super::agree)).
+//! - It is gone only at the very end: its id never comes back. Killed before that, it stays when it starts
+//!   again.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::limits::{EVICT_LOOK_MILLIS, LEAVE_LOOK_MILLIS, LEAVE_TELL_MILLIS};
-use dynarust_core::quorum::majority;
-use dynarust_core::{MemberState, NodeId};
-use tokio::time::{Instant, sleep};
+use dynarust_core::limits::{
+    GO_MILLIS_MAX, LEAVE_ALONE_MILLIS_MAX, LEAVE_LOOK_MILLIS, LEAVE_SAY_MILLIS, LOOK_AGAIN_MILLIS,
+};
+use dynarust_core::{MemberState, NodeId, PartitionSet, Seq};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::Liveness;
+use super::View;
+use super::hand_over::{Lacking, Parts, staying};
 use super::state::Cluster;
 use crate::leaving::RefusedChange;
+use crate::mesh::Channel;
+
+/// Whether this node leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// It does not, or has given up.
+    Stays,
+    /// Others take over.
+    UnderWay,
+    /// It may end.
+    HandedOver,
+}
+
+/// Nobody was there for long who could take over.
+struct NobodyStays;
+
+/// What is to be handed over.
+struct Held {
+    partitions: PartitionSet,
+    /// What was published before it left. Others read it without a sync behind each part, so they must have
+    /// remembered that they have it; what comes later is as durable there as it is here.
+    past: Seq,
+}
 
 impl Cluster {
     /// Says that this node leaves, so that others take over what it holds.
     pub(crate) fn begin_to_leave(self: &Arc<Self>) -> Result<(), RefusedChange> {
-        if self.is_alone() {
-            return Err(RefusedChange::Alone);
-        }
-        self.change_own(|own| own.state = MemberState::Leaving);
-        if !self.leaving.swap(true, std::sync::atomic::Ordering::AcqRel) {
-            tracing::info!(
-                "this node leaves its cluster: it waits until others hold what it holds"
-            );
-            let cluster = Arc::clone(self);
-            self.spawn(async move { cluster.leave().await });
-        }
-        Ok(())
-    }
-
-    async fn leave(self: Arc<Self>) {
-        while !self.is_handed_over() {
-            sleep(Duration::from_millis(LEAVE_LOOK_MILLIS)).await;
-        }
-        self.mark_gone(self.me);
-        // The others hear of it over links that end with this process.
-        sleep(Duration::from_millis(LEAVE_TELL_MILLIS)).await;
-        tracing::info!("this node has left its cluster");
-        self.left.send_replace(true);
-    }
-
-    /// Whether every partition that this node serves is served by all that are to own it without it, and
-    /// they have read this node's feed to its end.
-    fn is_handed_over(&self) -> bool {
-        let view = self.view();
-        let Some(own) = view.own() else {
-            return true;
-        };
-        let head = self.store.position().seq;
-        let has_all =
-            |id: &NodeId| self.acks.contiguous(*id).is_some_and(|through| through >= head);
-        own.serves.iter().all(|partition| {
-            let owners = view.placement.owners(partition);
-            !owners.is_empty()
-                && owners.iter().all(|id| {
-                    view.registry.get(*id).is_some_and(|it| it.serves.contains(partition))
-                        && has_all(id)
-                })
-        })
-    }
-
-    /// Waits until this node has left.
-    pub(crate) async fn until_left(&self) {
-        let mut left = self.left.subscribe();
-        if left.wait_for(|left| *left).await.is_err() {
-            std::future::pending().await
-        }
-    }
-
-    /// Takes a member that is down out of the cluster.
-    pub(crate) fn remove(self: &Arc<Self>, id: NodeId) -> Result<(), RefusedChange> {
         let view = self.view();
         if view.others().next().is_none() {
             return Err(RefusedChange::Alone);
         }
-        if view.members().all(|member| member.id != id) {
-            return Err(RefusedChange::NoSuchMember(id));
+        let begins = self.departure.send_if_modified(|departure| {
+            let begins = *departure == Departure::Stays && self.somebody_stays(&view);
+            if begins {
+                *departure = Departure::UnderWay;
+            }
+            begins
+        });
+        if begins {
+            tracing::info!("this node leaves its cluster once others hold what it holds");
+            self.change_own(|own| own.state = MemberState::Leaving);
+            let cluster = Arc::clone(self);
+            self.spawn(async move { cluster.leave().await });
         }
-        if self.liveness(id) != Liveness::Down {
-            return Err(RefusedChange::Alive(id));
+        if *self.departure.borrow() == Departure::Stays {
+            return Err(RefusedChange::NobodyStays);
         }
-        tracing::warn!(node = %id, "removed from the cluster");
-        self.mark_gone(id);
         Ok(())
     }
 
-    /// Evicts members that are down for long, without end.
-    pub(super) async fn evict_again(self: Arc<Self>) {
-        let mut down: BTreeMap<NodeId, Instant> = BTreeMap::new();
+    fn somebody_stays(&self, view: &View) -> bool {
+        staying(view).any(|id| self.liveness(id).is_live())
+    }
+
+    async fn leave(self: Arc<Self>) {
+        let departure = match self.hand_over().await {
+            Ok(()) => {
+                tracing::info!("others hold what this node held: it goes");
+                Departure::HandedOver
+            }
+            Err(NobodyStays) => {
+                tracing::warn!(
+                    "this node stays: all others leave as well, or are down, and nobody could take over"
+                );
+                // What it served until it was nearly gone, it copies what it missed of.
+                self.change_own(|own| {
+                    let none = own.serves.is_empty();
+                    own.state = if none { MemberState::Joining } else { MemberState::Up };
+                });
+                Departure::Stays
+            }
+        };
+        self.figures.has_to_hand_over(0);
+        self.departure.send_replace(departure);
+    }
+
+    async fn hand_over(self: &Arc<Self>) -> Result<(), NobodyStays> {
+        let held = self.view().own().map(|own| own.serves.clone()).unwrap_or_default();
+        let held = Held { partitions: held, past: self.store.position().seq };
+        let mut waiting = Waiting::new();
         loop {
-            sleep(Duration::from_millis(EVICT_LOOK_MILLIS)).await;
-            let view = self.view();
-            let is_down = |id: &NodeId| self.liveness(*id) == Liveness::Down;
-            let members: Vec<NodeId> = view.members().map(|member| member.id).collect();
-            down.retain(|id, _| members.contains(id) && is_down(id));
-            let up = members.iter().filter(|id| self.liveness(**id) == Liveness::Up).count();
-            for id in members.iter().filter(|id| is_down(id)) {
-                let since = *down.entry(*id).or_insert_with(Instant::now);
-                if may_evict(members.len(), up) && since.elapsed() >= self.config.evict_after {
-                    tracing::warn!(node = %id, "evicted: it was down for too long");
-                    self.mark_gone(*id);
-                }
+            self.until_handed_over(&held, &mut waiting).await?;
+            self.until_agreed(&mut waiting).await?;
+            // Members may have come and gone meanwhile.
+            if self.lacking(&held, 0).is_nothing() {
+                break;
             }
         }
+        self.change_own(|own| own.serves = PartitionSet::default());
+        self.until_agreed(&mut waiting).await?;
+        self.until_handed_over(&held, &mut waiting).await
+    }
+
+    /// Waits until others have what this node has published by then.
+    async fn until_handed_over(
+        self: &Arc<Self>,
+        held: &Held,
+        waiting: &mut Waiting,
+    ) -> Result<(), NobodyStays> {
+        loop {
+            let head = self.store.position().seq;
+            sleep(Duration::from_millis(LEAVE_LOOK_MILLIS)).await;
+            let lacking = self.lacking(held, head);
+            self.figures.has_to_hand_over(lacking.partitions.len().into());
+            if lacking.is_nothing() {
+                return Ok(());
+            }
+            waiting.look(self, || lacking.to_string())?;
+        }
+    }
+
+    async fn until_agreed(self: &Arc<Self>, waiting: &mut Waiting) -> Result<(), NobodyStays> {
+        while let Err(unsure) = self.agree().await {
+            waiting.look(self, || format!("that {} know of it", listed(&unsure)))?;
+            sleep(Duration::from_millis(LEAVE_LOOK_MILLIS)).await;
+        }
+        Ok(())
+    }
+
+    fn lacking(&self, held: &Held, head: Seq) -> Lacking {
+        let epoch = self.store.position().epoch;
+        let has_read = |id, partition| {
+            self.acks.has_all(id, partition, head)
+                && self.remembered.reaches(id, epoch, partition, held.past)
+        };
+        let is_live = |id| self.liveness(id).is_live();
+        let view = self.view();
+        let dropped = view.own().map(|own| own.dropped.clone()).unwrap_or_default();
+        let parts = Parts {
+            served: &held.partitions,
+            empty: &dropped.difference(&self.moves.not_emptied(&dropped)),
+        };
+        Lacking::of(&view, parts, self.config.replication, is_live, has_read)
+    }
+
+    /// Waits until this node has handed over.
+    pub(crate) async fn until_left(&self) {
+        self.until_departure(|departure| departure == Departure::HandedOver).await;
+    }
+
+    /// Waits until this node has handed over, or has given up; tells which.
+    pub(crate) async fn until_left_or_not(&self) -> bool {
+        self.until_departure(|departure| departure != Departure::UnderWay).await
+            == Departure::HandedOver
+    }
+
+    async fn until_departure(&self, is_it: impl Fn(Departure) -> bool) -> Departure {
+        let mut departure = self.departure.subscribe();
+        match departure.wait_for(|departure| is_it(*departure)).await {
+            Ok(departure) => *departure,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Whether this node goes by its own will: that it is gone is no failure then.
+    pub(super) fn has_handed_over(&self) -> bool {
+        *self.departure.borrow() == Departure::HandedOver
+    }
+
+    /// The last of a node that has handed over, when nothing runs any more: it is gone, and the others know.
+    pub(crate) async fn go(self: &Arc<Self>) {
+        if !self.has_handed_over() {
+            return;
+        }
+        let patience = Duration::from_millis(GO_MILLIS_MAX);
+        // What was begun before it served nothing, and ended after.
+        if timeout(patience, self.until_all_have_all()).await.is_err() {
+            tracing::info!("somebody lacks the last writes, which were acknowledged by others");
+        }
+        self.mark_gone(self.me);
+        let links = || self.peers().into_iter().any(|peer| peer.link(Channel::Data).is_some());
+        // Who hears of it ends its links.
+        let heard = async {
+            while links() {
+                sleep(Duration::from_millis(LOOK_AGAIN_MILLIS)).await;
+            }
+        };
+        if timeout(patience, heard).await.is_err() {
+            tracing::warn!("not everybody heard that this node has left");
+        }
+        tracing::info!("this node has left its cluster");
     }
 }
 
-/// Only the side that sees a majority of all members, itself among them, may tell who is gone.
-fn may_evict(members: usize, up: usize) -> bool {
-    up >= majority(members)
+/// What is told of a wait, and when it is given up.
+struct Waiting {
+    told: Instant,
+    alone_since: Option<Instant>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_majority_evicts() {
-        assert!(may_evict(3, 2) && may_evict(5, 3) && !may_evict(5, 2));
-        // Of two nobody can tell.
-        assert!(!may_evict(2, 1));
+impl Waiting {
+    fn new() -> Self {
+        Self { told: Instant::now(), alone_since: None }
     }
+
+    fn look(
+        &mut self,
+        cluster: &Arc<Cluster>,
+        what: impl FnOnce() -> String,
+    ) -> Result<(), NobodyStays> {
+        if cluster.somebody_stays(&cluster.view()) {
+            self.alone_since = None;
+        } else {
+            let since = *self.alone_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= Duration::from_millis(LEAVE_ALONE_MILLIS_MAX) {
+                return Err(NobodyStays);
+            }
+        }
+        if self.told.elapsed() >= Duration::from_millis(LEAVE_SAY_MILLIS) {
+            self.told = Instant::now();
+            tracing::info!("still leaving: this node waits for {}", what());
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Lacking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} partitions", self.partitions.len())?;
+        if !self.reading.is_empty() {
+            write!(f, ", which {} copy or read", listed(&self.reading))?;
+        }
+        if !self.down.is_empty() {
+            let down = listed(&self.down);
+            write!(f, ", and for {down}, without which there are too few copies: down")?;
+            write!(f, " (start it, or take it out with `DynaRust remove`)")?;
+        }
+        Ok(())
+    }
+}
+
+fn listed<'a>(nodes: impl IntoIterator<Item = &'a NodeId>) -> String {
+    let nodes: BTreeSet<String> = nodes.into_iter().map(|id| format!("node {id}")).collect();
+    nodes.into_iter().collect::<Vec<_>>().join(", ")
 }

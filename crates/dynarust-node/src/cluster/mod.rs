@@ -11,8 +11,11 @@
 //! | `meet` | who is taken as a peer, and who is refused |
 //! | `keep` | the links to every member are there, or tried |
 //! | `join` | a new node, or one that returns, becomes a member |
-//! | `leave` | how members go |
 //! | `moves` | copies that are dropped, and taken in again |
+//! | `leave` | this node goes by itself |
+//! | `hand_over` | what others lack of what a node holds that leaves |
+//! | `agree` | all live members know a change, and stand behind what was acknowledged before it |
+//! | `remove` | others are removed, or evicted |
 //! | `session` | what runs while there is a link |
 //! | `clock` | whether the own clock can be trusted |
 //! | `note` | what is remembered of the cluster over a restart |
@@ -21,9 +24,11 @@
 //!
 //! A node alone has no tasks of these, and its requests pass by all of it.
 
+mod agree;
 mod clock;
 mod config;
 mod figures;
+mod hand_over;
 mod join;
 mod keep;
 mod leave;
@@ -31,6 +36,7 @@ mod meet;
 mod moves;
 mod note;
 mod peer;
+mod remove;
 mod session;
 mod state;
 mod view;

@@ -39,7 +39,8 @@ impl Cluster {
             return running.await;
         }
         let view = self.view();
-        if let Some(members) = self.members_text(view.registry.members()) {
+        // Those that are gone, too: the peer may have been away when they went.
+        if let Some(members) = self.members_text(view.registry.iter()) {
             link.notify(number::MEMBERS, &members);
         }
         let talking = async {
@@ -63,7 +64,8 @@ impl Cluster {
         ended
     }
 
-    fn note_members(self: &Arc<Self>, body: Bytes) -> Option<()> {
+    /// None where it makes no sense.
+    pub(super) fn note_members(self: &Arc<Self>, body: Bytes) -> Option<()> {
         let text = Members::decode(body).ok()?;
         let cluster = ClusterId(u128::from_be_bytes(text.cluster.try_into().ok()?));
         let members: Option<Vec<_>> = text.members.into_iter().map(|it| it.understood()).collect();
@@ -95,6 +97,7 @@ impl Handler for Dispatch {
                 let reply = following::begin_shipping(&cluster, &peer, link, body);
                 async move { reply }.boxed()
             }
+            number::AGREE => super::agree::answer_agree(cluster, body).boxed(),
             number::FEED => following::feed(cluster, body).boxed(),
             number::DIGESTS => {
                 let reply = following::digests(&cluster);

@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::leave::Departure;
 use super::note::NoteDue;
 use super::{ClusterConfig, ClusterError, ClusterFigures, Liveness, Moves, Peer, View};
 use crate::Node;
@@ -61,9 +62,7 @@ pub(crate) struct Cluster {
     /// Whether this start may answer: it has founded, joined, or looked for the others again.
     ready: watch::Sender<bool>,
     pub(super) note_due: NoteDue,
-    /// It waits until it may go; and it has.
-    pub(super) leaving: AtomicBool,
-    pub(super) left: watch::Sender<bool>,
+    pub(super) departure: watch::Sender<Departure>,
     /// Where others reach this node has been seen.
     pub(super) address_seen: OnceLock<()>,
     tasks: Mutex<JoinSet<()>>,
@@ -100,8 +99,7 @@ impl Cluster {
             alone,
             ready: watch::Sender::new(false),
             note_due: NoteDue::default(),
-            leaving: AtomicBool::new(false),
-            left: watch::Sender::new(false),
+            departure: watch::Sender::new(Departure::Stays),
             address_seen: OnceLock::new(),
             tasks: Mutex::default(),
         })
@@ -137,8 +135,8 @@ impl Cluster {
 
     /// This node cannot take part any more.
     pub(super) fn fail(&self, error: ClusterError) {
-        // Who leaves is gone by its own will: those that know it already refuse it, and it ends well.
-        if matches!(error, ClusterError::Gone { .. }) && self.leaving.load(Ordering::Acquire) {
+        // Who has left is gone by its own will: those that know it already refuse it, and it ends well.
+        if matches!(error, ClusterError::Gone { .. }) && self.has_handed_over() {
             return;
         }
         self.failure.send_if_modified(|failure| {
@@ -318,7 +316,7 @@ impl Cluster {
 
     fn after_change(self: &Arc<Self>) {
         let gone = self.view().own().is_some_and(Member::is_gone);
-        if gone && !self.leaving.load(Ordering::Acquire) {
+        if gone {
             self.fail(self.gone());
         }
         self.keep_peers();

@@ -117,10 +117,16 @@ impl Acks {
         behind.unwrap_or((0, Duration::ZERO))
     }
 
-    /// How far the follower has everything of this node's feed.
-    pub(crate) fn contiguous(&self, follower: NodeId) -> Option<Seq> {
-        let state = self.0.lock();
-        state.followers.get(&follower).filter(|it| it.from == 0).map(|it| it.through)
+    /// Whether the follower has what was published as `seq`, and all that came before it since it follows.
+    pub(crate) fn reached(&self, follower: NodeId, seq: Seq) -> bool {
+        self.0.lock().followers.get(&follower).is_some_and(|it| it.through >= seq)
+    }
+
+    /// Whether the follower has everything of this partition up to a seq of this node's feed.
+    pub(crate) fn has_all(&self, follower: NodeId, partition: Partition, seq: Seq) -> bool {
+        self.0.lock().followers.get(&follower).is_some_and(|it| {
+            it.from == 0 && it.through >= seq && it.partitions.contains(partition)
+        })
     }
 
     /// Begins to wait until enough owners have what was published as `seq`.

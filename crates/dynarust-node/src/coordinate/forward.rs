@@ -79,9 +79,17 @@ pub(crate) async fn answer_write(node: Arc<Node>, body: Bytes) -> Reply {
     if !node.cluster.is_ready() || node.cluster.is_fenced() {
         return Err(Failure::NotReady);
     }
-    if !node.cluster.view().serves(Partition::of(&write.name)) {
+    let partition = Partition::of(&write.name);
+    let serves = || node.cluster.view().serves(partition);
+    if !serves() {
         return Err(Failure::NotServed);
     }
     let outcome = node.write_routed(write, consistency, Route::Here).await;
+    if matches!(&outcome, Err(RefusedWrite::NotEnoughReplicas { indeterminate: false, .. }))
+        && !serves()
+    {
+        // It served it until a moment ago: who asked looks for another owner.
+        return Err(Failure::NotServed);
+    }
     Ok(WrittenText::of(&outcome).encode_to_vec().into())
 }

@@ -15,6 +15,9 @@ use prost::Message;
 pub(crate) mod number {
     /// Notice: [`Members`](super::Members).
     pub(crate) const MEMBERS: u16 = 2;
+    /// Request: [`Members`](super::Members), answered with [`Done`](super::Done) once the peer has taken them
+    /// in, and all that it published before stands at all live members.
+    pub(crate) const AGREE: u16 = 3;
     /// Request: [`Follow`](super::Follow), answered with [`Following`](super::Following).
     pub(crate) const FOLLOW: u16 = 10;
     /// Notice: [`Ship`](super::Ship).

@@ -17,7 +17,7 @@ use super::workload::{Outage, SetAtLast, TABLE, Workload};
 use crate::client::{Client, record_path};
 use crate::seed::dice;
 
-const STATIC: &str = "static";
+pub(super) const STATIC: &str = "static";
 
 const BATCH: usize = 1000;
 
@@ -84,7 +84,8 @@ fn key(number: usize) -> String {
     format!("record {number:06}")
 }
 
-fn fill(client: &mut Client, records: usize) {
+/// So many records in a table of their own.
+pub(super) fn fill(client: &mut Client, records: usize) {
     let numbers: Vec<usize> = (0..records).collect();
     for numbers in numbers.chunks(BATCH) {
         let mut lines = String::new();

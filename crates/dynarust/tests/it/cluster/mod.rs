@@ -14,6 +14,7 @@ mod growth;
 mod hosts;
 mod joining;
 mod kills;
+mod leaving;
 mod live;
 mod nodes;
 mod oracle;

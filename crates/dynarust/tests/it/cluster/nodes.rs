@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::hosts::Hosts;
 use crate::client::Client;
-use crate::node::{Launch, Node, Refusal, wait_for};
+use crate::node::{Launch, Node, Refusal, run_in_with, wait_for};
 
 pub(super) const SECRET: &str = "the secret of the tests";
 
@@ -237,6 +237,22 @@ impl Cluster {
     /// SIGTERM, and the process must end well.
     pub(super) fn terminate(&mut self, node: usize) {
         self.seats[node].node.take().unwrap().terminate();
+    }
+
+    /// `DynaRust` with these words and the cluster's secret. What it says on standard output; or, where it
+    /// fails, on standard error.
+    pub(super) fn operate(&self, words: &[&str]) -> Result<String, String> {
+        let ran = run_in_with(self.home.path(), words, &[("CLUSTER_SECRET", SECRET)]);
+        let said = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        if ran.status.success() { Ok(said(ran.stdout)) } else { Err(said(ran.stderr)) }
+    }
+
+    /// Waits until the process has ended by itself; tells how.
+    #[track_caller]
+    pub(super) fn until_ended(&mut self, node: usize) -> ExitStatus {
+        let status = wait_for("the end of a node", || self.has_ended(node));
+        self.seats[node].node = None;
+        status
     }
 
     /// How the process ended, if it has, by itself.
