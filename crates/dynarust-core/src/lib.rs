@@ -9,6 +9,7 @@
 //! | [`clock`] | the next version's time: a hybrid logical clock |
 //! | [`record`] | what a record is, when it is live, its checksum |
 //! | [`merge`] | the merge law: which of two records stays |
+//! | [`acceptance`] | whether an owner takes a conditional write in |
 //! | [`consistency`] | what a request asks of those who own its key |
 //! | [`condition`] | whether a conditional write may go on |
 //! | [`patch`] | what a patch makes of a value |
@@ -30,6 +31,7 @@
 //! | [`time_span`] | how spans of time are written |
 //! | [`limits`] | how much of anything there may be |
 
+pub mod acceptance;
 pub mod clock;
 pub mod cluster_id;
 pub mod condition;

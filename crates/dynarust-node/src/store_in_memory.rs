@@ -8,16 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dynarust_core::acceptance::{Acceptance, accept};
 use dynarust_core::digest::Digests;
 use dynarust_core::merge::{Merge, merge};
 use dynarust_core::{
-    Epoch, FeedPosition, HybridClock, NodeId, Partition, PartitionSet, Record, RecordName,
-    RequestKey, Seq, Stored, TableName, UnixMillis, Version,
+    Condition, Epoch, FeedPosition, HybridClock, NodeId, Partition, PartitionSet, Record,
+    RecordName, RequestKey, Seq, Stored, TableName, UnixMillis, Version,
 };
 use dynarust_store::{
-    Answered, Arrival, Change, Durability, FeedPage, FeedRead, ReadError, Scan, ScanPage, Store,
-    StoreStats, SystemClock, TableCount, TablesPage, TakenIn, WallClock, Write, WriteError,
-    Written,
+    Answered, Arrival, Change, Durability, FeedPage, FeedRead, Over, Proposed, ReadError, Scan,
+    ScanPage, Store, StoreStats, SystemClock, TableCount, TablesPage, TakenIn, WallClock, Write,
+    WriteError, Written,
 };
 use futures_util::FutureExt;
 use futures_util::future::{self, BoxFuture};
@@ -108,15 +109,19 @@ impl StoreInMemory {
 
     /// A record as it might come from elsewhere.
     pub(crate) fn insert(&self, name: RecordName, value: &str, expiry: Option<UnixMillis>) {
-        let record = |version, previous| Record {
-            version,
-            previous,
-            expiry,
-            tombstone: false,
-            expired: false,
-            value: Bytes::copy_from_slice(value.as_bytes()),
+        let value = Bytes::copy_from_slice(value.as_bytes());
+        let write = Write {
+            name: name.clone(),
+            change: Change::Put { value, expiry },
+            condition: Condition::default(),
+            durability: Durability::Relaxed,
+            request: None,
+            above: None,
         };
-        self.state.lock().apply(name, None, record);
+        let mut state = self.state.lock();
+        let record = state.stamped(&write);
+        state.put(name, record);
+        drop(state);
         self.publish();
     }
 
@@ -140,12 +145,26 @@ impl StoreInMemory {
 
     fn decide(&self, write: Write) -> Result<Written, WriteError> {
         let mut state = self.state.lock();
+        if let Some(decided) = Self::judge(&state, &write)? {
+            return Ok(decided);
+        }
+        let record = state.stamped(&write);
+        let version = record.version;
+        state.put(write.name, record);
+        if let Some(request) = write.request {
+            state.answers.insert(request.key, (request.fingerprint, version));
+        }
+        Ok(Written::Done { version, seq: state.seq })
+    }
+
+    /// What becomes of the write where it may not go on.
+    fn judge(state: &State, write: &Write) -> Result<Option<Written>, WriteError> {
         if let Some(refusal) = &state.refusal {
             return Err(refusal.clone());
         }
         match write.request.as_ref().and_then(|request| state.answered(request)) {
-            Some(Answered::Done(version)) => return Ok(Written::Repeated(version)),
-            Some(Answered::KeyReused) => return Ok(Written::KeyReused),
+            Some(Answered::Done(version)) => return Ok(Some(Written::Repeated(version))),
+            Some(Answered::KeyReused) => return Ok(Some(Written::KeyReused)),
             None => {}
         }
         let now = SystemClock.now();
@@ -153,25 +172,10 @@ impl StoreInMemory {
         let live = present.filter(|stored| stored.record.is_live(now));
         let current = live.map(|stored| stored.record.version);
         if !write.condition.holds(current) {
-            return Ok(Written::Refused(current));
+            return Ok(Some(Written::Refused(current)));
         }
-        let (tombstone, value, expiry) = match write.change {
-            Change::Delete if current.is_none() => return Ok(Written::Absent),
-            Change::Delete => (true, Bytes::new(), None),
-            Change::Put { value, expiry } => (false, value, expiry),
-        };
-        let version = state.apply(write.name, write.above, |version, previous| Record {
-            version,
-            previous,
-            expiry,
-            tombstone,
-            expired: false,
-            value,
-        });
-        if let Some(request) = write.request {
-            state.answers.insert(request.key, (request.fingerprint, version));
-        }
-        Ok(Written::Done { version, seq: state.seq })
+        let nothing_to_delete = write.change == Change::Delete && current.is_none();
+        Ok(nothing_to_delete.then_some(Written::Absent))
     }
 }
 
@@ -186,17 +190,20 @@ impl State {
         })
     }
 
-    fn apply(
-        &mut self,
-        name: RecordName,
-        above: Option<Version>,
-        record: impl FnOnce(Version, Option<Version>) -> Record,
-    ) -> Version {
-        let previous = self.records.get(&name).map(|stored| stored.record.version);
-        let hlc = self.clock.stamp(SystemClock.now(), previous.max(above));
+    fn version(&self, name: &RecordName) -> Option<Version> {
+        self.records.get(name).map(|stored| stored.record.version)
+    }
+
+    /// The record that the write makes.
+    fn stamped(&mut self, write: &Write) -> Record {
+        let previous = self.version(&write.name);
+        let hlc = self.clock.stamp(SystemClock.now(), previous.max(write.above));
         let version = Version { hlc, node: NODE };
-        self.put(name, record(version, previous));
-        version
+        let (value, expiry, tombstone) = match &write.change {
+            Change::Put { value, expiry } => (value.clone(), *expiry, false),
+            Change::Delete => (Bytes::new(), None, true),
+        };
+        Record { version, previous, expiry, tombstone, expired: false, value }
     }
 
     fn put(&mut self, name: RecordName, record: Record) {
@@ -207,14 +214,20 @@ impl State {
     }
 
     fn take_in(&mut self, arrival: Arrival) -> TakenIn {
-        let Arrival { name, record, request, fresh } = arrival;
+        let Arrival { name, record, request, fresh, over } = arrival;
         if fresh {
             self.clock.observe(record.version.hlc);
         }
         let present = self.records.get(&name).filter(|_| !self.corrupt.contains(&name));
-        if let Some(present) = present.map(|stored| stored.record.stamp())
-            && merge(Some(present), record.stamp()) == Merge::Keep
-        {
+        let present = present.map(|stored| stored.record.stamp());
+        let applies = match over {
+            Over::Older => merge(present, record.stamp()) == Merge::Apply,
+            Over::Judged(over) => {
+                let present = present.map(|it| it.version);
+                accept(present, over, record.version) == Acceptance::Apply
+            }
+        };
+        if let Some(present) = present.filter(|_| !applies) {
             return TakenIn::Kept(present);
         }
         if let Some(request) = request {
@@ -301,6 +314,19 @@ impl Store for StoreInMemory {
             self.take(write)
         }
         .boxed()
+    }
+
+    fn propose(&self, write: Write) -> BoxFuture<'_, Result<Proposed, WriteError>> {
+        let mut state = self.state.lock();
+        let proposed = match Self::judge(&state, &write) {
+            Ok(Some(written)) => Ok(Proposed::Decided(written)),
+            Ok(None) => {
+                let over = state.version(&write.name);
+                Ok(Proposed::Stamped { record: state.stamped(&write), over })
+            }
+            Err(error) => Err(error),
+        };
+        future::ready(proposed).boxed()
     }
 
     fn take_in(

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dynarust_core::acceptance::{Acceptance, accept};
 use dynarust_core::merge::{Merge, merge};
 use dynarust_core::{
     Condition, HybridClock, NodeId, Record, RecordName, RequestKey, Seq, Stamp, Stored, UnixMillis,
@@ -20,7 +21,8 @@ use dynarust_core::{
 
 use crate::answers::{Carried, Kept};
 use crate::port::{
-    Answered, Arrival, Change, Durability, ReadError, TakenIn, Write, WriteError, Written,
+    Answered, Arrival, Change, Durability, Over, Proposed, ReadError, TakenIn, Write, WriteError,
+    Written,
 };
 
 /// What is published, for the writer to look at.
@@ -60,6 +62,8 @@ pub(crate) struct Decided {
     pub(crate) carried: Vec<Carried>,
     /// Somebody wants this, or what was there before, to be on stable storage.
     pub(crate) sync: bool,
+    /// Somebody has a stamp of which nothing is to be written.
+    pub(crate) proposed: bool,
     /// So many arrivals replaced a write that their own did not know of.
     pub(crate) overwritten: u64,
 }
@@ -122,12 +126,44 @@ impl Found {
         }
     }
 
+    /// What stays in the place of an arrival.
+    fn withstands(
+        self,
+        name: &RecordName,
+        arriving: Stamp,
+        over: Over,
+    ) -> Result<Option<Stamp>, WriteError> {
+        let present = match self {
+            Self::Record(standing) => Some(standing.stamp()),
+            Self::Absent => None,
+            Self::Damaged { .. } if over == Over::Older => None,
+            Self::Damaged { .. } => {
+                return Err(WriteError::Unreadable(ReadError::CorruptRecord(name.clone())));
+            }
+        };
+        let applies = match over {
+            Over::Older => merge(present, arriving) == Merge::Apply,
+            Over::Judged(over) => {
+                let present = present.map(|it| it.version);
+                accept(present, over, arriving.version) == Acceptance::Apply
+            }
+        };
+        Ok(present.filter(|_| !applies))
+    }
+
     fn live_version(self, now: UnixMillis) -> Option<Version> {
         match self {
             Self::Record(standing) if standing.is_live(now) => self.version(),
             _ => None,
         }
     }
+}
+
+/// What is to become of a write.
+enum Judged {
+    /// It may go on, over this.
+    Holds(Found),
+    Decided(Written),
 }
 
 /// What came before in a group will have done this.
@@ -140,10 +176,38 @@ pub(crate) struct Pending {
 impl<P: Published> Deciding<'_, P> {
     /// Decides the next write.
     pub(crate) fn write(&mut self, write: &Write) -> Result<Written, WriteError> {
+        let found = match self.judge(write)? {
+            Judged::Holds(found) => found,
+            Judged::Decided(written) => return Ok(written),
+        };
+        let record = self.stamp(write, found.version());
+        let version = record.version;
+        let seq = self.put(write.name.clone(), record, found);
+        self.decided.sync |= write.durability == Durability::Sync;
+        if let Some(request) = &write.request {
+            self.remember(request.clone(), version);
+        }
+        Ok(Written::Done { version, seq })
+    }
+
+    /// Judges and stamps a write that is to stand elsewhere before it stands here.
+    pub(crate) fn propose(&mut self, write: &Write) -> Result<Proposed, WriteError> {
+        let over = match self.judge(write)? {
+            Judged::Holds(found) => found.version(),
+            Judged::Decided(written) => return Ok(Proposed::Decided(written)),
+        };
+        let record = self.stamp(write, over);
+        self.decided.proposed = true;
+        Ok(Proposed::Stamped { record, over })
+    }
+
+    /// Whether the write may go on.
+    fn judge(&mut self, write: &Write) -> Result<Judged, WriteError> {
+        let decided = |written| Ok(Judged::Decided(written));
         if let Some(request) = &write.request {
             match self.answered(request)? {
-                Some(Answered::Done(version)) => return Ok(Written::Repeated(version)),
-                Some(Answered::KeyReused) => return Ok(Written::KeyReused),
+                Some(Answered::Done(version)) => return decided(Written::Repeated(version)),
+                Some(Answered::KeyReused) => return decided(Written::KeyReused),
                 None => {}
             }
         }
@@ -157,20 +221,13 @@ impl<P: Published> Deciding<'_, P> {
         };
         let live = found.live_version(self.now);
         if !write.condition.holds(live) {
-            return Ok(Written::Refused(live));
+            return decided(Written::Refused(live));
         }
         let nothing_to_delete = live.is_none() && !matches!(found, Found::Damaged { .. });
         if write.change == Change::Delete && nothing_to_delete {
-            return Ok(Written::Absent);
+            return decided(Written::Absent);
         }
-        let record = self.stamp(write, found.version());
-        let version = record.version;
-        let seq = self.put(write.name.clone(), record, found);
-        self.decided.sync |= write.durability == Durability::Sync;
-        if let Some(request) = &write.request {
-            self.remember(request.clone(), version);
-        }
-        Ok(Written::Done { version, seq })
+        Ok(Judged::Holds(found))
     }
 
     /// Decides the next arrivals.
@@ -185,16 +242,14 @@ impl<P: Published> Deciding<'_, P> {
     }
 
     fn take_one_in(&mut self, arrival: Arrival) -> Result<TakenIn, WriteError> {
-        let Arrival { name, record, request, fresh } = arrival;
+        let Arrival { name, record, request, fresh, over } = arrival;
         if fresh {
             self.clock.observe(record.version.hlc);
         }
         let version = record.version;
         let found = self.found(&name)?;
-        if let Found::Record(standing) = found
-            && merge(Some(standing.stamp()), record.stamp()) == Merge::Keep
-        {
-            return Ok(TakenIn::Kept(standing.stamp()));
+        if let Some(kept) = found.withstands(&name, record.stamp(), over)? {
+            return Ok(TakenIn::Kept(kept));
         }
         if found
             .version()
@@ -475,7 +530,8 @@ mod tests {
         let version = Version { hlc, node: NodeId(2) };
         let (previous, expiry, value) = (None, Some(5), Bytes::from_static(b"2"));
         let record = Record { version, previous, expiry, tombstone: false, expired: false, value };
-        Arrival { name: RecordName::parse("t", key).unwrap(), record, request: None, fresh: false }
+        let name = RecordName::parse("t", key).unwrap();
+        Arrival { name, record, request: None, fresh: false, over: Over::Older }
     }
 
     fn expired(arrival: Arrival) -> Arrival {
@@ -534,6 +590,67 @@ mod tests {
             assert_eq!(versions[1].hlc > far, fresh);
             assert!(Some(versions[2]) > above);
         }
+    }
+
+    #[test]
+    fn a_proposal_is_judged_and_stamped_and_changes_nothing() {
+        let standing = Standing::of(&arrival("a", 7).record);
+        let mut clock = HybridClock::starting_above(0);
+        let lookup = |name: &RecordName| Ok((name.key() == "a").then_some(standing));
+        let mut deciding = deciding(&mut clock, nothing_answered(lookup));
+        let proposed = deciding.propose(&put("a", "1")).unwrap();
+        let Proposed::Stamped { record, over } = proposed else {
+            panic!("not stamped: {proposed:?}");
+        };
+        assert_eq!((record.previous, over), (Some(standing.version), Some(standing.version)));
+        assert!(record.version > standing.version && deciding.decided.proposed);
+        let refused = Written::Refused(Some(standing.version));
+        for (write, expected) in
+            [(absent_only(put("a", "1")), refused), (write("b", Change::Delete), Written::Absent)]
+        {
+            assert_eq!(deciding.propose(&write), Ok(Proposed::Decided(expected)));
+        }
+        let later = deciding.propose(&put("a", "1")).unwrap();
+        assert!(
+            matches!(later, Proposed::Stamped { record: it, .. } if it.version > record.version)
+        );
+        assert!(deciding.end().records.is_empty());
+    }
+
+    #[test]
+    fn what_was_judged_on_a_version_stands_over_nothing_newer() {
+        let judged = |key, hlc, over: Option<u64>| {
+            let over = Over::Judged(over.map(|hlc| Version { hlc, node: NodeId(2) }));
+            Arrival { over, ..arrival(key, hlc) }
+        };
+        let first = judged("a", 7, None);
+        let stands = |arrival: &Arrival| TakenIn::Kept(arrival.record.stamp());
+        let arrivals = vec![
+            first.clone(),
+            // Again; judged on nothing; and on what is older than what is there.
+            first.clone(),
+            judged("a", 8, None),
+            judged("a", 8, Some(6)),
+            judged("a", 8, Some(7)),
+            judged("a", 9, Some(7)),
+            // The merge law does not ask.
+            arrival("a", 9),
+        ];
+        let eight = stands(&arrivals[4]);
+        let (decided, taken_in) = take_in(arrivals, Durability::Sync);
+        let (applied, seven) = (TakenIn::Applied, stands(&first));
+        assert_eq!(taken_in, [applied, seven, seven, seven, applied, eight, applied]);
+        assert_eq!((decided.records.len(), decided.sync), (3, true));
+    }
+
+    #[test]
+    fn what_was_judged_elsewhere_does_not_mend_a_damaged_record() {
+        let mut clock = HybridClock::starting_above(0);
+        let damaged = |name: &RecordName| Err(ReadError::CorruptRecord(name.clone()));
+        let mut deciding = deciding(&mut clock, nothing_answered(damaged));
+        let judged = Arrival { over: Over::Judged(None), ..arrival("a", 7) };
+        let refused = deciding.take_in(vec![judged], Durability::Sync);
+        assert!(matches!(refused, Err(WriteError::Unreadable(_))));
     }
 
     #[test]

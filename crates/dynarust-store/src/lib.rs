@@ -46,7 +46,7 @@ pub use finding::{Finding, Part};
 pub use local::LocalStore;
 pub use open_error::OpenError;
 pub use port::{
-    Answered, Arrival, Change, Durability, FeedPage, FeedRead, ReadError, Scan, ScanPage, Store,
-    TableCount, TablesPage, TakenIn, Write, WriteError, Written,
+    Answered, Arrival, Change, Durability, FeedPage, FeedRead, Over, Proposed, ReadError, Scan,
+    ScanPage, Store, TableCount, TablesPage, TakenIn, Write, WriteError, Written,
 };
 pub use stats::StoreStats;

@@ -38,13 +38,13 @@ use crate::open::{Opened, open};
 use crate::open_error::OpenError;
 use crate::overlay;
 use crate::port::{
-    Answered, Arrival, Durability, FeedPage, FeedRead, ReadError, Scan, ScanPage, Store,
+    Answered, Arrival, Durability, FeedPage, FeedRead, Proposed, ReadError, Scan, ScanPage, Store,
     TableCount, TablesPage, TakenIn, Write, WriteError, Written,
 };
 use crate::readers::Readers;
 use crate::shared::{Shared, base_error};
 use crate::stats::StoreStats;
-use crate::submission::{self, Refused, Submission};
+use crate::submission::{self, Refused, Submission, Waiter};
 use crate::tables;
 use crate::writer::Writer;
 
@@ -179,10 +179,13 @@ impl LocalStore {
         self.readers.with_if_free_soon(move |base| shared.find(base, &name)).await
     }
 
-    /// Queues the write before it returns, so that writes are taken in the order of the calls.
-    fn submit(&self, write: Write) -> impl Future<Output = Result<Written, WriteError>> + use<'_> {
+    /// Queues it before it returns, so that writes are taken in the order of the calls.
+    fn submit<T>(
+        &self,
+        submission: impl FnOnce(Waiter<T>) -> Submission,
+    ) -> impl Future<Output = Result<T, WriteError>> {
         let (waiter, answered) = oneshot::channel();
-        let submitted = self.shared.submissions.submit([Submission::Write(write, waiter)]);
+        let submitted = self.shared.submissions.submit([submission(waiter)]);
         async move {
             submitted.map_err(|refused| self.refused(refused))?;
             self.answer(answered).await
@@ -292,7 +295,11 @@ impl Store for LocalStore {
     }
 
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, WriteError>> {
-        self.submit(write).boxed()
+        self.submit(|waiter| Submission::Write(write, waiter)).boxed()
+    }
+
+    fn propose(&self, write: Write) -> BoxFuture<'_, Result<Proposed, WriteError>> {
+        self.submit(|waiter| Submission::Proposal(write, waiter)).boxed()
     }
 
     fn take_in(

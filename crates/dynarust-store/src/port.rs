@@ -82,6 +82,18 @@ pub struct Arrival {
     pub request: Option<RequestKey>,
     /// A write of this moment: the clock is set above its stamp. Not so for what is caught up with.
     pub fresh: bool,
+    /// What it may take the place of.
+    pub over: Over,
+}
+
+/// What an arrival may take the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Whatever is older, by the merge law.
+    Older,
+    /// This version, or one older than it; nothing, where it is none. The record is a write that was judged
+    /// on it ([`dynarust_core::acceptance`]).
+    Judged(Option<Version>),
 }
 
 /// What became of an arrival.
@@ -89,8 +101,22 @@ pub struct Arrival {
 pub enum TakenIn {
     /// It stands at its key now, with a seq in this node's feed.
     Applied,
-    /// What stands there, with this stamp, is as new or newer. Nothing changed.
+    /// What stands there, with this stamp, is as new or newer, or stands in the way. Nothing changed.
     Kept(Stamp),
+}
+
+/// What became of a proposal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proposed {
+    /// The condition holds. Nothing changed: the record is to be taken in ([`Store::take_in`]), here last.
+    Stamped {
+        /// The record, as the write makes it.
+        record: Record,
+        /// The version that stands at the key, on which it was judged.
+        over: Option<Version>,
+    },
+    /// It is decided without that: anything but [`Written::Done`].
+    Decided(Written),
 }
 
 /// What became of a write.
@@ -252,11 +278,15 @@ pub trait Store: Send + Sync + 'static {
     /// for the answer. Dropping the future does not undo it.
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, WriteError>>;
 
+    /// As [`Store::write`], but the write is only judged and stamped. No other write gets its stamp, in a
+    /// later start either.
+    fn propose(&self, write: Write) -> BoxFuture<'_, Result<Proposed, WriteError>>;
+
     /// Takes records of other nodes in, in order, through the merge law. Answered, one for one, once all
     /// of them, and what stands where one was kept, are as durable as asked. The call submits; the future
     /// waits. No arrivals at all make a barrier: what was published before is as durable as asked then.
     ///
-    /// A damaged record at the key is mended. The request of an arrival is remembered as if it had been
+    /// A damaged record at the key is mended, but by a record that was judged on another. The request of an arrival is remembered as if it had been
     /// carried out here, unless there is no room for more of them.
     ///
     /// # Errors

@@ -11,11 +11,12 @@ use tokio::sync::oneshot;
 
 use crate::expirer::Due;
 use crate::group::{Deciding, Published};
-use crate::port::{Arrival, Change, Durability, TakenIn, Write, WriteError, Written};
+use crate::port::{Arrival, Change, Durability, Proposed, TakenIn, Write, WriteError, Written};
 
 /// What is asked of the writer thread, and who waits for it.
 pub(crate) enum Submission {
     Write(Write, Waiter<Written>),
+    Proposal(Write, Waiter<Proposed>),
     Arrivals(Vec<Arrival>, Durability, Waiter<Vec<TakenIn>>),
 }
 
@@ -25,6 +26,7 @@ pub(crate) type Waiter<T> = oneshot::Sender<Result<T, WriteError>>;
 /// An answer that waits until what was decided stands.
 pub(crate) enum Answer {
     Write(Result<Written, WriteError>, Waiter<Written>),
+    Proposal(Result<Proposed, WriteError>, Waiter<Proposed>),
     Arrivals(Result<Vec<TakenIn>, WriteError>, Waiter<Vec<TakenIn>>),
 }
 
@@ -32,6 +34,7 @@ impl Submission {
     pub(crate) fn decide(self, deciding: &mut Deciding<'_, impl Published>) -> Answer {
         match self {
             Self::Write(write, waiter) => Answer::Write(deciding.write(&write), waiter),
+            Self::Proposal(write, waiter) => Answer::Proposal(deciding.propose(&write), waiter),
             Self::Arrivals(arrivals, durability, waiter) => {
                 Answer::Arrivals(deciding.take_in(arrivals, durability), waiter)
             }
@@ -43,6 +46,7 @@ impl Submission {
         // Nobody waits any more where the client went away.
         match self {
             Self::Write(_, waiter) => drop(waiter.send(Err(error.clone()))),
+            Self::Proposal(_, waiter) => drop(waiter.send(Err(error.clone()))),
             Self::Arrivals(_, _, waiter) => drop(waiter.send(Err(error.clone()))),
         }
     }
@@ -50,7 +54,7 @@ impl Submission {
     /// What it counts for in the queue and in a group: operations and bytes.
     fn weight(&self) -> (usize, usize) {
         match self {
-            Self::Write(write, _) => (1, write_bytes(write)),
+            Self::Write(write, _) | Self::Proposal(write, _) => (1, write_bytes(write)),
             Self::Arrivals(arrivals, ..) => {
                 (arrivals.len().max(1), arrivals.iter().map(arrival_bytes).sum())
             }
@@ -64,6 +68,7 @@ impl Answer {
         // As above.
         match self {
             Self::Write(answer, waiter) => drop(waiter.send(stands.clone().and(answer))),
+            Self::Proposal(answer, waiter) => drop(waiter.send(stands.clone().and(answer))),
             Self::Arrivals(answer, waiter) => drop(waiter.send(stands.clone().and(answer))),
         }
     }

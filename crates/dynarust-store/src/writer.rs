@@ -146,6 +146,9 @@ impl Writer {
             self.count_replaced(decided);
             self.shared.publish(&decided.records, &places, &self.published);
             self.press();
+        } else if decided.proposed && self.clock.last() > self.ceiling_synced {
+            // A frame without records: no later start gives the stamp again.
+            self.persist(decided)?;
         } else if decided.sync {
             self.sync()?;
         }

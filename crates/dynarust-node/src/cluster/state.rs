@@ -22,7 +22,7 @@ use super::leave::Departure;
 use super::note::NoteDue;
 use super::{ClusterConfig, ClusterError, ClusterFigures, Liveness, Moves, Peer, View};
 use crate::Node;
-use crate::coordinate::{Acks, replicas};
+use crate::coordinate::{Acks, Proposals, replicas};
 use crate::following::{Positions, Remembered};
 use crate::membership::ALONE;
 use crate::mesh::message::{MemberText, Members, number};
@@ -49,6 +49,8 @@ pub(crate) struct Cluster {
     pub(crate) moves: Moves,
     /// Where the others are in this node's feed, and who waits for them.
     pub(crate) acks: Acks,
+    /// Conditional writes that this node coordinates.
+    pub(crate) proposals: Proposals,
     /// What live streams of this node are told by others.
     pub(crate) watches: Arc<Watches>,
     pub(crate) figures: ClusterFigures,
@@ -91,6 +93,7 @@ impl Cluster {
             remembered: Remembered::default(),
             moves: Moves::default(),
             acks: Acks::default(),
+            proposals: Proposals::default(),
             watches: Arc::default(),
             figures: ClusterFigures::default(),
             node: OnceLock::new(),

@@ -5,21 +5,28 @@
 //! | --- | --- |
 //! | `acks` | who has what this node published, and who waits for that |
 //! | `write` | a write at an owner: locally, then at the others |
+//! | `propose`, `proposals` | a conditional write at an owner: at enough others, then locally |
+//! | `accept` | how others are asked for that, and what they answer |
 //! | `forward` | a write that another node coordinates |
 //! | `read` | a read from as many owners as is asked, and the repair of those that lag |
 //! | `scan`, `tables` | a part of a range, or of the list of tables, merged from several owners |
 //! | `text` | how forwarded writes travel |
 
+mod accept;
 mod acks;
 mod forward;
+mod proposals;
+mod propose;
 mod read;
 mod scan;
 mod tables;
 mod text;
 mod write;
 
+pub(crate) use accept::answer_accept;
 pub(crate) use acks::{Acks, replicas};
 pub(crate) use forward::answer_write;
+pub(crate) use proposals::Proposals;
 pub(crate) use read::{answer_read, read_deadline};
 pub(crate) use scan::answer_scan;
 pub(crate) use tables::answer_tables;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use dynarust_core::limits::{ASK_NEXT_MILLIS, COORDINATE_MILLIS_MAX, LOOK_AGAIN_MILLIS};
 use dynarust_core::quorum;
 use dynarust_core::{Consistency, NodeId, Partition, RecordName, Stamp, Stored};
-use dynarust_store::{Arrival, Durability, ReadError};
+use dynarust_store::{Arrival, Durability, Over, ReadError};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use prost::Message;
@@ -232,6 +232,7 @@ async fn repair(
             record: stored.record.clone(),
             request: None,
             fresh: false,
+            over: Over::Older,
         };
         return cluster.store.take_in(vec![arrival], Durability::Sync).await.is_ok();
     }

@@ -59,7 +59,7 @@ impl Node {
         .boxed()
     }
 
-    /// A write that depends on what is there goes to the first live owner, which reads first.
+    /// A write that depends on what is there goes to the first live owner.
     async fn coordinate_in_order(
         &self,
         write: Write,
@@ -75,9 +75,16 @@ impl Node {
             return self.forward_or_refuse(write, consistency, route, deadline).await;
         }
         check_live(&self.cluster, partition, consistency)?;
+        if write.condition != Condition::default() {
+            return self.propose(write, consistency, deadline).await;
+        }
         // What others have and this node lacks comes in.
-        self.read_owners(&write.name, consistency, deadline).await.map_err(of_read)?;
+        let read = self.read_owners(&write.name, consistency, deadline).await.map_err(of_read)?;
         let written = self.store.write(write.clone()).await?;
+        if let Written::Repeated(version) = written {
+            // It, or what came after it, was read, and so it stands at enough.
+            return Ok(Acknowledged { version, replicas: read.replicas });
+        }
         self.stand(write, written, consistency, deadline).await
     }
 
@@ -131,12 +138,9 @@ impl Node {
                 }
                 Ok(Some(Stands::Behind(newer))) => newer,
                 Ok(Some(Stands::NotEnough(lack))) => return Err(not_enough(lack, true)),
-                Ok(None) | Err(_) => return Err(late(&self.cluster, partition, consistency)),
+                Ok(None) | Err(_) => return Err(late(&self.cluster, partition, consistency, true)),
             };
             drop(wait);
-            if write.condition != Condition::default() {
-                return Err(RefusedWrite::VersionMismatch { current: Some(newer) });
-            }
             if write.change == Change::Delete {
                 // What others have and this node lacks comes in, so that it can go.
                 let read = self.read_owners(&write.name, consistency, deadline).await;
@@ -180,8 +184,13 @@ fn check_live(
     Ok(())
 }
 
-/// The time is over: some may have it.
-fn late(cluster: &Cluster, partition: Partition, consistency: Consistency) -> RefusedWrite {
+/// The time is over.
+pub(super) fn late(
+    cluster: &Cluster,
+    partition: Partition,
+    consistency: Consistency,
+    indeterminate: bool,
+) -> RefusedWrite {
     let view = cluster.view();
     let owners = view.serving(partition).len();
     let live = cluster.live_serving(&view, partition).len();
@@ -189,7 +198,7 @@ fn late(cluster: &Cluster, partition: Partition, consistency: Consistency) -> Re
         Ok(needed) => needed,
         Err(lack) => lack.needed,
     };
-    not_enough(NotEnough { needed, live }, true)
+    not_enough(NotEnough { needed, live }, indeterminate)
 }
 
 pub(super) fn not_enough(lack: NotEnough, indeterminate: bool) -> RefusedWrite {
@@ -199,7 +208,7 @@ pub(super) fn not_enough(lack: NotEnough, indeterminate: bool) -> RefusedWrite {
 }
 
 /// A write could not read what it depends on.
-fn of_read(refused: RefusedRead) -> RefusedWrite {
+pub(super) fn of_read(refused: RefusedRead) -> RefusedWrite {
     match refused {
         RefusedRead::Store(error) => dynarust_store::WriteError::Unreadable(error).into(),
         RefusedRead::NotEnoughReplicas { needed, live } => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dynarust_core::limits::{CHUNK_BYTES_MAX, FEED_PAGE_RECORDS_MAX, PULL_NAMES_MAX};
 use dynarust_core::{Epoch, FeedPosition, PartitionSet, Stored};
-use dynarust_store::{Arrival, Durability, FeedRead, ReadError};
+use dynarust_store::{Arrival, Durability, FeedRead, Over, ReadError, WriteError};
 use prost::Message;
 
 use crate::cluster::Cluster;
@@ -18,7 +18,8 @@ impl Shipped {
     /// For the store, where the record came along.
     pub(crate) fn into_arrival(self, fresh: bool) -> Option<Arrival> {
         let record = self.record?;
-        Some(Arrival { name: self.name, record, request: self.request, fresh })
+        let (name, request, over) = (self.name, self.request, Over::Older);
+        Some(Arrival { name, record, request, fresh, over })
     }
 }
 
@@ -83,9 +84,17 @@ pub(crate) async fn repair(cluster: Arc<Cluster>, body: Bytes) -> Reply {
     }
     match cluster.store.take_in(arrivals, Durability::Sync).await {
         Ok(_) => Ok(Done {}.encode_to_vec().into()),
-        Err(dynarust_store::WriteError::Full) => Err(Failure::Full),
-        Err(dynarust_store::WriteError::Stopped(_)) => Err(Failure::Stopped),
-        Err(_) => Err(Failure::Overloaded),
+        Err(error) => Err(write_failure(&error)),
+    }
+}
+
+/// What a peer hears of records that could not be taken in.
+pub(crate) fn write_failure(error: &WriteError) -> Failure {
+    match error {
+        WriteError::Full => Failure::Full,
+        WriteError::Overloaded => Failure::Overloaded,
+        WriteError::Stopped(_) => Failure::Stopped,
+        WriteError::Unreadable(_) => Failure::Damaged,
     }
 }
 

@@ -31,7 +31,7 @@ mod shipment;
 mod taking;
 
 pub(crate) use acknowledge::note_acknowledged;
-pub(crate) use answers::{failure, feed, pull, repair};
+pub(crate) use answers::{failure, feed, pull, repair, write_failure};
 pub(crate) use catch_up::follow;
 pub(crate) use positions::{Position, PositionText, Positions};
 pub(crate) use remembered::{Remembered, Told, note_remembered};

@@ -38,6 +38,8 @@ pub(crate) mod number {
     pub(crate) const REPAIR: u16 = 21;
     /// Request: a write to coordinate, answered with what became of it.
     pub(crate) const WRITE: u16 = 22;
+    /// Request: a stamped write to accept, answered with whether it was.
+    pub(crate) const ACCEPT: u16 = 23;
     /// Request: a part of a range, answered with the sender's share of it.
     pub(crate) const SCAN: u16 = 30;
     /// Request: a part of the list of tables.

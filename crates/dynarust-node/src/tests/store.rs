@@ -11,9 +11,9 @@ use dynarust_core::{
     FeedPosition, PartitionSet, RecordName, RequestKey, Seq, Stored, TableName, UnixMillis,
 };
 use dynarust_store::{
-    Answered, Arrival, Durability, FeedPage, FeedRead, LocalStore, ReadError, Scan, ScanPage,
-    Store, StoreConfig, StoreStats, TableCount, TablesPage, TakenIn, WallClock, Write, WriteError,
-    Written,
+    Answered, Arrival, Durability, FeedPage, FeedRead, LocalStore, Proposed, ReadError, Scan,
+    ScanPage, Store, StoreConfig, StoreStats, TableCount, TablesPage, TakenIn, WallClock, Write,
+    WriteError, Written,
 };
 use futures_util::FutureExt;
 use futures_util::future::{self, BoxFuture};
@@ -87,6 +87,10 @@ impl Store for TestStore {
 
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, WriteError>> {
         self.dead().unwrap_or_else(|| standstill(self.inner.write(write)))
+    }
+
+    fn propose(&self, write: Write) -> BoxFuture<'_, Result<Proposed, WriteError>> {
+        self.dead().unwrap_or_else(|| standstill(self.inner.propose(write)))
     }
 
     fn take_in(

@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
+use dynarust_core::limits::CLOCK_CEILING_MILLIS;
 use dynarust_core::{
     Condition, Epoch, FeedPosition, KeyRange, NodeId, Partition, PartitionSet, Record, RecordName,
-    Seq, Stored, TableName, Version,
+    Seq, Stored, TableName, UnixMillis, Version,
 };
 
 use crate::finding::Part;
 use crate::journal::disk::RealDisk;
 use crate::local::Threads;
-use crate::port::{Arrival, Change, Durability, FeedRead, Scan, Store, TakenIn, Write};
-use crate::{LocalStore, OpenError, StoreConfig};
+use crate::port::{
+    Arrival, Change, Durability, FeedRead, Over, Proposed, Scan, Store, TakenIn, Write, Written,
+};
+use crate::{LocalStore, OpenError, StoreConfig, WallClock};
 
 const KEYS: usize = 300;
 
@@ -41,7 +44,7 @@ fn arrival(name: RecordName, hlc: u64, value: &'static str) -> Arrival {
     let version = Version { hlc, node: NodeId(2) };
     let (previous, expiry, value) = (None, None, Bytes::from_static(value.as_bytes()));
     let record = Record { version, previous, expiry, tombstone: false, expired: false, value };
-    Arrival { name, record, request: None, fresh: false }
+    Arrival { name, record, request: None, fresh: false, over: Over::Older }
 }
 
 /// What the digests must be, by what a reader finds.
@@ -194,7 +197,7 @@ async fn an_arrival_mends_a_record_that_is_damaged_on_disk() {
     let store = LocalStore::open(&config(folder.path())).unwrap();
     assert!(store.get(name(1)).await.is_err());
     let (record, request, fresh) = (sound.record.clone(), None, false);
-    let copy = Arrival { name: name(1), record, request, fresh };
+    let copy = Arrival { name: name(1), record, request, fresh, over: Over::Older };
     let taken_in = store.take_in(vec![copy.clone(), copy], Durability::Sync).await.unwrap();
     assert_eq!(taken_in, [TakenIn::Applied, TakenIn::Kept(sound.record.stamp())]);
     assert_eq!(store.get(name(1)).await.unwrap().unwrap().record, sound.record);
@@ -202,6 +205,39 @@ async fn an_arrival_mends_a_record_that_is_damaged_on_disk() {
     store.close().await;
     drop(store);
     assert_eq!(crate::verify::verify(folder.path()).unwrap().problems, vec![]);
+}
+
+/// Somebody may have got it, so it must not be given to another write.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stamp_of_which_nothing_was_written_is_not_given_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let [node, copy] = ["node", "copy"].map(|name| folder.path().join(name));
+    let store = LocalStore::open(&config(&node)).unwrap();
+    store.write(write(1, Some("1".to_owned()))).await.unwrap();
+    // The ceiling of that write's frame is passed.
+    tokio::time::sleep(Duration::from_millis(2 * CLOCK_CEILING_MILLIS)).await;
+    let proposed = store.propose(write(1, Some("2".to_owned()))).await.unwrap();
+    let Proposed::Stamped { record: proposed, .. } = proposed else {
+        panic!("not stamped: {proposed:?}");
+    };
+    // A crash, and a clock that was set back.
+    fs::create_dir(&copy).unwrap();
+    super::rot::copy(&node, &copy);
+    let config = StoreConfig { clock: Arc::new(Stopped), ..config(&copy) };
+    let restarted = LocalStore::open(&config).unwrap();
+    let written = restarted.write(write(1, Some("3".to_owned()))).await.unwrap();
+    assert!(matches!(written, Written::Done { version, .. } if version > proposed.version));
+}
+
+/// A clock that stands at the beginning.
+struct Stopped;
+
+impl WallClock for Stopped {
+    fn now(&self) -> UnixMillis {
+        1
+    }
+
+    fn sleep(&self, _: Duration) {}
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use dynarust_core::{
     Selector, Seq, Stored, TableName, UnixMillis, Version,
 };
 use dynarust_store::{
-    Answered, Arrival, Durability, FeedPage, FeedRead, ReadError, Scan, ScanPage, Store,
+    Answered, Arrival, Durability, FeedPage, FeedRead, Proposed, ReadError, Scan, ScanPage, Store,
     StoreStats, TableCount, TablesPage, TakenIn, WallClock, Write, WriteError, Written,
 };
 use futures_util::FutureExt;
@@ -269,6 +269,10 @@ impl Store for TestStore {
     }
 
     fn write(&self, _: Write) -> BoxFuture<'_, Result<Written, WriteError>> {
+        unreachable!("streams do not write")
+    }
+
+    fn propose(&self, _: Write) -> BoxFuture<'_, Result<Proposed, WriteError>> {
         unreachable!("streams do not write")
     }
 

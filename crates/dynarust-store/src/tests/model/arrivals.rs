@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::run::{Held, State};
 use super::{HOUR, KEYS, MINUTE, REQUEST_KEYS};
-use crate::port::{Arrival, TakenIn};
+use crate::port::{Arrival, Over, TakenIn};
 
 /// The first of the records: when the clock of a run begins.
 pub(super) const BEGINNING: u64 = 1_000_000 * HOUR;
@@ -51,7 +51,7 @@ impl Arriving {
             key: (self.nth / 2 % REQUEST_KEYS).to_string().into(),
             fingerprint: u128::from(hlc) << 64 | u128::from(self.node),
         });
-        Arrival { name, record, request, fresh: self.fresh }
+        Arrival { name, record, request, fresh: self.fresh, over: Over::Older }
     }
 }
 

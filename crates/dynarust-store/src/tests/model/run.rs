@@ -275,8 +275,14 @@ impl Run {
                 // A cache may have them still.
                 let forgotten = self.store().shared.forgotten();
                 assert!(forgotten == before || forgotten <= self.forget_up_to);
-                for (key, stamp) in self.state().gone.clone() {
-                    if self.get(&key).is_none_or(|stored| stored.seq <= forgotten) {
+                // Also what a write stands over that may yet be lost.
+                let gone = self.history.iter().flat_map(|state| state.gone.clone());
+                for (key, stamp) in gone.collect::<Vec<_>>() {
+                    let is_behind = |stored: Arc<Stored>| {
+                        stored.seq <= forgotten
+                            || stored.record.stamp() != stamp && forgotten > before
+                    };
+                    if self.get(&key).is_none_or(is_behind) {
                         self.swept.insert((key, stamp));
                     }
                 }
