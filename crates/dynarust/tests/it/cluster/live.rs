@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::client::Client;
 use crate::events::Events;
 use crate::mirror::{Mirror, Seen, table_of};
-use crate::node::run_in;
+use crate::node::{run_in, wait_for};
 
 use super::nodes::Cluster;
 
@@ -81,9 +81,13 @@ fn a_stream_outlives_the_owners_that_tell_it() {
     mirror.follow_on(&mut stream, &records_of(&mut client, &keys));
     cluster.kill9(4);
     // Of some of these the node that was killed had told.
-    client.delete("live", "key 0").unwrap().expect(200);
+    // What was on its way to it is written anew.
+    wait_for("a delete", || {
+        let answer = client.delete("live", "key 0").unwrap();
+        matches!(answer.status, 200 | 404).then_some(())
+    });
     for key in &keys[1..] {
-        client.put("live", key, "2").unwrap().expect(200);
+        wait_for("a write", || (client.put("live", key, "2").unwrap().status == 200).then_some(()));
     }
     mirror.follow_on(&mut stream, &records_of(&mut client, &keys[1..]));
 }
