@@ -231,14 +231,16 @@ impl Cluster {
         let Some(secret) = self.config.secret.clone() else {
             return Ok(());
         };
+        let mut local = None;
         let greeting = |dialled: &mesh::Dialled| {
-            self.learn_address(Some(&dialled.local.to_string()));
+            local = Some(dialled.local.to_string());
             self.greeting(true, Some(dialled.remote.to_string()))
         };
         let judge = |met: &mesh::Greeting| self.judge_host(met);
         let channel = Channel::Data;
         let met = mesh::dial(&*self.network, address, channel, secret.as_bytes(), greeting, judge)
             .await?;
+        self.learn_address(local.as_deref());
         let cluster = Arc::clone(self);
         self.spawn(async move { cluster.serve_link(met, Some(cluster.me)).await });
         Ok(())

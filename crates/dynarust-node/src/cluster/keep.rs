@@ -90,11 +90,15 @@ impl Cluster {
         let Some(secret) = self.config.secret.clone() else {
             return Ok(());
         };
-        let greeting =
-            |dialled: &mesh::Dialled| self.greeting(false, Some(dialled.remote.to_string()));
+        let mut local = None;
+        let greeting = |dialled: &mesh::Dialled| {
+            local = Some(dialled.local.to_string());
+            self.greeting(false, Some(dialled.remote.to_string()))
+        };
         let judge = |met: &mesh::Greeting| self.judge_member(peer.id, met);
         let met = mesh::dial(&*self.network, address, channel, secret.as_bytes(), greeting, judge)
             .await?;
+        self.learn_address(local.as_deref());
         let cluster = Arc::clone(self);
         self.spawn(async move { cluster.serve_link(met, Some(cluster.me)).await });
         // Until it is installed, or was superfluous.
@@ -116,6 +120,7 @@ impl Cluster {
             )) => self.fail(ClusterError::Excluded { reason: refusal.to_string() }),
             _ => {}
         }
+        self.say_how_it_does(peer);
         self.tell_change();
     }
 }

@@ -4,32 +4,33 @@
 
 use std::sync::Arc;
 
-use dynarust_core::{MemberState, NodeId};
+use dynarust_core::{Epoch, Incarnation, MemberState, NodeId};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::peer::Installed;
+use super::peer::{Installed, News};
 use super::state::Cluster;
 use crate::mesh::handshake::{self, Greeting, HandshakeError, Met, Refusal};
 use crate::mesh::{Channel, Link};
 
 impl Cluster {
     /// What this node says of itself. `reached` is the address of the other end, seen from here.
+    /// Where others reach it is not in it: that may change, and is told with its entry among the members.
     pub(super) fn greeting(&self, joins: bool, reached: Option<String>) -> Greeting {
         let view = self.view();
         Greeting {
             node: self.me,
             incarnation: self.incarnation,
+            start: self.store.position().epoch,
             cluster: view.cluster,
             alone: view.others().next().is_none(),
             joins,
-            address: view.own().map(|own| own.address.to_string()),
             reached,
         }
     }
 
     /// Whether to take a peer that dialled.
-    fn judge(&self, peer: &Greeting, channel: Channel) -> Result<(), Refusal> {
-        self.judge_identity(peer, Some(channel))?;
+    fn judge(&self, peer: &Greeting) -> Result<(), Refusal> {
+        self.judge_identity(peer)?;
         let view = self.view();
         match (view.cluster, peer.cluster) {
             (None, _) => Err(Refusal::NotReady),
@@ -50,7 +51,7 @@ impl Cluster {
 
     /// Whether to take the peer that answers at the address to join.
     pub(super) fn judge_host(&self, peer: &Greeting) -> Result<(), Refusal> {
-        self.judge_identity(peer, None)?;
+        self.judge_identity(peer)?;
         let view = self.view();
         let alone = view.others().next().is_none();
         match (view.cluster, peer.cluster) {
@@ -63,7 +64,7 @@ impl Cluster {
 
     /// Whether to take the peer that answers at a member's address.
     pub(super) fn judge_member(&self, member: NodeId, peer: &Greeting) -> Result<(), Refusal> {
-        self.judge_identity(peer, None)?;
+        self.judge_identity(peer)?;
         if peer.node == member && peer.cluster == self.view().cluster {
             Ok(())
         } else {
@@ -72,13 +73,12 @@ impl Cluster {
         }
     }
 
-    fn judge_identity(&self, peer: &Greeting, dialled: Option<Channel>) -> Result<(), Refusal> {
-        let view = self.view();
+    fn judge_identity(&self, peer: &Greeting) -> Result<(), Refusal> {
         if peer.node == self.me {
-            let same = peer.address == view.own().map(|own| own.address.to_string());
+            let same = peer.start == self.store.position().epoch;
             return Err(if same { Refusal::Itself } else { Refusal::Cloned });
         }
-        let Some(known) = view.registry.get(peer.node) else {
+        let Some(known) = self.view().registry.get(peer.node).cloned() else {
             return Ok(());
         };
         if known.state == MemberState::Gone {
@@ -87,12 +87,13 @@ impl Cluster {
         if peer.incarnation < known.incarnation {
             return Err(Refusal::Outdated);
         }
-        // The same start of the same node, from another address, while the first is there.
-        let elsewhere = peer.incarnation == known.incarnation
-            && peer.address.as_deref().is_some_and(|address| address != &*known.address);
-        let there = dialled.is_some()
-            && self.peer(peer.node).is_some_and(|it| it.liveness() == super::Liveness::Up);
-        if elsewhere && there { Err(Refusal::Cloned) } else { Ok(()) }
+        let there = self.peer(peer.node).and_then(|it| it.link(Channel::Data));
+        match there.map(|link| (link.incarnation(), link.start())) {
+            Some(present) if is_clone(present, (peer.incarnation, peer.start)) => {
+                Err(Refusal::Cloned)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Serves a connection on which somebody asked for the mesh.
@@ -103,13 +104,14 @@ impl Cluster {
         let Some(secret) = self.config.secret.clone() else {
             return;
         };
-        let greet = |peer: &Greeting| {
-            self.learn_address(peer.reached.as_deref());
-            self.greeting(false, None)
-        };
-        let judge = |peer: &Greeting, channel| self.judge(peer, channel);
-        match handshake::accept(io, secret.as_bytes(), greet, judge).await {
-            Ok(met) => self.serve_link(met, None).await,
+        let greeting = self.greeting(false, None);
+        let judge = |peer: &Greeting| self.judge(peer);
+        match handshake::accept(io, secret.as_bytes(), &greeting, judge).await {
+            Ok(met) => {
+                // Only one that has proved itself is believed.
+                self.learn_address(met.peer.reached.as_deref());
+                self.serve_link(met, None).await;
+            }
             // It comes again by itself, as long as that lasts.
             Err(HandshakeError::Refused(refusal)) if refusal.passes() => {
                 tracing::debug!("a node was told to try again: {refusal}");
@@ -130,19 +132,40 @@ impl Cluster {
         met: Met<S>,
         by: Option<NodeId>,
     ) {
-        let Greeting { node, incarnation, .. } = met.peer;
+        let Greeting { node, incarnation, start, .. } = met.peer;
         let channel = met.channel;
         let peer = self.peer_or_new(node);
-        let link = Link::new(incarnation, channel, Arc::clone(&self.figures.traffic));
+        let link = Link::new((incarnation, start), channel, Arc::clone(&self.figures.traffic));
         if peer.install(&link, by.unwrap_or(node)) == Installed::Superfluous {
             return;
         }
         tracing::debug!(peer = %node, ?channel, "linked");
+        self.say_how_it_does(&peer);
         self.tell_change();
         let ended = self.session(&peer, &link, met).await;
         if peer.remove(&link, self.clock.now()) {
-            tracing::info!(peer = %node, ?channel, "the link ended: {ended}");
+            tracing::debug!(peer = %node, ?channel, "the link ended: {ended}");
             self.notice_loss(&peer, channel);
+        }
+    }
+
+    /// Tells the log where a member came, went, or is back. A link that is made anew within a moment is no
+    /// news.
+    pub(super) fn say_how_it_does(&self, peer: &super::Peer) {
+        let Some(news) = peer.news() else {
+            return;
+        };
+        let view = self.view();
+        // One that joins is told of when it is a member.
+        let Some(member) = view.others().find(|member| member.id == peer.id) else {
+            return;
+        };
+        let (node, address) = (member.id, &member.address);
+        match news {
+            News::Met => tracing::info!(%node, %address, "another node is there"),
+            News::Missing => tracing::warn!(%node, %address, "a node does not answer"),
+            News::Lost => tracing::warn!(%node, %address, "a node does not answer any more"),
+            News::Back => tracing::info!(%node, %address, "a node is back"),
         }
     }
 
@@ -150,11 +173,33 @@ impl Cluster {
         self.tell_change();
         if channel == Channel::Data {
             // Who waits for it looks again when it counts as down.
-            let (cluster, until) = (Arc::clone(self), peer.lost_until());
+            let (cluster, peer, until) = (Arc::clone(self), Arc::clone(peer), peer.lost_until());
             self.spawn(async move {
                 tokio::time::sleep_until(until).await;
+                cluster.say_how_it_does(&peer);
                 cluster.tell_change();
             });
         }
+    }
+}
+
+/// Whether a node is another than the one of its id that is there: both count the same start of their
+/// folder, and each has its own.
+fn is_clone(present: (Incarnation, Epoch), other: (Incarnation, Epoch)) -> bool {
+    present.0 == other.0 && present.1 != other.1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_counts_the_same_start_and_is_another() {
+        let present = (Incarnation(3), Epoch(7));
+        assert!(is_clone(present, (Incarnation(3), Epoch(8))));
+        // The same start, wherever it is reached now; and the next start, while the link to the one before
+        // is not known to be broken.
+        assert!(!is_clone(present, present));
+        assert!(!is_clone(present, (Incarnation(4), Epoch(8))));
     }
 }

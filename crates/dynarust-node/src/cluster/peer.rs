@@ -57,6 +57,21 @@ struct Links {
     kept: bool,
     /// It was linked, or could not be reached, once in this start.
     tried: bool,
+    /// Whether it was there, as far as the log was told.
+    told: Option<bool>,
+}
+
+/// What the log is told of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// It is there, for the first time in this start.
+    Met,
+    /// It was there, and is not.
+    Lost,
+    /// It is not there, and was not in this start.
+    Missing,
+    /// It was not there, and is.
+    Back,
 }
 
 struct Dialled {
@@ -93,6 +108,7 @@ impl Peer {
             heard: None,
             kept: false,
             tried: false,
+            told: None,
         };
         Self {
             id,
@@ -110,6 +126,23 @@ impl Peer {
         }
         let lately = links.lost.elapsed() < Duration::from_millis(LOST_MILLIS_MAX);
         if lately && !links.absent { Liveness::Lost } else { Liveness::Down }
+    }
+
+    /// What is to be told of it; only once.
+    pub(super) fn news(&self) -> Option<News> {
+        let is_up = match self.liveness() {
+            Liveness::Up => true,
+            Liveness::Down => false,
+            Liveness::Lost => return None,
+        };
+        let told = self.links.lock().told.replace(is_up);
+        match (told, is_up) {
+            (None, true) => Some(News::Met),
+            (None, false) => Some(News::Missing),
+            (Some(false), true) => Some(News::Back),
+            (Some(true), false) => Some(News::Lost),
+            (Some(_), _) => None,
+        }
     }
 
     /// When a peer that is lost now is to be looked at again.
@@ -202,5 +235,32 @@ impl Links {
             Channel::Data => &mut self.data,
             Channel::Bulk => &mut self.bulk,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dynarust_core::Epoch;
+
+    use super::*;
+
+    #[test]
+    fn the_log_is_told_once_and_not_of_a_link_that_is_made_anew() {
+        let link = || Link::new((Incarnation(1), Epoch(1)), Channel::Data, Arc::default());
+        let peer = Peer::new(NodeId(1), NodeId(2));
+        assert_eq!(peer.news(), None, "it may come at once");
+        peer.is_absent();
+        assert_eq!((peer.news(), peer.news()), (Some(News::Missing), None));
+        let first = link();
+        assert_eq!(peer.install(&first, NodeId(1)), Installed::Taken);
+        assert_eq!((peer.news(), peer.news()), (Some(News::Back), None));
+        assert!(peer.remove(&first, 1_000));
+        assert_eq!(peer.news(), None);
+        let second = link();
+        assert_eq!(peer.install(&second, NodeId(1)), Installed::Taken);
+        assert_eq!(peer.news(), None);
+        assert!(peer.remove(&second, 1_000));
+        peer.is_absent();
+        assert_eq!((peer.news(), peer.news()), (Some(News::Lost), None));
     }
 }

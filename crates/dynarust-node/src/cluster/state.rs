@@ -11,7 +11,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use dynarust_core::placement::Placement;
 use dynarust_core::skew::Verdict;
 use dynarust_core::{
-    ClusterId, Consistency, Incarnation, Member, NodeId, Partition, RecordName, Registry, Replicas,
+    ClusterId, Consistency, Incarnation, Member, MemberState, NodeId, Partition, RecordName,
+    Registry, Replicas,
 };
 use dynarust_store::{Store, WallClock};
 use parking_lot::{Mutex, RwLock};
@@ -256,8 +257,13 @@ impl Cluster {
                 // A cluster of one is given up for the one that is joined.
                 registry = view.registry.get(self.me).cloned().into_iter().collect();
             }
+            let known = view.cluster == Some(cluster);
             for member in members {
+                let before = registry.get(member.id).map(|before| before.state);
                 if registry.merge(member.clone()) {
+                    if known {
+                        say_who_comes_and_goes(before, &member);
+                    }
                     news.push(member);
                 }
             }
@@ -368,7 +374,7 @@ impl Cluster {
             for partition in complete {
                 own.serves.insert(partition);
             }
-            own.state = dynarust_core::MemberState::Up;
+            own.state = MemberState::Up;
         });
     }
 
@@ -382,5 +388,22 @@ impl Cluster {
         }
         let mut live = serving.iter().filter(|id| self.liveness(**id).is_live()).peekable();
         live.peek().is_some() && live.all(covers)
+    }
+}
+
+/// What the log is told of what another node says of a member.
+fn say_who_comes_and_goes(before: Option<MemberState>, member: &Member) {
+    let (node, address) = (member.id, &member.address);
+    match (before, member.state) {
+        // It was never known here.
+        (None | Some(MemberState::Gone), MemberState::Gone) => {}
+        (_, MemberState::Gone) => {
+            tracing::info!(%node, %address, "a node is gone: it left, or was removed or evicted");
+        }
+        (None, _) => tracing::info!(%node, %address, "a node joins the cluster"),
+        (Some(MemberState::Joining | MemberState::Up), MemberState::Leaving) => {
+            tracing::info!(%node, %address, "a node leaves the cluster, and hands over");
+        }
+        (Some(_), _) => {}
     }
 }

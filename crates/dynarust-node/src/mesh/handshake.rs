@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use dynarust_core::limits::{ADDRESS_BYTES_MAX, HANDSHAKE_BYTES_MAX, HANDSHAKE_MILLIS_MAX};
-use dynarust_core::{ClusterId, Incarnation, NodeId};
+use dynarust_core::{ClusterId, Epoch, Incarnation, NodeId};
 use hmac::{Hmac, KeyInit, Mac};
 use prost::Message;
 use sha2::Sha256;
@@ -45,14 +45,14 @@ const ACCEPTER: &[u8] = b"dynarust mesh, accepter";
 pub(crate) struct Greeting {
     pub(crate) node: NodeId,
     pub(crate) incarnation: Incarnation,
+    /// Which start that is: of two nodes on copies of one folder each has its own.
+    pub(crate) start: Epoch,
     /// The cluster it belongs to; none while it waits to join one.
     pub(crate) cluster: Option<ClusterId>,
     /// It never had peers: its cluster is itself.
     pub(crate) alone: bool,
     /// It dials the address that it was told to join.
     pub(crate) joins: bool,
-    /// Where others reach it, as far as it knows.
-    pub(crate) address: Option<String>,
     /// The address of the other end, as it is seen from this one.
     pub(crate) reached: Option<String>,
 }
@@ -178,25 +178,25 @@ pub(crate) async fn dial<S: AsyncRead + AsyncWrite>(
     .await
 }
 
-/// The side that was dialled. `greet` is told what the peer says of itself before it is proved.
+/// The side that was dialled.
 pub(crate) async fn accept<S: AsyncRead + AsyncWrite>(
     io: S,
     secret: &[u8],
-    greet: impl FnOnce(&Greeting) -> Greeting,
-    judge: impl FnOnce(&Greeting, Channel) -> Result<(), Refusal>,
+    greeting: &Greeting,
+    judge: impl FnOnce(&Greeting) -> Result<(), Refusal>,
 ) -> Result<Met<S>, HandshakeError> {
     in_time(async {
         let mut talk = Talk::new(io);
         let theirs = talk.hear(HELLO).await?;
         let (peer, channel) = talk.understand(&theirs).await?;
-        let ours = hello(&greet(&peer), channel);
+        let ours = hello(greeting, channel);
         talk.say(HELLO, &ours).await?;
         talk.say(PROOF, &proof_of(secret, ACCEPTER, (&theirs, &ours))).await?;
         let proof = talk.hear(PROOF).await?;
         if !proves(secret, DIALLER, (&theirs, &ours), &proof) {
             return Err(talk.refuse(Refusal::Secret).await);
         }
-        if let Err(refusal) = judge(&peer, channel) {
+        if let Err(refusal) = judge(&peer) {
             return Err(talk.refuse(refusal).await);
         }
         talk.say(WELCOME, &[]).await?;
@@ -312,10 +312,10 @@ struct HelloText {
     alone: bool,
     #[prost(bool, tag = "9")]
     joins: bool,
-    #[prost(string, optional, tag = "10")]
-    address: Option<String>,
     #[prost(string, optional, tag = "11")]
     reached: Option<String>,
+    #[prost(fixed64, tag = "12")]
+    start: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -336,30 +336,28 @@ fn hello(greeting: &Greeting, channel: Channel) -> Vec<u8> {
         cluster: greeting.cluster.map(|id| id.0.to_be_bytes().to_vec()),
         alone: greeting.alone,
         joins: greeting.joins,
-        address: greeting.address.clone(),
         reached: greeting.reached.clone(),
+        start: greeting.start.0,
     };
     text.encode_to_vec()
 }
 
 impl HelloText {
     fn understood(self) -> Option<(Greeting, Channel)> {
-        let fits = |text: &Option<String>| {
-            text.as_ref().is_none_or(|text| text.len() <= ADDRESS_BYTES_MAX)
-        };
+        let fits = self.reached.as_ref().is_none_or(|text| text.len() <= ADDRESS_BYTES_MAX);
         let cluster = match self.cluster {
             None => None,
             Some(bytes) => Some(ClusterId(u128::from_be_bytes(bytes.try_into().ok()?))),
         };
-        let sound = self.nonce.len() == NONCE_BYTES && fits(&self.address) && fits(&self.reached);
+        let sound = self.nonce.len() == NONCE_BYTES && fits;
         let greeting = Greeting {
             node: NodeId(self.node),
             incarnation: Incarnation(self.incarnation),
             cluster,
             alone: self.alone,
             joins: self.joins,
-            address: self.address,
             reached: self.reached,
+            start: Epoch(self.start),
         };
         sound.then_some((greeting, Channel::of_number(self.channel)?))
     }
@@ -384,8 +382,8 @@ mod tests {
             cluster: (node == 1).then_some(ClusterId(9)),
             alone: false,
             joins: node == 2,
-            address: Some(format!("10.0.0.{node}:6660")),
-            reached: None,
+            reached: Some(format!("10.0.0.{node}:6660")),
+            start: Epoch(node),
         }
     }
 
@@ -403,7 +401,7 @@ mod tests {
         let (near, far) = duplex(1 << 16);
         let (two, one) = (greeting(2), greeting(1));
         let dialling = dial(near, dialler, Channel::Bulk, &two, |_| Ok(()));
-        let accepting = accept(far, accepter, |_| one.clone(), |_, _| verdict);
+        let accepting = accept(far, accepter, &one, |_| verdict);
         let (dialled, accepted) = tokio::join!(dialling, accepting);
         (end(dialled), end(accepted))
     }
@@ -464,7 +462,8 @@ mod tests {
     #[tokio::test]
     async fn another_protocol_is_refused_and_garbage_is_no_panic() {
         let (near, far) = duplex(1 << 16);
-        let accepting = accept(far, b"s", |_| greeting(1), |_, _| Ok(()));
+        let one = greeting(1);
+        let accepting = accept(far, b"s", &one, |_| Ok(()));
         let dialling = async {
             let mut talk = Talk::new(near);
             let newer = HelloText { protocol: 9, protocol_oldest: 9, ..HelloText::default() };
@@ -477,14 +476,14 @@ mod tests {
 
         let (mut near, far) = duplex(1 << 16);
         near.write_all(&[b'x'; 100]).await.unwrap();
-        let accepted = accept(far, b"s", |_| greeting(1), |_, _| Ok(())).await;
+        let accepted = accept(far, b"s", &greeting(1), |_| Ok(())).await;
         assert!(matches!(end(accepted), Err(HandshakeError::Frame(_))));
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_ends() {
         let (_near, far) = duplex(1 << 16);
-        let accepted = accept(far, b"s", |_| greeting(1), |_, _| Ok(())).await;
+        let accepted = accept(far, b"s", &greeting(1), |_| Ok(())).await;
         assert!(matches!(end(accepted), Err(HandshakeError::Slow)));
     }
 }

@@ -23,7 +23,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use dynarust_core::limits::{
     LINK_OUTBOX_BYTES_MAX, LINK_REQUESTS_MAX, PING_MILLIS, SILENCE_MILLIS_MAX,
 };
-use dynarust_core::{Incarnation, skew};
+use dynarust_core::{Epoch, Incarnation, skew};
 use dynarust_store::WallClock;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -78,7 +78,9 @@ pub(crate) enum AskError {
 pub(crate) struct Link {
     /// Tells it from every other link of this process.
     serial: u64,
+    /// Which start of the peer it leads to.
     incarnation: Incarnation,
+    start: Epoch,
     channel: Channel,
     /// What all links of this node carry.
     traffic: Arc<Traffic>,
@@ -102,7 +104,7 @@ struct Outbox {
 
 impl Link {
     pub(crate) fn new(
-        incarnation: Incarnation,
+        (incarnation, start): (Incarnation, Epoch),
         channel: Channel,
         traffic: Arc<Traffic>,
     ) -> Arc<Self> {
@@ -110,6 +112,7 @@ impl Link {
         Arc::new(Self {
             serial: LAST_SERIAL.fetch_add(1, Ordering::Relaxed) + 1,
             incarnation,
+            start,
             channel,
             traffic,
             outbox: Outbox::default(),
@@ -129,6 +132,10 @@ impl Link {
 
     pub(crate) fn incarnation(&self) -> Incarnation {
         self.incarnation
+    }
+
+    pub(crate) fn start(&self) -> Epoch {
+        self.start
     }
 
     pub(crate) fn channel(&self) -> Channel {
@@ -440,21 +447,21 @@ mod tests {
         let greeting = |node| Greeting {
             node: NodeId(node),
             incarnation: Incarnation(1),
+            start: Epoch(node),
             cluster: None,
             alone: false,
             joins: false,
-            address: None,
             reached: None,
         };
         let (one, two) = (greeting(1), greeting(2));
         let dialling = handshake::dial(near, b"s", Channel::Data, &two, |_| Ok(()));
-        let accepting = handshake::accept(far, b"s", |_| one.clone(), |_, _| Ok(()));
+        let accepting = handshake::accept(far, b"s", &one, |_| Ok(()));
         let (near, far) = tokio::join!(dialling, accepting);
         (near.ok().unwrap(), far.ok().unwrap())
     }
 
     fn link() -> Arc<Link> {
-        Link::new(Incarnation(1), Channel::Data, Arc::default())
+        Link::new((Incarnation(1), Epoch(1)), Channel::Data, Arc::default())
     }
 
     /// Two ends of a link that run; the second's handler.

@@ -126,7 +126,7 @@ impl Drop for Watching {
 
 #[cfg(test)]
 mod tests {
-    use dynarust_core::Incarnation;
+    use dynarust_core::{Epoch, Incarnation};
 
     use super::*;
     use crate::mesh::Channel;
@@ -135,7 +135,7 @@ mod tests {
 
     fn begun() -> (Arc<Watches>, Arc<Link>, Watching) {
         let watches = Arc::new(Watches::default());
-        let link = Link::new(Incarnation(1), Channel::Data, Arc::default());
+        let link = Link::new((Incarnation(1), Epoch(1)), Channel::Data, Arc::default());
         let all = PartitionSet::all();
         let watching = watches.begin(Arc::clone(&link), &selection(&["*"]), all, true);
         (watches, link, watching)

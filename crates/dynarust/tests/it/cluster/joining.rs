@@ -1,8 +1,11 @@
 //! Nodes that are started in any order, and become one cluster.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::nodes::Plan;
+use super::agreement::active_nodes;
+use super::nodes::{Plan, SECRET};
+use crate::node::{Launch, Port, wait_for};
 use crate::seed::rounds;
 
 /// All that three nodes can be started in.
@@ -87,4 +90,35 @@ fn members_start_again() {
     cluster.wipe_and_restart(0);
     cluster.until_members(3);
     assert_eq!(cluster.until_equal("t").len(), 1);
+}
+
+/// The first node, which was told of nobody, listens everywhere, and comes back elsewhere, as a container
+/// does: it reaches the other, and is shown where it is now.
+#[test]
+fn a_node_that_listens_everywhere_is_shown_where_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let first_folder = home.path().join("first");
+    let everywhere = |port: &Port| {
+        let address = (Ipv4Addr::UNSPECIFIED, port.number).into();
+        Launch::on(address, &first_folder).environment("CLUSTER_SECRET", SECRET)
+    };
+    let (before, after) = (Port::lease(), Port::lease());
+    let first = everywhere(&before).start();
+    let mut second = Launch::new(&home.path().join("second")).environment("CLUSTER_SECRET", SECRET);
+    second.set_join(Some(before.address().to_string()));
+    let node = second.start();
+    let until_shown = |expected: &Port| {
+        let mut expected = [expected.address().to_string(), second.address().to_string()];
+        expected.sort();
+        wait_for("both nodes where they are", || {
+            let active = active_nodes(second.address()).ok()?;
+            let shown: Vec<_> = active.into_iter().map(|(address, _)| address).collect();
+            (shown == expected).then_some(())
+        });
+    };
+    until_shown(&before);
+    first.terminate();
+    let _first = everywhere(&after).start();
+    until_shown(&after);
+    drop(node);
 }
