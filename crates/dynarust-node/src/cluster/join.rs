@@ -118,6 +118,10 @@ impl Cluster {
         if self.failure().borrow().is_some() {
             return;
         }
+        if self.view().own().is_some_and(Member::is_gone) {
+            // It left, or heard that it is gone, and is started again: nobody need be asked.
+            return self.fail(self.gone());
+        }
         let returns = !self.is_alone() && self.view().cluster.is_some();
         self.let_forget();
         self.note_due.is_due();

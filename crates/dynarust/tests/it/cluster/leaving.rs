@@ -180,10 +180,18 @@ fn of_two_both_are_asked_to_leave() {
     let refusal = cluster.ask_to_leave(1).unwrap_err();
     assert!(refusal.contains("alone"), "{refusal}");
     cluster.assert_all_there();
-    // Started again it is a new node.
-    cluster.set_join(0, Some(1));
-    cluster.start_one(0);
+    // Started again it is a new node, and knows whom to ask; it waits for that where it must.
+    let id = cluster.id(1);
+    cluster.terminate(1);
+    cluster.set_join(0, None);
+    cluster.spawn(0);
+    cluster.within(Duration::from_secs(5), "a word of the other", || {
+        let (said, address) = (cluster.said(0), cluster.address(1).to_string());
+        said.contains(&format!("cannot join {address}")).then_some(()).ok_or(said)
+    });
+    cluster.start_one(1);
     cluster.until_members(2);
+    assert_eq!(cluster.id(1), id);
     cluster.assert_all_there();
 }
 
