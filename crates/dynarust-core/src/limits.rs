@@ -296,8 +296,27 @@ pub const TAKING_BYTES_MAX: usize = 4 * SHIP_UNDER_WAY_BYTES_MAX;
 pub const TAKE_RETRY_MILLIS: u64 = 200;
 /// Records of a page of a feed for another node.
 pub const FEED_PAGE_RECORDS_MAX: usize = 1024;
+/// Bytes of records after which such a page ends: little enough that clients hardly wait behind it.
+pub const FEED_PAGE_BYTES_MAX: usize = 64 << 10;
+/// Bytes that the name and the stamp of a record are reckoned at, as they travel.
+pub const NOTICE_BYTES_ASSUMED: usize = 64;
+/// Records of a feed up to which it is read by names at once, with no comparison before.
+pub const NAMES_READ_AT_ONCE_MAX: u64 = 64;
 /// Records that are asked for by name at a time.
 pub const PULL_NAMES_MAX: usize = 256;
+/// Bytes a second of copies, catching up and comparing that a node sends and receives while clients are served,
+/// unless `--background-bytes` says otherwise.
+pub const BACKGROUND_BYTES_PER_SECOND_DEFAULT: u64 = 2560 << 10;
+/// The lowest `--background-bytes`.
+pub const BACKGROUND_BYTES_PER_SECOND_MIN: u64 = 64 << 10;
+/// The same while none are.
+pub const BACKGROUND_IDLE_BYTES_PER_SECOND: u64 = 64 << 20;
+/// Milliseconds without a request of a client after which none are taken to be there.
+pub const CLIENTS_GONE_MILLIS: u64 = 1_000;
+/// Milliseconds after which copies that differed are compared again when they come to be shared.
+pub const COMPARE_AGAIN_MILLIS: u64 = 20;
+/// How often they are compared before what differs is read by name.
+pub const COMPARE_TRIES_MAX: usize = 5;
 /// Milliseconds after which a page that was not to be had is asked for again.
 pub const FEED_RETRY_MILLIS: u64 = 20;
 /// Milliseconds after which a node that leaves looks again whether others hold what it holds.
@@ -396,6 +415,11 @@ const _: () = {
     assert!(REJOIN_SECONDS_DEFAULT < TOMBSTONE_AGE_SECONDS_DEFAULT);
     assert!(VALUE_BYTES_CEILING + TAIL_BYTES_MAX + CHUNK_BYTES_MAX < MESH_FRAME_BYTES_MAX);
     assert!(2 * PING_MILLIS < SILENCE_MILLIS_MAX);
+    assert!(BACKGROUND_BYTES_PER_SECOND_MIN <= BACKGROUND_BYTES_PER_SECOND_DEFAULT);
+    assert!(BACKGROUND_BYTES_PER_SECOND_DEFAULT <= BACKGROUND_IDLE_BYTES_PER_SECOND);
+    // A page goes every second at least.
+    assert!(FEED_PAGE_BYTES_MAX as u64 <= BACKGROUND_BYTES_PER_SECOND_MIN);
+    assert!(FEED_PAGE_BYTES_MAX <= CHUNK_BYTES_MAX);
     assert!(SHIP_UNDER_WAY_BYTES_MAX + MESH_FRAME_BYTES_MAX < 2 * TAKING_BYTES_MAX);
     assert!(SILENCE_MILLIS_MAX + LOST_MILLIS_MAX < COORDINATE_MILLIS_MAX);
     // Who is waited for counts as down before that, where it does not answer.

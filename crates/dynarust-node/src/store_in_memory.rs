@@ -387,7 +387,7 @@ impl Store for StoreInMemory {
     }
 
     fn feed(&self, read: FeedRead) -> BoxFuture<'_, Result<FeedPage, ReadError>> {
-        let FeedRead { after, records_max, bytes_max, partitions, values } = read;
+        let FeedRead { after, records_max, bytes_max, partitions, values, gone: _ } = read;
         let state = self.state.lock();
         let behind = state.records.values().filter(|stored| stored.seq > after);
         let wanted = behind.filter(|stored| is_in(&stored.name, partitions.as_deref()));
@@ -448,12 +448,16 @@ impl Store for StoreInMemory {
         future::ready(Ok((before - state.records.len()) as u64)).boxed()
     }
 
-    fn digests(&self) -> Digests {
+    fn newest_in(&self, _: Partition) -> Seq {
+        self.position().seq
+    }
+
+    fn digests(&self) -> Option<Digests> {
         let mut digests = Digests::default();
         for stored in self.state.lock().records.values().filter(|it| it.record.holds_value()) {
             digests.add(&stored.name, stored.record.version);
         }
-        digests
+        Some(digests)
     }
 
     fn stats(&self) -> StoreStats {

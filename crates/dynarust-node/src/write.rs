@@ -126,6 +126,7 @@ impl Node {
         if self.cluster.is_alone() {
             Either::Left(self.write_alone(write))
         } else {
+            self.cluster.budget.clients_are_there();
             Either::Right(self.coordinate(write, consistency, route))
         }
     }

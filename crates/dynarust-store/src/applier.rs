@@ -167,6 +167,7 @@ impl Applier {
             let replaced: Vec<_> = replaced.collect::<Result<_, BaseError>>()?;
             self.shared.count_replaced(replaced.into_iter());
         }
+        self.shared.digests_are_whole();
         Ok(())
     }
 

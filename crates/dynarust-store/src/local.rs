@@ -17,8 +17,8 @@ use std::thread::{self, JoinHandle};
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::{
-    Epoch, FeedPosition, HybridClock, NodeId, PartitionSet, RecordName, RequestKey, Seq, Stored,
-    TableName, UnixMillis,
+    Epoch, FeedPosition, HybridClock, NodeId, Partition, PartitionSet, RecordName, RequestKey, Seq,
+    Stored, TableName, UnixMillis,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -401,6 +401,10 @@ impl Store for LocalStore {
         .boxed()
     }
 
+    fn newest_in(&self, partition: Partition) -> Seq {
+        self.shared.newest_in(partition)
+    }
+
     fn kept(&self) -> Option<Bytes> {
         self.note.note()
     }
@@ -414,7 +418,7 @@ impl Store for LocalStore {
         async move { emptied.await.map_err(|_| self.stopped()) }.boxed()
     }
 
-    fn digests(&self) -> Digests {
+    fn digests(&self) -> Option<Digests> {
         self.shared.digests()
     }
 

@@ -127,7 +127,8 @@ pub(crate) fn feed(
             };
             return Ok(FeedPage { records: load_all(shared, &entries, read.values)?, through });
         }
-        let under = base.feed(after, bounds, &wanted).map_err(|error| base_error(&error))?;
+        let under =
+            base.feed(after, bounds, &wanted, read.gone).map_err(|error| base_error(&error))?;
         let recent = shared.recent.read();
         if recent.applied() != applied {
             continue;

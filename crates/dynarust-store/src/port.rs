@@ -21,8 +21,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::{
-    Condition, FeedPosition, KeyRange, PartitionSet, Record, RecordName, RequestKey, Seq, Stamp,
-    Stored, TableName, UnixMillis, Version,
+    Condition, FeedPosition, KeyRange, Partition, PartitionSet, Record, RecordName, RequestKey,
+    Seq, Stamp, Stored, TableName, UnixMillis, Version,
 };
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -211,13 +211,15 @@ pub struct FeedRead {
     pub partitions: Option<Arc<PartitionSet>>,
     /// As in [`Scan`].
     pub values: bool,
+    /// Only what was deleted or has expired is wanted: of what has a value most is left out.
+    pub gone: bool,
 }
 
 impl FeedRead {
     /// Whole records, of all partitions.
     #[must_use]
     pub fn behind(after: Seq, records_max: usize, bytes_max: usize) -> Self {
-        Self { after, records_max, bytes_max, partitions: None, values: true }
+        Self { after, records_max, bytes_max, partitions: None, values: true, gone: false }
     }
 }
 
@@ -264,6 +266,9 @@ pub struct TablesPage {
 pub trait Store: Send + Sync + 'static {
     /// This node, this start, and the newest published seq.
     fn position(&self) -> FeedPosition;
+
+    /// The newest seq of a record of the partition that anybody may have seen here, or one above it.
+    fn newest_in(&self, partition: Partition) -> Seq;
 
     /// Rises with every publication; closes when the store stops.
     fn published(&self) -> watch::Receiver<Seq>;
@@ -372,9 +377,10 @@ pub trait Store: Send + Sync + 'static {
     /// [`WriteError::Stopped`]: some of them may have gone.
     fn empty(&self, partitions: PartitionSet) -> BoxFuture<'_, Result<u64, WriteError>>;
 
-    /// For each partition a sum over its records with a value, published ones included. In the first
-    /// moments behind a start that found a journal, what came from that may be missing in it.
-    fn digests(&self) -> Digests;
+    /// For each partition a sum over its records with a value: all that are published, and at most such
+    /// as are about to be. `None` in the first moments behind a start that found a journal, until what came from
+    /// that is counted.
+    fn digests(&self) -> Option<Digests>;
 
     /// What the store holds and has done, by number. Costs next to nothing.
     fn stats(&self) -> StoreStats;

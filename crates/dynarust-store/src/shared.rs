@@ -1,12 +1,12 @@
 //! What the threads of a store share: the published state, and whether the store still runs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::limits::{APPLY_BYTES, APPLY_RECORDS_MIN, RECENT_RECORDS_MAX};
-use dynarust_core::{PartitionSet, Record, RecordName, Seq, Stored, Version};
+use dynarust_core::{Partition, PartitionSet, Record, RecordName, Seq, Stored, Version};
 use parking_lot::{Condvar, Mutex, RwLock};
 use tokio::sync::watch;
 
@@ -41,8 +41,12 @@ pub(crate) struct Shared {
     forgotten: AtomicU64,
     /// Those behind it stay.
     forgettable: AtomicU64,
+    /// Of each partition, by number: nothing that is published lies behind this seq.
+    newest: Box<[AtomicU64]>,
     /// Of what is published. The writer thread changes it, and the applier once.
     digests: Mutex<Digests>,
+    /// They tell of what the journal had at opening, too.
+    digests_whole: AtomicBool,
     /// Partitions that the applier is to empty.
     pub(crate) to_empty: ToEmpty,
     /// With so many writes recent the applier does not wait for its interval.
@@ -96,7 +100,10 @@ impl Shared {
             published,
             forgotten: AtomicU64::new(forgotten),
             forgettable: AtomicU64::new(Seq::MAX),
+            // What was published before is not looked through.
+            newest: Partition::all().map(|_| AtomicU64::new(head)).collect(),
             digests: Mutex::new(digests),
+            digests_whole: AtomicBool::new(false),
             to_empty: ToEmpty::default(),
             apply_records: apply_records(cache_bytes),
             journaled: AtomicUsize::new(journaled),
@@ -123,6 +130,10 @@ impl Shared {
     ) {
         let mut recent = self.recent.write();
         for (stored, place) in records.iter().zip(places) {
+            // Before anybody can see the record.
+            if let Some(newest) = self.newest.get(slot(Partition::of(&stored.name))) {
+                newest.store(stored.seq, Ordering::Release);
+            }
             recent.publish(stored, place);
             self.cache.publish(stored);
         }
@@ -234,8 +245,18 @@ impl Shared {
         self.forgettable.store(seq, Ordering::Release);
     }
 
-    pub(crate) fn digests(&self) -> Digests {
-        self.digests.lock().clone()
+    /// The newest published seq of the partition, or one above it.
+    pub(crate) fn newest_in(&self, partition: Partition) -> Seq {
+        self.newest.get(slot(partition)).map_or(Seq::MAX, |newest| newest.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn digests(&self) -> Option<Digests> {
+        self.digests_whole.load(Ordering::Acquire).then(|| self.digests.lock().clone())
+    }
+
+    /// What the journal had at opening is counted.
+    pub(crate) fn digests_are_whole(&self) {
+        self.digests_whole.store(true, Ordering::Release);
     }
 
     /// Records have taken the places of others: of each the name, and the version before and after where
@@ -258,6 +279,11 @@ impl Shared {
     pub(crate) fn failure(&self) -> Option<Arc<str>> {
         self.failure.lock().clone()
     }
+}
+
+/// Where a partition's number stands.
+fn slot(partition: Partition) -> usize {
+    usize::from(partition.number())
 }
 
 /// What is recent may take as much memory as the cache has beyond [`CACHE_BYTES_ALONE`].

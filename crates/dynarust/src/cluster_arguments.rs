@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use clap::Args;
 use dynarust_core::limits::{
-    DROP_AFTER_SECONDS_MAX, EVICT_AFTER_SECONDS_MAX, EVICT_AFTER_SECONDS_MIN,
-    REJOIN_SECONDS_DEFAULT, REPLICATION_DEFAULT, REPLICATION_MAX, SECRET_BYTES_MIN, WEIGHT_DEFAULT,
-    WEIGHT_MAX, ZONE_BYTES_MAX,
+    BACKGROUND_BYTES_PER_SECOND_DEFAULT, BACKGROUND_BYTES_PER_SECOND_MIN, DROP_AFTER_SECONDS_MAX,
+    EVICT_AFTER_SECONDS_MAX, EVICT_AFTER_SECONDS_MIN, REJOIN_SECONDS_DEFAULT, REPLICATION_DEFAULT,
+    REPLICATION_MAX, SECRET_BYTES_MIN, WEIGHT_DEFAULT, WEIGHT_MAX, ZONE_BYTES_MAX,
 };
 use dynarust_core::time_span;
 use dynarust_node::{ClusterConfig, Secret};
 
+use crate::byte_count::ByteCount;
 use crate::config;
 use crate::usage::UsageError;
 
@@ -84,6 +85,17 @@ pub(crate) struct ClusterArguments {
     /// --tombstone-age where that is less. Less: more is copied when a node comes back late.
     #[arg(long, env = "DYNARUST_REJOIN_MAX", value_name = "TIME")]
     pub(crate) rejoin_max: Option<String>,
+
+    /// Bytes a second of copies for new nodes, catching up and comparing, while clients are served (at least 64K)
+    ///
+    /// More: a new node serves sooner. Less: clients notice less of it.
+    #[arg(
+        long,
+        env = "DYNARUST_BACKGROUND_BYTES",
+        value_name = "SIZE",
+        default_value_t = ByteCount(BACKGROUND_BYTES_PER_SECOND_DEFAULT)
+    )]
+    pub(crate) background_bytes: ByteCount,
 }
 
 /// What all of it comes to. Where the node listens is not known yet.
@@ -120,6 +132,7 @@ pub(crate) fn cluster_config(
         evict_after: evict_after(&arguments.evict_after)?,
         drop_after: drop_after(&arguments.drop_after)?,
         rejoin_max: rejoin_max(arguments.rejoin_max.as_deref(), tombstone_age)?,
+        background_bytes_per_second: background_bytes(arguments.background_bytes)?,
         ..ClusterConfig::default()
     })
 }
@@ -175,6 +188,14 @@ fn drop_after(given: &str) -> Result<Duration, UsageError> {
 
 fn span_within(bounds: RangeInclusive<u64>, given: &str) -> Option<Duration> {
     time_span::seconds(given).filter(|it| bounds.contains(it)).map(Duration::from_secs)
+}
+
+fn background_bytes(given: ByteCount) -> Result<u64, UsageError> {
+    if given.0 < BACKGROUND_BYTES_PER_SECOND_MIN {
+        let least = ByteCount(BACKGROUND_BYTES_PER_SECOND_MIN);
+        return Err(UsageError(format!("--background-bytes takes {least} or more, not {given}")));
+    }
+    Ok(given.0)
 }
 
 fn rejoin_max(given: Option<&str>, tombstone_age: Duration) -> Result<Duration, UsageError> {

@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let cases: [&[&str]; 20] = [
+        let cases: [&[&str]; 21] = [
             &["127.0.0.1"],
             &["127.0.0.1:99999"],
             &[":6660"],
@@ -236,6 +236,7 @@ mod tests {
             &["127.0.0.1:1", "--evict-after=8d"],
             &["127.0.0.1:1", "--drop-after=0s"],
             &["127.0.0.1:1", "--drop-after=8d"],
+            &["127.0.0.1:1", "--background-bytes=1K"],
             &["127.0.0.1:1", "--rejoin-max=soon"],
             &["127.0.0.1:1", "--cors-origin=app.example"],
             &["127.0.0.1:1", "--tombstone-age=31d"],

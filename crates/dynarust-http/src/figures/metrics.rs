@@ -289,6 +289,11 @@ fn push_cluster(to: &mut Exposition, cluster: &ClusterStats) {
             cluster.catch_up_records_received,
         ),
         (
+            "dynarust_background_bytes_total",
+            "Bytes of copies, catching up and comparing, both ways, before they were compressed.",
+            cluster.background_bytes,
+        ),
+        (
             "dynarust_repair_partitions_compared_total",
             "Partitions that differed from another owner's, and were compared.",
             cluster.partitions_compared,
@@ -307,6 +312,12 @@ fn push_cluster(to: &mut Exposition, cluster: &ClusterStats) {
     for (name, help, count) in counters {
         to.single(name, Kind::Counter, help, count);
     }
+    to.single(
+        "dynarust_background_waited_seconds_total",
+        Kind::Counter,
+        "How long those were put off for the sake of clients.",
+        cluster.background_waited.as_secs_f64(),
+    );
     let channels = [("data", cluster.data_traffic), ("bulk", cluster.bulk_traffic)];
     to.family("dynarust_mesh_sent_bytes_total", Kind::Counter, "Bytes to other nodes, by channel.");
     for (channel, traffic) in channels {

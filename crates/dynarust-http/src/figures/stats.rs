@@ -212,6 +212,10 @@ pub(crate) struct CatchUpText {
     /// Members whose feed this node has not read to its end yet, those that are down among them.
     feeds_behind: u64,
     records_received: u64,
+    /// Bytes of copies, catching up and comparing, both ways, before they were compressed.
+    background_bytes: u64,
+    /// How long those were put off for the sake of clients, all added up.
+    background_waited_seconds: f64,
 }
 
 /// What went over the connections to other nodes, both ways, since the node started. A node alone has none.
@@ -278,6 +282,8 @@ pub(crate) async fn stats(backend: Arc<Backend>, uri: Uri) -> Result<Response<Bo
             partitions_waiting: node.cluster.partitions_waiting,
             feeds_behind: node.cluster.feeds_behind,
             records_received: node.cluster.catch_up_records_received,
+            background_bytes: node.cluster.background_bytes,
+            background_waited_seconds: seconds(node.cluster.background_waited),
         },
         mesh: MeshText {
             data_sent_bytes: node.cluster.data_traffic.sent_bytes,

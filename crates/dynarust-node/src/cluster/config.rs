@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dynarust_core::limits::{
-    DROP_AFTER_SECONDS_DEFAULT, EVICT_AFTER_SECONDS_DEFAULT, REJOIN_SECONDS_DEFAULT,
-    REPLICATION_DEFAULT, WEIGHT_DEFAULT,
+    BACKGROUND_BYTES_PER_SECOND_DEFAULT, DROP_AFTER_SECONDS_DEFAULT, EVICT_AFTER_SECONDS_DEFAULT,
+    REJOIN_SECONDS_DEFAULT, REPLICATION_DEFAULT, WEIGHT_DEFAULT,
 };
 use zeroize::Zeroizing;
 
@@ -39,6 +39,9 @@ pub struct ClusterConfig {
     /// A node that was evicted, and away for less, keeps its records when it comes back. More: less is
     /// copied. It must be less than tombstones are kept.
     pub rejoin_max: Duration,
+    /// What copies, catching up and comparing may move in a second while clients are served. More: a new node
+    /// serves sooner. Less: clients notice less of it.
+    pub background_bytes_per_second: u64,
 }
 
 impl Default for ClusterConfig {
@@ -55,6 +58,7 @@ impl Default for ClusterConfig {
             evict_after: Duration::from_secs(EVICT_AFTER_SECONDS_DEFAULT),
             drop_after: Duration::from_secs(DROP_AFTER_SECONDS_DEFAULT),
             rejoin_max: Duration::from_secs(REJOIN_SECONDS_DEFAULT),
+            background_bytes_per_second: BACKGROUND_BYTES_PER_SECOND_DEFAULT,
         }
     }
 }

@@ -33,6 +33,10 @@ pub struct ClusterStats {
     pub records_dropped: u64,
     /// Records that were taken in to become as new as others.
     pub catch_up_records_received: u64,
+    /// Bytes of copies, catching up and comparing that were sent and received, before they were compressed.
+    pub background_bytes: u64,
+    /// How long those were put off, for the sake of clients.
+    pub background_waited: Duration,
     /// What went over the connections for what clients wait for.
     pub data_traffic: TrafficFigures,
     /// What went over those for what moves much.
@@ -95,6 +99,7 @@ impl Cluster {
         let waiting = owned.difference(&serves).len();
         let (lag_records, lag) = self.acks.lag(self);
         let figures = &self.figures;
+        let (background_bytes, background_waited) = self.budget.figures();
         ClusterStats {
             lag_records,
             lag,
@@ -107,6 +112,8 @@ impl Cluster {
             partitions_dropping: self.moves.not_emptied(&dropped).len().into(),
             records_dropped: figures.records_dropped.load(Ordering::Relaxed),
             catch_up_records_received: figures.catch_up_records_received.load(Ordering::Relaxed),
+            background_bytes,
+            background_waited,
             data_traffic: figures.traffic.figures(Channel::Data),
             bulk_traffic: figures.traffic.figures(Channel::Bulk),
             partitions_to_hand_over: figures.partitions_to_hand_over.load(Ordering::Relaxed),

@@ -108,6 +108,7 @@ impl Cluster {
             own.dropped = own.dropped.union(&dropped);
         });
         self.positions.uncover(&dropped);
+        self.copying.forget(&dropped);
     }
 
     /// Whether every owner of the partition is there, serves it, and has on stable storage what this node has
@@ -223,6 +224,7 @@ impl Cluster {
 
     fn want_again(self: &Arc<Self>, partitions: &PartitionSet) {
         self.positions.uncover(partitions);
+        self.copying.forget(partitions);
         self.moves.are_taken_back(partitions);
         self.change_own(|own| own.dropped = own.dropped.difference(partitions));
     }

@@ -11,6 +11,7 @@ use dynarust_core::{Incarnation, NodeId, UnixMillis};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::coordinate::Confirming;
 use crate::following::{Shipment, Taking};
 use crate::mesh::{Channel, Link};
 
@@ -42,6 +43,8 @@ pub(crate) struct Peer {
     pub(crate) shipment: Shipment,
     /// The peer's feed, as it comes here.
     pub(crate) taking: Taking,
+    /// Reads that wait for the peer's word.
+    pub(crate) confirming: Confirming,
 }
 
 struct Links {
@@ -116,6 +119,7 @@ impl Peer {
             links: Mutex::new(links),
             shipment: Shipment::default(),
             taking: Taking::default(),
+            confirming: Confirming::default(),
         }
     }
 

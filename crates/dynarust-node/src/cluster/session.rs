@@ -50,6 +50,7 @@ impl Cluster {
                 () = following::take(self, peer, link) => {}
                 () = following::ship(self, peer, link) => {}
                 () = following::repair_again(self, peer, link) => {}
+                () = crate::coordinate::confirm(peer, link) => {}
             }
         };
         // The link's own end tells why.
@@ -61,6 +62,7 @@ impl Cluster {
         link.close();
         peer.taking.end(link.serial());
         peer.shipment.end(link.serial());
+        peer.confirming.end();
         ended
     }
 
@@ -105,6 +107,10 @@ impl Handler for Dispatch {
             }
             number::PULL => following::pull(cluster, body).boxed(),
             number::READ => crate::coordinate::answer_read(cluster, body).boxed(),
+            number::CONFIRM => {
+                let reply = crate::coordinate::answer_confirm(&cluster, body);
+                async move { reply }.boxed()
+            }
             number::SCAN => crate::coordinate::answer_scan(cluster, body).boxed(),
             number::TABLES => crate::coordinate::answer_tables(cluster, body).boxed(),
             number::REPAIR => following::repair(cluster, body).boxed(),

@@ -24,7 +24,7 @@ use super::note::NoteDue;
 use super::{ClusterConfig, ClusterError, ClusterFigures, Liveness, Moves, Peer, View};
 use crate::Node;
 use crate::coordinate::{Acks, Proposals, replicas};
-use crate::following::{Positions, Remembered};
+use crate::following::{Budget, Copying, Positions, Remembered};
 use crate::membership::ALONE;
 use crate::mesh::message::{MemberText, Members, number};
 use crate::mesh::{Channel, Network};
@@ -44,6 +44,10 @@ pub(crate) struct Cluster {
     changed: watch::Sender<u64>,
     /// Where this node is in the others' feeds.
     pub(crate) positions: Positions,
+    /// What is copied from whom.
+    pub(crate) copying: Copying,
+    /// What background work may move.
+    pub(crate) budget: Budget,
     /// How far the others know this node's feed for sure.
     pub(crate) remembered: Remembered,
     /// What is dropped, and taken in again.
@@ -80,6 +84,7 @@ impl Cluster {
         refused: Option<ClusterError>,
     ) -> Arc<Self> {
         let alone = AtomicBool::new(view.is_alone());
+        let background_bytes = config.background_bytes_per_second;
         Arc::new(Self {
             me: view.me,
             incarnation: Incarnation(store.stats().incarnation),
@@ -91,6 +96,8 @@ impl Cluster {
             peers: RwLock::default(),
             changed: watch::Sender::new(0),
             positions,
+            copying: Copying::default(),
+            budget: Budget::new(background_bytes),
             remembered: Remembered::default(),
             moves: Moves::default(),
             acks: Acks::default(),
@@ -238,6 +245,7 @@ impl Cluster {
         if self.is_alone() {
             return Some(ALONE);
         }
+        self.budget.clients_are_there();
         let view = self.view.read();
         let partition = Partition::of(name);
         let suffices = consistency == Consistency::One

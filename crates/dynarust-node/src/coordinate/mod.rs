@@ -8,12 +8,14 @@
 //! | `propose`, `proposals` | a conditional write at an owner: at enough others, then locally |
 //! | `accept` | how others are asked for that, and what they answer |
 //! | `forward` | a write that another node coordinates |
+//! | `confirm` | whether another owner has anything that this node lacks |
 //! | `read` | a read from as many owners as is asked, and the repair of those that lag |
 //! | `scan`, `tables` | a part of a range, or of the list of tables, merged from several owners |
 //! | `text` | how forwarded writes travel |
 
 mod accept;
 mod acks;
+mod confirm;
 mod forward;
 mod proposals;
 mod propose;
@@ -25,6 +27,7 @@ mod write;
 
 pub(crate) use accept::answer_accept;
 pub(crate) use acks::{Acks, replicas};
+pub(crate) use confirm::{Confirming, answer_confirm, confirm};
 pub(crate) use forward::answer_write;
 pub(crate) use proposals::Proposals;
 pub(crate) use read::{answer_read, read_deadline};

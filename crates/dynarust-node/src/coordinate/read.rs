@@ -1,5 +1,5 @@
 //! A read from as many owners as was asked: the newest wins, and those that lag are repaired before the
-//! answer (design section 7).
+//! answer (design section 7). Mostly it is enough to hear of the others that they have nothing newer (`confirm`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use dynarust_store::{Arrival, Durability, Over, ReadError};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use prost::Message;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::acks::replicas;
 use crate::cluster::{Cluster, View};
@@ -48,6 +48,9 @@ impl Node {
         if cluster.is_fenced() {
             return Err(RefusedRead::ClockSkew);
         }
+        if let Some(found) = self.read_confirmed(name, consistency).await {
+            return Ok(found);
+        }
         loop {
             let said = Gathering { cluster, name, consistency, deadline }.gather().await?;
             if let Some(found) = self.settle(name, said, deadline).await? {
@@ -55,6 +58,47 @@ impl Node {
             }
             // Somebody went meanwhile: who is left is asked anew.
         }
+    }
+
+    /// What this node holds, where as many other owners as are asked confirm that they hold the same
+    /// (`confirm`). None where that is not so, or not known soon: then they are asked what they hold.
+    async fn read_confirmed(&self, name: &RecordName, consistency: Consistency) -> Option<Found> {
+        let cluster = &self.cluster;
+        let (view, partition) = (cluster.view(), Partition::of(name));
+        if consistency == Consistency::One || !view.serves(partition) || cluster.is_behind() {
+            return None;
+        }
+        let (owners, live) = owners(cluster, &view, partition);
+        let needed = quorum::needed(consistency, owners, live.len()).ok()?;
+        let mut asked = Vec::with_capacity(needed);
+        for other in live.get(1..needed)? {
+            let peer = cluster.peer(*other)?;
+            peer.link(Channel::Data)?;
+            asked.push((peer.confirming.ask(partition), peer));
+        }
+        let mut others = Vec::with_capacity(needed);
+        for (said, peer) in asked {
+            let patience = Duration::from_millis(ASK_NEXT_MILLIS);
+            let newest = timeout(patience, said).await.ok()?.ok()?;
+            let known = view.registry.get(peer.id)?.revision;
+            let is_here = peer.taking.has(partition, newest.seq);
+            if newest.behind || newest.revision > known || !is_here {
+                return None;
+            }
+            others.push(peer.id);
+        }
+        let stored = match cluster.store.peek(name) {
+            Some(stored) => Some(stored),
+            // Why it cannot be read is told by who asks all.
+            None => cluster.store.get(name.clone()).await.ok()?,
+        };
+        let is_there = |other: &NodeId| match &stored {
+            Some(stored) => cluster.acks.has_all(*other, partition, stored.seq),
+            None => true,
+        };
+        // What was dropped meanwhile is empty.
+        let stands = others.iter().all(is_there) && cluster.view().serves(partition);
+        stands.then(|| Found { stored, replicas: replicas(needed, owners) })
     }
 
     /// The newest of what was said, once all who said something have it. None where somebody could not be
@@ -114,7 +158,7 @@ impl Gathering<'_> {
         loop {
             changes.mark_unchanged();
             let view = self.cluster.view();
-            let (owners, live) = self.owners(&view, partition);
+            let (owners, live) = owners(self.cluster, &view, partition);
             let enough = quorum::needed(self.consistency, owners, live.len());
             let needed = enough.map_err(|lack| refused(lack.needed, lack.live))?;
             said.retain(|owner, _| live.contains(owner));
@@ -151,15 +195,6 @@ impl Gathering<'_> {
         }
     }
 
-    /// How many there are, and the live ones, this node first.
-    fn owners(&self, view: &View, partition: Partition) -> (usize, Vec<NodeId>) {
-        let owners = view.serving(partition).len();
-        let mut live = self.cluster.live_serving(view, partition);
-        // A stable sort: the order among the others stays.
-        live.sort_by_key(|owner| *owner != self.cluster.me);
-        (owners, live)
-    }
-
     async fn after_failure(&self, owner: NodeId, error: AskError) -> Result<(), RefusedRead> {
         if owner == self.cluster.me {
             return Err(match error {
@@ -175,6 +210,17 @@ impl Gathering<'_> {
         sleep_until(pause.min(self.deadline)).await;
         Ok(())
     }
+}
+
+/// How many there are, and the live ones, this node first.
+fn owners(cluster: &Cluster, view: &View, partition: Partition) -> (usize, Vec<NodeId>) {
+    let owners = view.serving(partition);
+    let count = owners.len();
+    let mut live = owners;
+    live.retain(|owner| cluster.liveness(*owner).is_live());
+    // A stable sort: the order among the others stays.
+    live.sort_by_key(|owner| *owner != cluster.me);
+    (count, live)
 }
 
 fn refused(needed: usize, live: usize) -> RefusedRead {
@@ -246,6 +292,7 @@ async fn repair(
 
 /// Answers a reader elsewhere.
 pub(crate) async fn answer_read(cluster: Arc<Cluster>, body: Bytes) -> Reply {
+    cluster.budget.clients_are_there();
     let read = Read::decode(body).map_err(|_| Failure::NotUnderstood)?;
     let name = record_name(&read.name).ok_or(Failure::NotUnderstood)?;
     if !cluster.view().serves(Partition::of(&name)) {

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dynarust_core::limits::{CHUNK_BYTES_MAX, FEED_PAGE_RECORDS_MAX, PULL_NAMES_MAX};
+use dynarust_core::limits::{
+    CHUNK_BYTES_MAX, FEED_PAGE_BYTES_MAX, FEED_PAGE_RECORDS_MAX, PULL_NAMES_MAX,
+};
 use dynarust_core::{Epoch, FeedPosition, PartitionSet, Stored};
 use dynarust_store::{Arrival, Durability, FeedRead, Over, ReadError, WriteError};
 use prost::Message;
 
+use super::catch_up::page_bytes;
 use crate::cluster::Cluster;
 use crate::mesh::Reply;
 use crate::mesh::message::{
-    Done, Entry, Failure, FeedAsk, FeedPart, Names, Records, Shipped, record_name,
+    Done, Entry, Failure, FeedAsk, FeedPart, Names, Packed, Records, Shipped, record_name,
 };
 
 impl Shipped {
@@ -38,14 +41,29 @@ pub(crate) async fn feed(cluster: Arc<Cluster>, body: Bytes) -> Reply {
     let read = FeedRead {
         partitions: Some(Arc::new(partitions)),
         values: ask.whole,
-        ..FeedRead::behind(after, FEED_PAGE_RECORDS_MAX, CHUNK_BYTES_MAX)
+        gone: ask.gone,
+        ..FeedRead::behind(after, FEED_PAGE_RECORDS_MAX, FEED_PAGE_BYTES_MAX)
     };
+    let reckoned = cluster.budget.wait_for(page_bytes(ask.whole)).await;
     let page = cluster.store.feed(read).await.map_err(failure)?;
     let entry = |stored: &Arc<Stored>| {
         if ask.whole { Entry::of(stored, None) } else { Entry::notice(stored) }
     };
-    let entries = page.records.iter().map(entry).collect();
-    let part = FeedPart { epoch: here.epoch.0, entries, through: page.through };
+    let wanted = |stored: &&Arc<Stored>| !ask.gone || !stored.record.holds_value();
+    let entries: Vec<Entry> = page.records.iter().filter(wanted).map(entry).collect();
+    let mut records = Records { entries };
+    cluster.budget.settle(reckoned, records.encoded_len());
+    let packed = if ask.packs { Packed::of(&records) } else { None };
+    if packed.is_some() {
+        records.entries.clear();
+    }
+    let part = FeedPart {
+        epoch: here.epoch.0,
+        entries: records.entries,
+        through: page.through,
+        clients: cluster.budget.has_clients(),
+        packed,
+    };
     Ok(part.encode_to_vec().into())
 }
 

@@ -1,20 +1,38 @@
-//! Catching up: what lay in a feed before its source was asked to ship is read page by page.
+//! Catching up: what lay in a feed before its source was asked to ship is read page by page, within the
+//! budget of background work.
 //!
-//! Of a feed that is read for the first time, with nothing read of others, records come whole; else the
-//! source gives their names and stamps, and only what is lacking is pulled.
+//! ```text
+//! read before, in this feed      names and stamps behind the position ─▶ what is lacking is pulled
+//! never read in this feed        copied whole, if it is this source's turn (`copying`)
+//!                                else, once it was copied: digests compared ─▶ equal: names of what is gone
+//!                                                                         └─▶ unlike: names of all
+//! ```
+//!
+//! Equal digests tell that all that is live there is live here: a store counts a record before it publishes
+//! it, so that its digests, asked for behind its head, miss nothing up to the head; and what it publishes from
+//! there on is shipped.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::limits::FEED_RETRY_MILLIS;
-use dynarust_core::{Epoch, PartitionSet, Seq};
+use dynarust_core::digest::Digests;
+use dynarust_core::limits::{
+    COMPARE_AGAIN_MILLIS, COMPARE_TRIES_MAX, FEED_PAGE_BYTES_MAX, FEED_PAGE_RECORDS_MAX,
+    FEED_RETRY_MILLIS, NAMES_READ_AT_ONCE_MAX, NOTICE_BYTES_ASSUMED,
+};
+use dynarust_core::{Epoch, Partition, PartitionSet, Seq};
 use dynarust_store::Durability;
+use prost::Message;
+use tokio::time::sleep;
 
+use super::copying::Turn;
 use super::lacking::{Notices, take_lacking};
 use super::positions::Position;
 use super::taking::take_in_for_sure;
 use crate::cluster::{Cluster, Peer};
-use crate::mesh::message::{Acknowledge, FeedAsk, FeedPart, Follow, Following, Shipped, number};
+use crate::mesh::message::{
+    Acknowledge, DigestsText, Done, FeedAsk, FeedPart, Follow, Following, Shipped, number,
+};
 use crate::mesh::{AskError, Channel, Link};
 
 /// Follows the peer until the link ends, anew whenever this node wants other partitions.
@@ -27,10 +45,11 @@ pub(crate) async fn follow(cluster: &Arc<Cluster>, peer: &Arc<Peer>, link: &Arc<
         let wants = view.wants();
         let member = view.cluster.is_some() && view.others().any(|it| it.id == peer.id);
         if member && followed.as_ref() != Some(&wants) {
-            if follow_anew(cluster, peer, link, &wants).await.is_none() {
-                return;
+            match follow_anew(cluster, peer, link, &wants).await {
+                None => return,
+                Some(Outcome::Done) => followed = Some(wants),
+                Some(Outcome::WantsOthers) => continue,
             }
-            followed = Some(wants);
             cluster.tell_change();
             cluster.serve_what_is_complete();
             continue;
@@ -42,13 +61,22 @@ pub(crate) async fn follow(cluster: &Arc<Cluster>, peer: &Arc<Peer>, link: &Arc<
     }
 }
 
+/// What came of following a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Nothing is missing any more.
+    Done,
+    /// This node wants other partitions now.
+    WantsOthers,
+}
+
 /// None where it cannot be done on this link.
 async fn follow_anew(
     cluster: &Arc<Cluster>,
     peer: &Arc<Peer>,
     link: &Arc<Link>,
     wants: &PartitionSet,
-) -> Option<()> {
+) -> Option<Outcome> {
     let follow_number = peer.taking.begin(link.serial(), wants.clone())?;
     let ask = Follow { partitions: wants.to_bytes().to_vec().into(), number: follow_number };
     let Following { epoch, head } = link.ask(number::FOLLOW, &ask).await.ok()?;
@@ -56,19 +84,16 @@ async fn follow_anew(
     peer.taking.answered(follow_number, head);
     let known = cluster.positions.get(peer.id);
     let covered = known.as_ref().map(|it| it.covered.clone()).unwrap_or_default();
-    let (old, new) = (wants.intersection(&covered), wants.difference(&covered));
-    if let Some(known) = known.filter(|_| !old.is_empty()) {
-        let from = (known.epoch, known.seq);
-        Reading { cluster, peer, link, partitions: &old, whole: false, gone: true }
-            .read(from, head)
-            .await?;
+    let reader = Reader { cluster, peer, link };
+    if let Some(known) = known {
+        let old = wants.intersection(&covered);
+        if !old.is_empty() {
+            reader.read(&Wanted::names(&old), (known.epoch, known.seq), head).await?;
+        }
     }
-    if !new.is_empty() {
-        // With nothing read of anybody, nothing is there; but for what a node held before it joined.
-        let whole = cluster.positions.is_empty();
-        Reading { cluster, peer, link, partitions: &new, whole, gone: true }
-            .read((Epoch(0), 0), head)
-            .await?;
+    let new = wants.difference(&covered);
+    if reader.read_new(new, wants, head).await? == Outcome::WantsOthers {
+        return Some(Outcome::WantsOthers);
     }
     let through = peer.taking.is_caught_up(follow_number)?;
     // What is not followed any more is not covered from here on.
@@ -80,39 +105,138 @@ async fn follow_anew(
         &Acknowledge { number: follow_number, through, kept: Vec::new(), contiguous: true },
     );
     tracing::debug!(peer = %peer.id, head, "caught up");
-    Some(())
+    Some(Outcome::Done)
 }
 
-/// A part of a feed, being read.
-pub(super) struct Reading<'a> {
-    pub(super) cluster: &'a Arc<Cluster>,
-    pub(super) peer: &'a Arc<Peer>,
-    pub(super) link: &'a Arc<Link>,
+/// What is read of a feed.
+pub(super) struct Wanted<'a> {
     pub(super) partitions: &'a PartitionSet,
-    /// Whole records, since this node has none of them.
-    pub(super) whole: bool,
+    pub(super) form: Form,
     /// What was deleted or has expired, too, where this node has nothing of it.
     pub(super) gone: bool,
 }
 
-impl Reading<'_> {
+/// In what form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Whole records, since this node has none of them.
+    Whole,
+    /// Names and stamps: what is lacking is pulled.
+    Names,
+    /// The same, of what was deleted or has expired alone: what is live there is live here.
+    NamesOfGone,
+}
+
+impl<'a> Wanted<'a> {
+    /// All that the source has, by name.
+    pub(super) fn names(partitions: &'a PartitionSet) -> Self {
+        Self { partitions, form: Form::Names, gone: true }
+    }
+}
+
+/// Reads the feed of a peer.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub(super) cluster: &'a Arc<Cluster>,
+    pub(super) peer: &'a Arc<Peer>,
+    /// It follows the peer over this, and ends with it.
+    pub(super) link: &'a Arc<Link>,
+}
+
+impl Reader<'_> {
+    /// Reads what was never read of this peer, up to the head.
+    async fn read_new(
+        &self,
+        mut new: PartitionSet,
+        wants: &PartitionSet,
+        head: Seq,
+    ) -> Option<Outcome> {
+        let beginning = (Epoch(0), 0);
+        let mut changes = self.cluster.changes();
+        loop {
+            changes.mark_unchanged();
+            match self.cluster.turn_to_copy(self.peer.id, &new) {
+                Turn::Copy(claim) => {
+                    let wanted = Wanted { form: Form::Whole, ..Wanted::names(&claim.partitions) };
+                    self.read(&wanted, beginning, head).await?;
+                    new = new.difference(&claim.partitions);
+                    claim.end_copied();
+                }
+                Turn::Wait => tokio::select! {
+                    _ = changes.changed() => if self.cluster.view().wants() != *wants {
+                        return Some(Outcome::WantsOthers);
+                    },
+                    () = self.link.closed() => return None,
+                },
+                Turn::Compare => break,
+            }
+        }
+        let alike = self.alike(&new, head).await?;
+        let unlike = new.difference(&alike);
+        for (partitions, form) in [(alike, Form::NamesOfGone), (unlike, Form::Names)] {
+            if !partitions.is_empty() {
+                let wanted = Wanted { form, ..Wanted::names(&partitions) };
+                self.read(&wanted, beginning, head).await?;
+            }
+        }
+        Some(Outcome::Done)
+    }
+
+    /// Those of the partitions of which all that is live there is live here.
+    async fn alike(&self, partitions: &PartitionSet, head: Seq) -> Option<PartitionSet> {
+        let mut alike = PartitionSet::default();
+        if partitions.is_empty() || head <= NAMES_READ_AT_ONCE_MAX {
+            return Some(alike);
+        }
+        for again in 0..COMPARE_TRIES_MAX {
+            if again > 0 {
+                // What is under way arrives.
+                sleep(Duration::from_millis(COMPARE_AGAIN_MILLIS)).await;
+            }
+            let theirs: DigestsText = self.ask(number::DIGESTS, &Done {}).await?;
+            let (theirs, ours) = (Digests::from_bytes(&theirs.sums), self.cluster.store.digests());
+            if let (Some(theirs), Some(ours)) = (theirs, ours) {
+                let same = |partition: &Partition| theirs.of(*partition) == ours.of(*partition);
+                partitions.iter().filter(same).for_each(|partition| {
+                    alike.insert(partition);
+                });
+            }
+            if partitions.difference(&alike).is_empty() {
+                break;
+            }
+        }
+        Some(alike)
+    }
+
     /// Reads from a place up to the head. None where it cannot be done on this link.
-    pub(super) async fn read(&self, from: (Epoch, Seq), head: Seq) -> Option<()> {
+    pub(super) async fn read(
+        &self,
+        wanted: &Wanted<'_>,
+        from: (Epoch, Seq),
+        head: Seq,
+    ) -> Option<()> {
         let (mut epoch, mut after) = from;
         loop {
-            let part = self.page(epoch, after).await?;
-            let entries: Option<Vec<Shipped>> =
-                part.entries.into_iter().map(|entry| entry.understood()).collect();
+            let (part, entries) = self.page(wanted, epoch, after).await?;
             let (whole, notices): (Vec<_>, Vec<_>) =
-                entries?.into_iter().partition(|it| it.record.is_some());
+                entries.into_iter().partition(|it| it.record.is_some());
             let arrivals: Vec<_> =
                 whole.into_iter().filter_map(|it| it.into_arrival(false)).collect();
             self.cluster.figures.caught_up(arrivals.len() as u64);
             if !arrivals.is_empty() {
                 take_in_for_sure(self.cluster, arrivals, Durability::Relaxed).await?;
             }
-            let notices = Notices { notices, gone: self.gone };
-            take_lacking(self.cluster, self.link, notices, Durability::Relaxed).await?;
+            if !notices.is_empty() {
+                let bulk = self.bulk().await?;
+                let notices = Notices { notices, gone: wanted.gone };
+                let pulled = take_lacking(self.cluster, &bulk, notices, Durability::Relaxed).await;
+                match pulled {
+                    Some(bytes) => self.cluster.budget.moved(bytes),
+                    // With the bulk link alone this page is lost: it is read again.
+                    None if bulk.is_closed() && !self.link.is_closed() => continue,
+                    None => return None,
+                }
+            }
             // The source says in which of its starts it counts; another's seqs can't be compared.
             let counts_on = epoch == Epoch(part.epoch);
             epoch = Epoch(part.epoch);
@@ -123,31 +247,66 @@ impl Reading<'_> {
         }
     }
 
-    async fn page(&self, epoch: Epoch, after: Seq) -> Option<FeedPart> {
+    /// A page behind a place, and its entries.
+    async fn page(
+        &self,
+        wanted: &Wanted<'_>,
+        epoch: Epoch,
+        after: Seq,
+    ) -> Option<(FeedPart, Vec<Shipped>)> {
         let ask = FeedAsk {
             epoch: epoch.0,
             after,
-            partitions: self.partitions.to_bytes().to_vec().into(),
-            whole: self.whole,
+            partitions: wanted.partitions.to_bytes().to_vec().into(),
+            whole: wanted.form == Form::Whole,
+            gone: wanted.form == Form::NamesOfGone,
+            packs: true,
         };
+        let budget = &self.cluster.budget;
+        let reckoned = budget.wait_for(page_bytes(ask.whole)).await;
+        let mut part: FeedPart = self.ask(number::FEED, &ask).await?;
+        let entries = part.take_entries()?;
+        if part.clients {
+            budget.clients_are_there();
+        }
+        budget.settle(reckoned, entries.iter().map(Message::encoded_len).sum());
+        let understood: Option<Vec<Shipped>> =
+            entries.into_iter().map(|entry| entry.understood()).collect();
+        Some((part, understood?))
+    }
+
+    /// Asks over the bulk link, again and again while the data link lasts.
+    async fn ask<A: Message + Default>(&self, number: u16, message: &impl Message) -> Option<A> {
+        loop {
+            match self.bulk().await?.ask(number, message).await {
+                Ok(answer) => return Some(answer),
+                Err(AskError::Nonsense) => return None,
+                Err(error) => tracing::debug!(peer = %self.peer.id, %error, "no answer yet"),
+            }
+            sleep(Duration::from_millis(FEED_RETRY_MILLIS)).await;
+        }
+    }
+
+    /// The bulk link, once there is one. None where the data link has ended.
+    async fn bulk(&self) -> Option<Arc<Link>> {
         let mut changes = self.cluster.changes();
         loop {
+            changes.mark_unchanged();
             if self.link.is_closed() {
                 return None;
             }
-            changes.mark_unchanged();
-            let Some(bulk) = self.peer.link(Channel::Bulk) else {
-                tokio::select! {
-                    _ = changes.changed() => continue,
-                    () = self.link.closed() => return None,
-                }
-            };
-            match bulk.ask(number::FEED, &ask).await {
-                Ok(part) => return Some(part),
-                Err(AskError::Nonsense) => return None,
-                Err(error) => tracing::debug!(peer = %self.peer.id, %error, "no feed yet"),
+            if let Some(bulk) = self.peer.link(Channel::Bulk) {
+                return Some(bulk);
             }
-            tokio::time::sleep(Duration::from_millis(FEED_RETRY_MILLIS)).await;
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = self.link.closed() => return None,
+            }
         }
     }
+}
+
+/// Bytes that a page of a feed is reckoned at before it is there.
+pub(super) fn page_bytes(whole: bool) -> usize {
+    if whole { FEED_PAGE_BYTES_MAX } else { FEED_PAGE_RECORDS_MAX * NOTICE_BYTES_ASSUMED }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use dynarust_core::RecordName;
 use dynarust_core::limits::PULL_NAMES_MAX;
 use dynarust_store::Durability;
+use prost::Message;
 
 use super::taking::take_in_for_sure;
 use crate::cluster::Cluster;
@@ -20,15 +21,15 @@ pub(super) struct Notices {
     pub(super) gone: bool,
 }
 
-/// Takes in the records that the notices name and this node lacks. None where they can't be had on this
-/// link, or the store has stopped.
+/// Takes in the records that the notices name and this node lacks, and tells of how many bytes they were. None
+/// where they can't be had on this link, or the store has stopped.
 pub(super) async fn take_lacking(
     cluster: &Arc<Cluster>,
     link: &Arc<Link>,
     Notices { notices, gone }: Notices,
     durability: Durability,
-) -> Option<()> {
-    let mut lacking = BTreeSet::new();
+) -> Option<usize> {
+    let (mut lacking, mut bytes) = (BTreeSet::new(), 0);
     for notice in notices {
         // What cannot be read here is mended by what the peer has.
         let present = match cluster.store.peek(&notice.name) {
@@ -47,6 +48,7 @@ pub(super) async fn take_lacking(
         let asked: Vec<RecordName> = lacking.iter().take(PULL_NAMES_MAX).cloned().collect();
         let names = asked.iter().map(|it| Bytes::copy_from_slice(it.as_bytes())).collect();
         let records: Records = link.ask(number::PULL, &Names { names }).await.ok()?;
+        bytes += records.encoded_len();
         let mut arrivals = Vec::new();
         let mut missing = true;
         for entry in records.entries {
@@ -70,5 +72,5 @@ pub(super) async fn take_lacking(
             take_in_for_sure(cluster, arrivals, durability).await?;
         }
     }
-    Some(())
+    Some(bytes)
 }

@@ -22,7 +22,9 @@
 
 mod acknowledge;
 mod answers;
+mod budget;
 mod catch_up;
+mod copying;
 mod lacking;
 mod positions;
 mod remembered;
@@ -32,7 +34,9 @@ mod taking;
 
 pub(crate) use acknowledge::note_acknowledged;
 pub(crate) use answers::{failure, feed, pull, repair, write_failure};
+pub(crate) use budget::Budget;
 pub(crate) use catch_up::follow;
+pub(crate) use copying::Copying;
 pub(crate) use positions::{Position, PositionText, Positions};
 pub(crate) use remembered::{Remembered, Told, note_remembered};
 pub(crate) use repair::{digests, repair_again};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dynarust_core::{Epoch, NodeId, PartitionSet, Seq};
+use dynarust_core::{Epoch, NodeId, Partition, PartitionSet, Seq};
 use parking_lot::Mutex;
 
 /// A place in the feed of another node.
@@ -54,9 +54,9 @@ impl Positions {
         self.0.lock().get(&node).cloned()
     }
 
-    /// No feed was read to its end yet.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().is_empty()
+    /// Whether the partition was read from 0 in any feed.
+    pub(crate) fn covers(&self, partition: Partition) -> bool {
+        self.0.lock().values().any(|position| position.covered.contains(partition))
     }
 
     pub(crate) fn set(&self, node: NodeId, position: Position) {

@@ -15,7 +15,7 @@ use dynarust_core::{Epoch, Partition, PartitionSet};
 use prost::Message;
 use tokio::time::sleep;
 
-use super::catch_up::Reading;
+use super::catch_up::{Reader, Wanted};
 use crate::cluster::{Cluster, Peer};
 use crate::mesh::message::{DigestsText, Done, number};
 use crate::mesh::{Channel, Link};
@@ -23,7 +23,7 @@ use crate::mesh::{Channel, Link};
 /// What this node has to compare.
 pub(crate) fn digests(cluster: &Cluster) -> Bytes {
     let text = DigestsText {
-        sums: cluster.store.digests().to_bytes(),
+        sums: cluster.store.digests().map(|it| it.to_bytes()).unwrap_or_default(),
         whole: whole(cluster).to_bytes().to_vec(),
     };
     text.encode_to_vec().into()
@@ -55,10 +55,9 @@ pub(crate) async fn repair_again(cluster: &Arc<Cluster>, peer: &Arc<Peer>, link:
         }
         tracing::debug!(peer = %peer.id, partitions = partitions.len(), "copies differ: they are compared");
         cluster.figures.compared(partitions.len().into());
-        let reading =
-            Reading { cluster, peer, link, partitions: &partitions, whole: false, gone: false };
+        let wanted = Wanted { gone: false, ..Wanted::names(&partitions) };
         // What cannot be done now is found again.
-        let _ = reading.read((Epoch(0), 0), u64::MAX).await;
+        let _ = Reader { cluster, peer, link }.read(&wanted, (Epoch(0), 0), u64::MAX).await;
     }
 }
 
@@ -67,7 +66,7 @@ async fn differing(cluster: &Cluster, peer: &Peer) -> Option<PartitionSet> {
     let bulk = peer.link(Channel::Bulk)?;
     let theirs: DigestsText = bulk.ask(number::DIGESTS, &Done {}).await.ok()?;
     let sums = Digests::from_bytes(&theirs.sums)?;
-    let ours = cluster.store.digests();
+    let ours = cluster.store.digests()?;
     let both = PartitionSet::from_bytes(&theirs.whole)?.intersection(&whole(cluster));
     let mut differing = PartitionSet::default();
     let differs = |partition: &Partition| sums.of(*partition) != ours.of(*partition);

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 use super::lacking::{Notices, take_lacking};
 use crate::cluster::{Cluster, Peer};
 use crate::mesh::Link;
-use crate::mesh::message::{Acknowledge, Kept, Ship, Shipped, number};
+use crate::mesh::message::{Acknowledge, Entry, Kept, Ship, Shipped, number};
 
 /// How one source's feed comes in.
 #[derive(Default)]
@@ -131,6 +131,12 @@ impl Taking {
         self.state.lock().contiguous
     }
 
+    /// Whether all of that partition up to a seq of the source's feed was taken in.
+    pub(crate) fn has(&self, partition: Partition, through: Seq) -> bool {
+        let state = self.state.lock();
+        state.contiguous && state.through >= through && state.partitions.contains(partition)
+    }
+
     /// Whether nothing of that partition is missing of what the source has shown.
     pub(crate) fn covers(&self, partition: Partition) -> bool {
         let state = self.state.lock();
@@ -151,6 +157,9 @@ pub(crate) async fn take(cluster: &Arc<Cluster>, peer: &Peer, link: &Arc<Link>) 
                 acknowledge(cluster, peer, link, taken);
             }
             ship = peer.taking.next(link.serial()), if under_way.len() < TAKING_AT_A_TIME_MAX => {
+                if ship.entries.iter().any(Entry::is_whole) {
+                    cluster.budget.clients_are_there();
+                }
                 under_way.push_back(take_in(cluster, link, ship));
             }
         }

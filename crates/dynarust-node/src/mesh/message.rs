@@ -5,6 +5,7 @@
 //! turned into our own types: a name that is no name makes the whole message nonsense.
 
 use bytes::Bytes;
+use dynarust_core::limits::MESH_FRAME_BYTES_MAX;
 use dynarust_core::{
     Incarnation, Key, Member, MemberState, NodeId, PartitionSet, Record, RecordName, RequestKey,
     Selector, Seq, Stamp, Stored, TableName, UnixMillis, Version,
@@ -40,6 +41,8 @@ pub(crate) mod number {
     pub(crate) const WRITE: u16 = 22;
     /// Request: a stamped write to accept, answered with whether it was.
     pub(crate) const ACCEPT: u16 = 23;
+    /// Request: [`Confirm`](super::Confirm), answered with [`Confirmed`](super::Confirmed).
+    pub(crate) const CONFIRM: u16 = 24;
     /// Request: a part of a range, answered with the sender's share of it.
     pub(crate) const SCAN: u16 = 30;
     /// Request: a part of the list of tables.
@@ -192,6 +195,11 @@ impl Entry {
         }
     }
 
+    /// Whether it is a record, not only a notice of one.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.rest.is_some()
+    }
+
     /// What it says; none where that makes no sense.
     pub(crate) fn understood(self) -> Option<Shipped> {
         let name = record_name(&self.name)?;
@@ -310,6 +318,12 @@ pub(crate) struct FeedAsk {
     /// Whole records, since the follower has none of them; else names and stamps.
     #[prost(bool, tag = "4")]
     pub(crate) whole: bool,
+    /// The follower has all that is live: only what was deleted or has expired is wanted.
+    #[prost(bool, tag = "5")]
+    pub(crate) gone: bool,
+    /// The follower understands [`Packed`].
+    #[prost(bool, tag = "6")]
+    pub(crate) packs: bool,
 }
 
 /// The answer to [`FeedAsk`].
@@ -322,6 +336,57 @@ pub(crate) struct FeedPart {
     /// Everything up to this was looked at: go on from here.
     #[prost(uint64, tag = "3")]
     pub(crate) through: u64,
+    /// Clients are served by the source: the follower takes its time.
+    #[prost(bool, tag = "4")]
+    pub(crate) clients: bool,
+    /// More entries, behind those above.
+    #[prost(message, optional, tag = "5")]
+    pub(crate) packed: Option<Packed>,
+}
+
+/// Entries, compressed.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Packed {
+    /// A block of LZ4 that holds a [`Records`].
+    #[prost(bytes = "bytes", tag = "1")]
+    block: Bytes,
+    /// How many bytes that is.
+    #[prost(uint32, tag = "2")]
+    plain_bytes: u32,
+}
+
+impl Packed {
+    /// None where it is no smaller so.
+    pub(crate) fn of(records: &Records) -> Option<Self> {
+        let plain = records.encode_to_vec();
+        let plain_bytes = u32::try_from(plain.len()).ok()?;
+        let block = lz4_flex::block::compress(&plain);
+        (block.len() < plain.len()).then(|| Self { block: block.into(), plain_bytes })
+    }
+
+    /// What it says; none where that makes no sense.
+    pub(crate) fn unpacked(&self) -> Option<Records> {
+        let plain_bytes = usize::try_from(self.plain_bytes).ok()?;
+        if plain_bytes > MESH_FRAME_BYTES_MAX {
+            return None;
+        }
+        let plain = lz4_flex::block::decompress(&self.block, plain_bytes).ok()?;
+        if plain.len() != plain_bytes {
+            return None;
+        }
+        Records::decode(Bytes::from(plain)).ok()
+    }
+}
+
+impl FeedPart {
+    /// All its entries; none where they make no sense.
+    pub(crate) fn take_entries(&mut self) -> Option<Vec<Entry>> {
+        let mut entries = std::mem::take(&mut self.entries);
+        if let Some(packed) = self.packed.take() {
+            entries.extend(packed.unpacked()?.entries);
+        }
+        Some(entries)
+    }
 }
 
 /// Records by name.
@@ -357,6 +422,27 @@ pub(crate) struct ReadAnswer {
     /// The peer may have missed writes that others have.
     #[prost(bool, tag = "2")]
     pub(crate) behind: bool,
+}
+
+/// From a node that reads: how far does what you have published of these partitions go?
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Confirm {
+    #[prost(uint32, repeated, tag = "1")]
+    pub(crate) partitions: Vec<u32>,
+}
+
+/// The answer to [`Confirm`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Confirmed {
+    /// Of each partition, as they were asked for: nothing of it lies behind this seq of the sender's feed.
+    #[prost(uint64, repeated, tag = "1")]
+    pub(crate) newest: Vec<u64>,
+    /// The peer may have missed writes that others have.
+    #[prost(bool, tag = "2")]
+    pub(crate) behind: bool,
+    /// Of its own entry among the members.
+    #[prost(uint64, tag = "3")]
+    pub(crate) revision: u64,
 }
 
 /// What two nodes compare.
@@ -516,5 +602,44 @@ impl MemberText {
             dropped: PartitionSet::from_bytes(&self.dropped)?,
         };
         member.check().is_ok().then_some(member)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(value: &'static [u8]) -> Records {
+        let record = Record {
+            version: Version { hlc: 7, node: NodeId(1) },
+            previous: None,
+            expiry: None,
+            tombstone: false,
+            expired: false,
+            value: Bytes::from_static(value),
+        };
+        let name = RecordName::parse("t", "k").unwrap();
+        let stored = Stored { name, seq: 3, record };
+        Records { entries: (0..100).map(|_| Entry::of(&stored, None)).collect() }
+    }
+
+    #[test]
+    fn what_is_packed_is_smaller_and_the_same() {
+        let plain = records(b"\"lorem ipsum dolor sit amet\"");
+        let packed = Packed::of(&plain).unwrap();
+        assert!(packed.encoded_len() * 5 < plain.encoded_len());
+        assert_eq!(packed.unpacked(), Some(plain));
+        assert_eq!(Packed::of(&Records { entries: Vec::new() }), None);
+    }
+
+    #[test]
+    fn what_was_packed_by_nobody_makes_no_sense() {
+        let packed = Packed::of(&records(b"1")).unwrap();
+        let huge = u32::try_from(MESH_FRAME_BYTES_MAX + 1).unwrap();
+        for plain_bytes in [packed.plain_bytes - 1, packed.plain_bytes + 1, huge] {
+            assert!(Packed { plain_bytes, ..packed.clone() }.unpacked().is_none());
+        }
+        let cut = packed.block.slice(..packed.block.len() - 1);
+        assert!(Packed { block: cut, ..packed }.unpacked().is_none());
     }
 }

@@ -20,7 +20,8 @@ use crate::cluster::Liveness;
 use crate::mesh::{Channel, Link};
 use crate::streams::StreamsConfig;
 use crate::{
-    Acknowledged, ClusterConfig, Found, Node, NodeConfig, Put, RefusedRead, RefusedWrite, Secret,
+    Acknowledged, ClusterConfig, Delete, Found, Node, NodeConfig, Put, RefusedRead, RefusedWrite,
+    Secret,
 };
 
 /// How long a test waits for what must come, in paused time.
@@ -241,6 +242,22 @@ impl Members {
         consistency: Consistency,
     ) -> Result<Acknowledged, RefusedWrite> {
         self.node(number).put(put(key, value, consistency)).await
+    }
+
+    pub(super) async fn delete(
+        &self,
+        number: usize,
+        key: &str,
+        consistency: Consistency,
+    ) -> Result<Acknowledged, RefusedWrite> {
+        let delete = Delete {
+            name: name(key),
+            condition: Condition::default(),
+            durability: Durability::Sync,
+            consistency,
+            request: None,
+        };
+        self.node(number).delete(delete).await
     }
 
     pub(super) async fn get(

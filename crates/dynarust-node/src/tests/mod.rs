@@ -13,10 +13,12 @@
 
 mod behind;
 mod clock;
+mod copying;
 mod eviction;
 mod fence;
 mod identity;
 mod members;
+mod reads;
 mod store;
 mod wires;
 mod writes;

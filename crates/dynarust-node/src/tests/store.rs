@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::{
-    FeedPosition, PartitionSet, RecordName, RequestKey, Seq, Stored, TableName, UnixMillis,
+    FeedPosition, Partition, PartitionSet, RecordName, RequestKey, Seq, Stored, TableName,
+    UnixMillis,
 };
 use dynarust_store::{
     Answered, Arrival, Durability, FeedPage, FeedRead, LocalStore, Proposed, ReadError, Scan,
@@ -177,7 +178,11 @@ impl Store for TestStore {
         self.dead().unwrap_or_else(|| standstill(self.inner.empty(partitions)))
     }
 
-    fn digests(&self) -> Digests {
+    fn newest_in(&self, partition: Partition) -> Seq {
+        self.inner.newest_in(partition)
+    }
+
+    fn digests(&self) -> Option<Digests> {
         self.inner.digests()
     }
 

@@ -245,7 +245,7 @@ mod tests {
             let reader = ReadBase::open(&self.folder.path().join("base.sqlite")).unwrap();
             let bounds = Bounds { records: usize::MAX, bytes: usize::MAX };
             reader
-                .feed(0, bounds, &Wanted::ALL)
+                .feed(0, bounds, &Wanted::ALL, false)
                 .unwrap()
                 .records
                 .into_iter()

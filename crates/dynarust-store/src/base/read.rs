@@ -165,12 +165,14 @@ impl ReadBase {
         Ok(scan)
     }
 
-    /// The feed behind `after`. Corrupt records are left out.
+    /// The feed behind `after`; only what was deleted or has expired of it, where that is asked for. Corrupt records
+    /// are left out.
     pub(crate) fn feed(
         &self,
         after: Seq,
         bounds: Bounds,
         wanted: &Wanted,
+        gone: bool,
     ) -> Result<BaseFeed, BaseError> {
         // One snapshot for all statements.
         let snapshot = self.connection.unchecked_transaction()?;
@@ -183,8 +185,13 @@ impl ReadBase {
         let mut feed = BaseFeed { records: Vec::new(), through: applied.max(after) };
         let (mut looked_at, mut passed_over, mut bytes, mut through) = (0, 0, 0, after);
         // Entries above are of a round that the applier has not ended.
-        let entries = "SELECT seq, record, partition FROM feed
-                       WHERE seq > ? AND seq <= ? ORDER BY seq";
+        let entries = if gone {
+            "SELECT seq, id, NULL FROM records
+             WHERE flags & 3 AND seq > ? AND seq <= ? ORDER BY seq"
+        } else {
+            "SELECT seq, record, partition FROM feed
+             WHERE seq > ? AND seq <= ? ORDER BY seq"
+        };
         self.each(entries, params![to_signed(after), to_signed(applied)], |row| {
             if looked_at >= bounds.records
                 || (bytes > 0 && bytes >= bounds.bytes)
@@ -194,7 +201,8 @@ impl ReadBase {
                 return Ok(false);
             }
             through = from_signed(row.get(0)?);
-            let partition = Partition::new(row.get(2)?);
+            // Unknown before the name is.
+            let partition = row.get::<_, Option<u16>>(2)?.and_then(Partition::new);
             if partition.is_some_and(|partition| !wanted.has_partition(|| partition)) {
                 passed_over += 1;
                 return Ok(true);
@@ -205,8 +213,10 @@ impl ReadBase {
                     // It has a newer entry.
                     RowRead::Sound(stored) if stored.seq != through => {}
                     RowRead::Sound(stored) => {
-                        bytes += stored.memory_bytes();
-                        feed.records.push(stored);
+                        if wanted.has_partition(|| Partition::of(&stored.name)) {
+                            bytes += stored.memory_bytes();
+                            feed.records.push(stored);
+                        }
                     }
                     RowRead::Corrupt { name } => {
                         tracing::error!(

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::{
-    Epoch, FeedPosition, Key, NodeId, PartitionSet, Record, RecordName, RequestKey, Selection,
-    Selector, Seq, Stored, TableName, UnixMillis, Version,
+    Epoch, FeedPosition, Key, NodeId, Partition, PartitionSet, Record, RecordName, RequestKey,
+    Selection, Selector, Seq, Stored, TableName, UnixMillis, Version,
 };
 use dynarust_store::{
     Answered, Arrival, Durability, FeedPage, FeedRead, Proposed, ReadError, Scan, ScanPage, Store,
@@ -365,7 +365,11 @@ impl Store for TestStore {
         unreachable!("streams drop nothing")
     }
 
-    fn digests(&self) -> Digests {
+    fn newest_in(&self, _: Partition) -> Seq {
+        unreachable!("nobody else reads here")
+    }
+
+    fn digests(&self) -> Option<Digests> {
         unreachable!("streams compare no copies")
     }
 
