@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dynarust_core::limits::{ASK_NEXT_MILLIS, COORDINATE_MILLIS_MAX, LOOK_AGAIN_MILLIS};
 use dynarust_core::quorum;
-use dynarust_core::{Consistency, NodeId, Partition, RecordName, Stamp, Stored};
+use dynarust_core::{Consistency, NodeId, Partition, RecordName, RequestKey, Stamp, Stored};
 use dynarust_store::{Arrival, Durability, Over, ReadError};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -30,6 +30,8 @@ struct Said {
     stamp: Option<Stamp>,
     /// The record, where it was asked for.
     stored: Option<Arc<Stored>>,
+    /// The request that became it, where the owner knows that still.
+    request: Option<RequestKey>,
     behind: bool,
 }
 
@@ -116,20 +118,22 @@ impl Node {
         };
         let lagging: Vec<_> = said.iter().filter(|it| it.stamp < Some(newest)).collect();
         let whole = said.iter().find(|it| it.stamp == Some(newest) && it.stored.is_some());
-        let stored = match whole.and_then(|it| it.stored.clone()) {
-            Some(stored) => stored,
+        let whole = whole.and_then(|it| Some((it.stored.clone()?, it.request.clone())));
+        let (stored, request) = match whole {
+            Some(whole) => whole,
             None => {
                 let Some(holder) = said.iter().find(|it| it.stamp == Some(newest)) else {
                     return Ok(None);
                 };
                 match ask(&self.cluster, holder.owner, name, true, deadline).await {
-                    Ok(Said { stored: Some(stored), .. }) => stored,
+                    Ok(Said { stored: Some(stored), request, .. }) => (stored, request),
                     _ => return Ok(None),
                 }
             }
         };
         for lagging in lagging {
-            if !repair(&self.cluster, lagging.owner, &stored, deadline).await {
+            let whole = (&*stored, request.as_ref());
+            if !repair(&self.cluster, lagging.owner, whole, deadline).await {
                 return Ok(None);
             }
         }
@@ -245,7 +249,8 @@ async fn ask(
             }
         };
         let stamp = stored.as_ref().map(|stored| stored.record.stamp());
-        return Ok(Said { owner, stamp, stored, behind: cluster.is_behind() });
+        let request = stored.as_ref().and_then(|stored| cluster.store.request_at(stored.seq));
+        return Ok(Said { owner, stamp, stored, request, behind: cluster.is_behind() });
     }
     let link = cluster.peer(owner).and_then(|peer| peer.link(Channel::Data));
     let link = link.ok_or(AskError::NotSent("there is no connection"))?;
@@ -257,18 +262,19 @@ async fn ask(
         None => None,
     };
     let stamp = entry.as_ref().map(|entry| entry.stamp);
+    let request = entry.as_ref().and_then(|entry| entry.request.clone());
     let stored = entry.and_then(|entry| {
         let (name, seq) = (entry.name.clone(), entry.seq);
         entry.record.map(|record| Arc::new(Stored { name, seq, record }))
     });
-    Ok(Said { owner, stamp, stored, behind: answer.behind })
+    Ok(Said { owner, stamp, stored, request, behind: answer.behind })
 }
 
 /// Gives one owner, which may be this node, what it lacks.
 async fn repair(
     cluster: &Arc<Cluster>,
     owner: NodeId,
-    stored: &Arc<Stored>,
+    (stored, request): (&Stored, Option<&RequestKey>),
     deadline: Instant,
 ) -> bool {
     cluster.figures.repaired_on_read();
@@ -276,7 +282,7 @@ async fn repair(
         let arrival = Arrival {
             name: stored.name.clone(),
             record: stored.record.clone(),
-            request: None,
+            request: request.cloned(),
             fresh: false,
             over: Over::Older,
         };
@@ -285,7 +291,7 @@ async fn repair(
     let Some(link) = cluster.peer(owner).and_then(|peer| peer.link(Channel::Data)) else {
         return false;
     };
-    let records = Records { entries: vec![Entry::of(stored, None)] };
+    let records = Records { entries: vec![Entry::of(stored, request)] };
     let asking = link.ask::<Done>(number::REPAIR, &records);
     matches!(timeout_at(deadline, asking).await, Ok(Ok(Done {})))
 }
@@ -303,8 +309,10 @@ pub(crate) async fn answer_read(cluster: Arc<Cluster>, body: Bytes) -> Reply {
         Some(stored) => Some(stored),
         None => cluster.store.get(name).await.map_err(following::failure)?,
     };
-    let entry = stored
-        .map(|stored| if read.whole { Entry::of(&stored, None) } else { Entry::notice(&stored) });
+    let entry = stored.map(|stored| match read.whole {
+        true => Entry::of(&stored, cluster.store.request_at(stored.seq).as_ref()),
+        false => Entry::notice(&stored),
+    });
     Ok(ReadAnswer { entry, behind }.encode_to_vec().into())
 }
 

@@ -13,6 +13,7 @@
 
 mod behind;
 mod clock;
+mod conditions;
 mod copying;
 mod eviction;
 mod fence;
