@@ -368,6 +368,9 @@ pub const ZONE_BYTES_MAX: usize = 64;
 pub const WEIGHT_MAX: u16 = 10_000;
 /// Milliseconds that a node's wall clock may be off others'.
 pub const CLOCK_SKEW_MILLIS_MAX: u64 = 500;
+/// The highest hybrid time of a version; what is above it makes no sense. No wall clock shows it before the
+/// year 10889, and versions can be counted on from there for good.
+pub const HYBRID_TIME_MAX: u64 = u64::MAX - (1 << 40);
 }
 
 const _: () = {

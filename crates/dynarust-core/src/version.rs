@@ -8,6 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::UnixMillis;
+use crate::limits::HYBRID_TIME_MAX;
 
 /// Bits of a hybrid time that count writes within a millisecond.
 pub const COUNTER_BITS: u32 = 16;
@@ -35,6 +36,12 @@ pub struct NotAVersion;
 impl Version {
     /// The length of a version's bytes.
     pub const BYTES: usize = 16;
+
+    /// Whether a clock can have given it, and the key can be written again.
+    #[must_use]
+    pub fn makes_sense(self) -> bool {
+        self.hlc <= HYBRID_TIME_MAX
+    }
 
     /// The wall-clock part of the stamp.
     #[must_use]

@@ -216,7 +216,7 @@ impl State {
     fn take_in(&mut self, arrival: Arrival) -> TakenIn {
         let Arrival { name, record, request, fresh, over } = arrival;
         if fresh {
-            self.clock.observe(record.version.hlc);
+            self.clock.observe(record.version.hlc, SystemClock.now());
         }
         let present = self.records.get(&name).filter(|_| !self.corrupt.contains(&name));
         let present = present.map(|stored| stored.record.stamp());
@@ -440,6 +440,8 @@ impl Store for StoreInMemory {
     }
 
     fn forget_up_to(&self, _: Seq) {}
+
+    fn trust_clock(&self, _: bool) {}
 
     fn empty(&self, partitions: PartitionSet) -> BoxFuture<'_, Result<u64, WriteError>> {
         let mut state = self.state.lock();

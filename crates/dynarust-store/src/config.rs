@@ -31,6 +31,9 @@ pub struct StoreConfig {
     pub segment_bytes: u64,
     /// Tells the time.
     pub clock: Arc<dyn WallClock>,
+    /// Whether the clock is right from the start: else nothing expires, and no tombstone is forgotten, until
+    /// [`Store::trust_clock`](crate::Store::trust_clock) says so.
+    pub trusts_clock: bool,
 }
 
 impl StoreConfig {
@@ -45,6 +48,7 @@ impl StoreConfig {
             tombstone_age: Duration::from_secs(TOMBSTONE_AGE_SECONDS_DEFAULT),
             segment_bytes: SEGMENT_BYTES,
             clock: Arc::new(SystemClock),
+            trusts_clock: true,
         }
     }
 }

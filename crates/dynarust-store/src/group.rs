@@ -64,6 +64,8 @@ pub(crate) struct Decided {
     pub(crate) sync: bool,
     /// Somebody has a stamp of which nothing is to be written.
     pub(crate) proposed: bool,
+    /// A stamp is above all that the clock ceiling speaks of.
+    pub(crate) ahead: bool,
     /// So many arrivals replaced a write that their own did not know of.
     pub(crate) overwritten: u64,
 }
@@ -244,7 +246,7 @@ impl<P: Published> Deciding<'_, P> {
     fn take_one_in(&mut self, arrival: Arrival) -> Result<TakenIn, WriteError> {
         let Arrival { name, record, request, fresh, over } = arrival;
         if fresh {
-            self.clock.observe(record.version.hlc);
+            self.clock.observe(record.version.hlc, self.now);
         }
         let version = record.version;
         let found = self.found(&name)?;
@@ -337,6 +339,7 @@ impl<P: Published> Deciding<'_, P> {
 
     fn stamp(&mut self, write: &Write, previous: Option<Version>) -> Record {
         let hlc = self.clock.stamp(self.now, previous.max(write.above));
+        self.decided.ahead |= hlc > self.clock.last();
         let version = Version { hlc, node: self.node };
         debug_assert!(previous.is_none_or(|it| it < version), "a fresh stamp is the highest");
         let (value, expiry, tombstone) = match &write.change {
@@ -576,19 +579,26 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_arrival_moves_the_clock_and_others_do_not() {
-        let far = dynarust_core::clock::at(1000);
-        for fresh in [false, true] {
+    fn a_fresh_arrival_moves_the_clock_unless_it_is_far_ahead_and_others_do_not() {
+        use dynarust_core::limits::CLOCK_SKEW_MILLIS_MAX;
+        let [near, far] =
+            [0, 1].map(|more| dynarust_core::clock::at(1 + CLOCK_SKEW_MILLIS_MAX) + more);
+        for (fresh, hlc) in [(false, near), (true, near), (true, far)] {
             let mut clock = HybridClock::starting_above(0);
             let mut deciding = deciding(&mut clock, nothing_answered(|_: &RecordName| Ok(None)));
-            let late = Arrival { fresh, ..arrival("a", far) };
+            let late = Arrival { fresh, ..arrival("a", hlc) };
             deciding.take_in(vec![late], Durability::Relaxed).unwrap();
             deciding.write(&put("b", "1")).unwrap();
+            assert!(!deciding.decided.ahead);
             let above = Some(Version { hlc: 3 * far, node: NodeId(2) });
             deciding.write(&Write { above, ..put("b", "1") }).unwrap();
-            let versions = versions(&deciding.end());
-            assert_eq!(versions[1].hlc > far, fresh);
-            assert!(Some(versions[2]) > above);
+            deciding.write(&put("c", "1")).unwrap();
+            let decided = deciding.end();
+            let versions = versions(&decided);
+            let moved = fresh && hlc == near;
+            assert_eq!(versions[1].hlc > near, moved);
+            assert!(Some(versions[2]) > above && decided.ahead);
+            assert!(versions[3].hlc < near + 10, "what is far ahead is not counted on from");
         }
     }
 

@@ -107,6 +107,7 @@ impl LocalStore {
             forgotten,
             digests,
         );
+        shared.trust_clock(config.trusts_clock);
         let shared = Arc::new(shared);
         let complete = Arc::clone(&opened.complete);
         let applier = Applier {
@@ -416,6 +417,10 @@ impl Store for LocalStore {
     fn empty(&self, partitions: PartitionSet) -> BoxFuture<'_, Result<u64, WriteError>> {
         let emptied = self.shared.empty(partitions);
         async move { emptied.await.map_err(|_| self.stopped()) }.boxed()
+    }
+
+    fn trust_clock(&self, right: bool) {
+        self.shared.trust_clock(right);
     }
 
     fn digests(&self) -> Option<Digests> {

@@ -377,6 +377,10 @@ pub trait Store: Send + Sync + 'static {
     /// [`WriteError::Stopped`]: some of them may have gone.
     fn empty(&self, partitions: PartitionSet) -> BoxFuture<'_, Result<u64, WriteError>>;
 
+    /// Whether the wall clock is right, as far as the node can tell. While it is not, no record is marked as
+    /// expired and no tombstone forgotten: others would take that over.
+    fn trust_clock(&self, right: bool);
+
     /// For each partition a sum over its records with a value: all that are published, and at most such
     /// as are about to be. `None` in the first moments behind a start that found a journal, until what came from
     /// that is counted.

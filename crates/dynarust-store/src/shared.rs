@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     forgettable: AtomicU64,
     /// Of each partition, by number: nothing that is published lies behind this seq.
     newest: Box<[AtomicU64]>,
+    /// Nothing is done by the wall clock while it is not.
+    clock_trusted: AtomicBool,
     /// Of what is published. The writer thread changes it, and the applier once.
     digests: Mutex<Digests>,
     /// They tell of what the journal had at opening, too.
@@ -102,6 +104,7 @@ impl Shared {
             forgettable: AtomicU64::new(Seq::MAX),
             // What was published before is not looked through.
             newest: Partition::all().map(|_| AtomicU64::new(head)).collect(),
+            clock_trusted: AtomicBool::new(true),
             digests: Mutex::new(digests),
             digests_whole: AtomicBool::new(false),
             to_empty: ToEmpty::default(),
@@ -243,6 +246,15 @@ impl Shared {
 
     pub(crate) fn forget_up_to(&self, seq: Seq) {
         self.forgettable.store(seq, Ordering::Release);
+    }
+
+    pub(crate) fn trust_clock(&self, right: bool) {
+        self.clock_trusted.store(right, Ordering::Release);
+    }
+
+    /// Whether what is due by the wall clock is due.
+    pub(crate) fn trusts_clock(&self) -> bool {
+        self.clock_trusted.load(Ordering::Acquire)
     }
 
     /// The newest published seq of the partition, or one above it.

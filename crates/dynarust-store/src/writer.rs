@@ -184,7 +184,8 @@ impl Writer {
         }
     }
 
-    /// As durable as the group asks; and always so where a version would outrun the synced ceiling.
+    /// As durable as the group asks; and always so where a version outruns the synced ceiling: else a later
+    /// start could give it again.
     fn persist(&mut self, decided: &Decided) -> Result<Vec<Place>, WriteError> {
         // Also ahead of a clock that counts on because the wall clock was set back.
         let now = clock::at(self.wall_clock.now()).max(self.clock.last());
@@ -202,7 +203,7 @@ impl Writer {
         self.shared.tally.groups.add(1);
         self.shared.tally.group_records.add(decided.records.len() as u64);
         self.last_seq += decided.records.len() as u64;
-        if decided.sync || self.clock.last() > self.ceiling_synced {
+        if decided.sync || decided.ahead || self.clock.last() > self.ceiling_synced {
             self.sync()?;
             self.ceiling_synced = ceiling;
         }

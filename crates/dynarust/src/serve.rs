@@ -197,6 +197,8 @@ fn start_node(config: &Config, door: &FrontDoor) -> Result<Arc<Node>, ServeError
         apply_interval: config.apply_interval,
         tombstone_age: config.tombstone_age,
         clock: clock.clone(),
+        // Among others the node says so, once it has compared its clock with theirs.
+        trusts_clock: config.cluster.secret.is_none(),
         ..StoreConfig::new(config.data_dir.clone())
     })?;
     let cluster = ClusterConfig { listen: door.address(), ..config.cluster.clone() };

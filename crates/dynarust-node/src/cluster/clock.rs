@@ -1,7 +1,8 @@
 //! Whether this node's wall clock agrees with the others' (design section 2).
 //!
 //! Each link measures how far the two clocks are apart. A node that a majority of all members contradicts
-//! is fenced: it stamps nothing and answers nothing, until its clock is set.
+//! is fenced: it stamps nothing, answers nothing, expires nothing and forgets no tombstones, until its clock
+//! is set. So it is, too, from its start until it has compared its clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,11 @@ impl Cluster {
             .all(|link| link.clock_ahead_millis().is_some())
     }
 
+    /// It has had the time to compare its clock with all that are there.
+    fn knows_others_clocks(&self) -> bool {
+        self.is_alone() || self.is_ready() && self.clocks_are_compared()
+    }
+
     pub(super) fn judge_clock(&self) {
         let view = self.view();
         let offsets: Vec<i64> = view
@@ -37,6 +43,7 @@ impl Cluster {
             .filter_map(|member| self.peer(member.id)?.link(Channel::Data)?.clock_ahead_millis())
             .collect();
         let verdict = skew::verdict(view.members().count(), offsets.iter().copied());
+        self.store.trust_clock(verdict != Verdict::Fenced && self.knows_others_clocks());
         let before = std::mem::replace(&mut *self.clock_verdict.lock(), verdict);
         if verdict == before {
             return;

@@ -8,7 +8,7 @@ use prost::Message;
 
 use crate::cluster::{Cluster, Peer};
 use crate::mesh::Link;
-use crate::mesh::message::Acknowledge;
+use crate::mesh::message::{Acknowledge, Kept};
 
 /// None where it makes no sense.
 pub(crate) fn note_acknowledged(
@@ -18,8 +18,11 @@ pub(crate) fn note_acknowledged(
     body: Bytes,
 ) -> Option<()> {
     let told = Acknowledge::decode(body).ok()?;
-    let kept =
-        told.kept.iter().map(|kept| (kept.seq, Version { hlc: kept.hlc, node: NodeId(kept.node) }));
+    let version = |kept: &Kept| Version { hlc: kept.hlc, node: NodeId(kept.node) };
+    if !told.kept.iter().map(version).all(Version::makes_sense) {
+        return None;
+    }
+    let kept = told.kept.iter().map(|kept| (kept.seq, version(kept)));
     if let Some((head, through)) =
         peer.shipment.acknowledge((link.serial(), told.number), told.through)
     {

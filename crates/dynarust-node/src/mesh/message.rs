@@ -204,6 +204,9 @@ impl Entry {
     pub(crate) fn understood(self) -> Option<Shipped> {
         let name = record_name(&self.name)?;
         let version = Version { hlc: self.hlc, node: NodeId(self.node) };
+        if !version.makes_sense() {
+            return None;
+        }
         let (tombstone, expired) = match self.flags {
             0 => (false, false),
             1 => (true, false),
@@ -607,6 +610,8 @@ impl MemberText {
 
 #[cfg(test)]
 mod tests {
+    use dynarust_core::limits::HYBRID_TIME_MAX;
+
     use super::*;
 
     fn records(value: &'static [u8]) -> Records {
@@ -641,5 +646,24 @@ mod tests {
         }
         let cut = packed.block.slice(..packed.block.len() - 1);
         assert!(Packed { block: cut, ..packed }.unpacked().is_none());
+    }
+
+    #[test]
+    fn a_version_that_no_clock_gives_makes_no_sense() {
+        for (hlc, makes_sense) in [(HYBRID_TIME_MAX, true), (HYBRID_TIME_MAX + 1, false)] {
+            let version = Version { hlc, node: NodeId(1) };
+            let record = Record {
+                version,
+                previous: None,
+                expiry: None,
+                tombstone: false,
+                expired: false,
+                value: Bytes::from_static(b"1"),
+            };
+            let stored = Stored { name: RecordName::parse("t", "k").unwrap(), seq: 1, record };
+            for entry in [Entry::of(&stored, None), Entry::notice(&stored)] {
+                assert_eq!(entry.understood().is_some(), makes_sense);
+            }
+        }
     }
 }

@@ -73,6 +73,42 @@ async fn of_two_nobody_is_fenced() {
     }
 }
 
+/// Neither expires a record nor forgets a tombstone by a clock that is off, or may be.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_due_by_a_clock_that_is_off() {
+    let mut members = Members::running(3).await;
+    let trusts = |members: &Members, number: usize| members.store(number).trusts_clock();
+    for number in [0, 1, 2] {
+        until("its clock is compared", || trusts(&members, number)).await;
+    }
+    members.clock(2).set_ahead(HOUR_MILLIS);
+    until_verdict(&members, 2, Verdict::Fenced).await;
+    assert!(!trusts(&members, 2) && trusts(&members, 0) && trusts(&members, 1));
+    members.stop(2).await;
+    members.start(2);
+    until_verdict(&members, 2, Verdict::Fenced).await;
+    assert!(!trusts(&members, 2));
+    members.clock(2).set_ahead(0);
+    until("its clock is right", || trusts(&members, 2)).await;
+}
+
+/// A node among others does not rely on its clock before it has compared it; one alone does at once.
+#[tokio::test(start_paused = true)]
+async fn a_clock_is_relied_upon_once_it_was_compared() {
+    let mut members = Members::running(2).await;
+    members.stop(1).await;
+    members.wires.cut(0, 1);
+    members.start(1);
+    assert!(!members.store(1).trusts_clock());
+    let ready = || members.node(1).cluster.is_ready();
+    let early = || !ready() && members.store(1).trusts_clock();
+    until("it is ready", || ready() || early()).await;
+    assert!(!early());
+    until("nobody is there to compare with", || members.store(1).trusts_clock()).await;
+    let alone = Members::running(1).await;
+    until("it relies on its clock", || alone.store(0).trusts_clock()).await;
+}
+
 /// A node whose clock is off when it starts again is fenced before it has answered anybody.
 #[tokio::test(start_paused = true)]
 async fn a_node_that_returns_with_a_clock_that_is_off_answers_nothing_before_it_is_fenced() {

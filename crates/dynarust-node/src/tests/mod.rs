@@ -20,6 +20,7 @@ mod fence;
 mod identity;
 mod members;
 mod reads;
+mod stamps;
 mod store;
 mod wires;
 mod writes;

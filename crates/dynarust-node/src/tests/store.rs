@@ -27,21 +27,30 @@ pub(super) struct TestStore {
     held: watch::Sender<bool>,
     /// Its process is no more.
     killed: AtomicBool,
+    /// What the node says of its clock.
+    trusts_clock: AtomicBool,
 }
 
 impl TestStore {
     pub(super) fn open(folder: &Path, clock: Arc<dyn WallClock>) -> Arc<Self> {
-        let config = StoreConfig { clock, ..StoreConfig::new(folder.to_owned()) };
+        let config =
+            StoreConfig { clock, trusts_clock: false, ..StoreConfig::new(folder.to_owned()) };
         Arc::new(Self {
             inner: LocalStore::open(&config).unwrap(),
             held: watch::Sender::new(false),
             killed: AtomicBool::new(false),
+            trusts_clock: AtomicBool::new(false),
         })
     }
 
     /// Whether records that come from others wait from now on.
     pub(super) fn hold_arrivals(&self, hold: bool) {
         self.held.send_replace(hold);
+    }
+
+    /// Whether what is due by the clock is done.
+    pub(super) fn trusts_clock(&self) -> bool {
+        self.trusts_clock.load(Ordering::Relaxed)
     }
 
     /// Nothing reaches it any more.
@@ -172,6 +181,11 @@ impl Store for TestStore {
 
     fn forget_up_to(&self, seq: Seq) {
         self.inner.forget_up_to(seq);
+    }
+
+    fn trust_clock(&self, right: bool) {
+        self.trusts_clock.store(right, Ordering::Relaxed);
+        self.inner.trust_clock(right);
     }
 
     fn empty(&self, partitions: PartitionSet) -> BoxFuture<'_, Result<u64, WriteError>> {

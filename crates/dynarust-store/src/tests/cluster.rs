@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -237,21 +238,50 @@ async fn a_stamp_of_which_nothing_was_written_is_not_given_again() {
     // A crash, and a clock that was set back.
     fs::create_dir(&copy).unwrap();
     super::rot::copy(&node, &copy);
-    let config = StoreConfig { clock: Arc::new(Stopped), ..config(&copy) };
+    let config = StoreConfig { clock: Arc::new(SetClock::default()), ..config(&copy) };
     let restarted = LocalStore::open(&config).unwrap();
     let written = restarted.write(write(1, Some("3".to_owned()))).await.unwrap();
     assert!(matches!(written, Written::Done { version, .. } if version > proposed.version));
 }
 
-/// A clock that stands at the beginning.
-struct Stopped;
+/// A clock that stands where it was set.
+#[derive(Default)]
+struct SetClock(AtomicU64);
 
-impl WallClock for Stopped {
+impl WallClock for SetClock {
     fn now(&self) -> UnixMillis {
-        1
+        self.0.load(Ordering::Relaxed)
     }
 
     fn sleep(&self, _: Duration) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_a_clock_that_is_not_trusted_nothing_expires_and_nothing_is_forgotten() {
+    const HOUR: u64 = 60 * 60 * 1000;
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SetClock::default());
+    clock.0.store(100 * HOUR, Ordering::Relaxed);
+    let config = StoreConfig { clock: clock.clone(), ..config(folder.path()) };
+    let (store, Threads { writer, mut applier, mut expirer }) =
+        LocalStore::assemble(&config, Arc::new(RealDisk)).unwrap();
+    let writer = std::thread::spawn(move || writer.run());
+    let change = Change::Put { value: Bytes::from_static(b"1"), expiry: Some(101 * HOUR) };
+    store.write(Write { change, ..write(1, None) }).await.unwrap();
+    store.write(write(2, Some("2".to_owned()))).await.unwrap();
+    store.write(write(2, None)).await.unwrap();
+    applier.apply().unwrap();
+    clock.0.store(1_000 * HOUR, Ordering::Relaxed);
+    for trusted in [false, true] {
+        store.trust_clock(trusted);
+        tokio::task::block_in_place(|| expirer.look().unwrap());
+        let stored = store.get(name(1)).await.unwrap().unwrap();
+        assert_eq!(stored.record.expired, trusted);
+        applier.apply().unwrap();
+        assert_eq!(applier.sweep().unwrap() > 0, trusted);
+    }
+    store.shared.fail("the run is over");
+    writer.join().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

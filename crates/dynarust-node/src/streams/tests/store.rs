@@ -361,6 +361,10 @@ impl Store for TestStore {
         unreachable!("streams are no followers")
     }
 
+    fn trust_clock(&self, _: bool) {
+        unreachable!("streams compare no clocks")
+    }
+
     fn empty(&self, _: PartitionSet) -> BoxFuture<'_, Result<u64, WriteError>> {
         unreachable!("streams drop nothing")
     }

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
+use dynarust_core::limits::CLOCK_SKEW_MILLIS_MAX;
 use dynarust_core::{
     Condition, EntityTags, FeedPosition, KeyRange, Partition, PartitionSet, Record, RecordName,
-    RequestKey, Seq, Stamp, Stored, TableName, UnixMillis, Version,
+    RequestKey, Seq, Stamp, Stored, TableName, UnixMillis, Version, clock,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -73,8 +74,8 @@ pub(super) struct Run {
     /// The newest writes with an idempotency key, oldest first.
     requests: VecDeque<Write>,
     /// Every version that was ever handed out, or came from another node.
-    versions: BTreeSet<Version>,
-    /// The highest hybrid time of fresh arrivals since the store was opened.
+    versions: BTreeSet<(String, Version)>,
+    /// The highest hybrid time of fresh arrivals since the store was opened that were not far ahead.
     observed: u64,
     /// What is gone so far that it was forgotten.
     swept: BTreeSet<(String, Stamp)>,
@@ -372,7 +373,7 @@ impl Run {
         assert_eq!(seq, self.store().position().seq);
         assert!(below.is_none_or(|below| version > below.version));
         assert!(version.hlc > self.observed, "{version} is below a fresh arrival");
-        assert!(self.versions.insert(version), "{version} was handed out twice");
+        assert!(self.versions.insert((key.clone(), version)), "{version} was handed out twice");
         let mut after = self.state().clone();
         match write.change {
             Change::Put { value, expiry } => {
@@ -400,8 +401,10 @@ impl Run {
         let expected: Vec<_> = arrivals.iter().map(|arrival| after.take_in(arrival)).collect();
         for arrival in &arrivals {
             let version = arrival.record.version;
-            self.versions.insert(version);
-            self.observed = self.observed.max(if arrival.fresh { version.hlc } else { 0 });
+            self.versions.insert((arrival.name.key().to_owned(), version));
+            let far_ahead = version.hlc > clock::at(self.clock.now() + CLOCK_SKEW_MILLIS_MAX);
+            let observed = if arrival.fresh && !far_ahead { version.hlc } else { 0 };
+            self.observed = self.observed.max(observed);
         }
         let taken_in = self.runtime.block_on(self.store().take_in(arrivals, durability)).unwrap();
         assert_eq!(taken_in, expected);
@@ -532,7 +535,8 @@ impl Run {
         for key in keys {
             let found = self.get(&key);
             if let Some(expired) = found.as_ref().filter(|stored| stored.record.expired) {
-                assert!(self.versions.contains(&expired.record.version), "{key}: a new version");
+                let known = (key.clone(), expired.record.version);
+                assert!(self.versions.contains(&known), "{key}: a new version");
                 assert!(expired.record.value.is_empty());
             }
             let found = found.filter(|stored| stored.record.holds_value());
