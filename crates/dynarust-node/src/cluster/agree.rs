@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_millis(AGREE_MILLIS_MAX);
 impl Cluster {
     /// Whether all live members know what this node knows of members, and what was acknowledged before
     /// stands at all of them. Those that are live and have not said so are the error.
-    pub(super) async fn agree(self: &Arc<Self>) -> Result<(), Vec<NodeId>> {
+    pub(crate) async fn agree(self: &Arc<Self>) -> Result<(), Vec<NodeId>> {
         let view = self.view();
         let Some(members) = self.members_text(view.registry.iter()) else {
             return Err(vec![self.me]);

@@ -125,8 +125,9 @@ impl Cluster {
         held: &Held,
         waiting: &mut Waiting,
     ) -> Result<(), NobodyStays> {
+        // Not later ones as well: where links are slow, others never have what is written just now.
+        let head = self.store.position().seq;
         loop {
-            let head = self.store.position().seq;
             sleep(Duration::from_millis(LEAVE_LOOK_MILLIS)).await;
             let lacking = self.lacking(held, head);
             self.figures.has_to_hand_over(lacking.partitions.len().into());

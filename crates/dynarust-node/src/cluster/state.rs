@@ -289,7 +289,7 @@ impl Cluster {
     }
 
     /// Changes this node's own entry, and tells all.
-    pub(super) fn change_own(self: &Arc<Self>, change: impl FnOnce(&mut Member)) {
+    pub(crate) fn change_own(self: &Arc<Self>, change: impl FnOnce(&mut Member)) {
         let own = {
             let mut view = self.view.write();
             let mut registry = view.registry.clone();

@@ -11,6 +11,7 @@
 //!
 //! Each test breaks where the promise that its name tells is broken.
 
+mod agree;
 mod behind;
 mod clock;
 mod conditions;

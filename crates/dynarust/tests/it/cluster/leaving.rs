@@ -4,12 +4,16 @@ use std::time::{Duration, Instant};
 
 use super::doors::Doors;
 use super::growth::{STATIC, fill};
+use super::hosts::{Hosts, can_have_hosts};
 use super::nodes::{Cluster, Plan};
 use super::oracle::{Oracle, Promise};
 use super::workload::{TABLE, Workload};
 use crate::seed::dice;
 
 const RECORDS: usize = 200;
+
+/// One way.
+const SLOW: Duration = Duration::from_millis(200);
 
 const STATIC_RECORDS: usize = 10_000;
 
@@ -94,6 +98,37 @@ fn one_leaves_that_holds_the_only_copies() {
     let plan = Plan::default().flag("--replication=1");
     let cluster = one_leaves_under_writers(plan.start(3), 1, None);
     cluster.until_members(2);
+}
+
+/// What one coordinator and the node that leaves have acknowledged, the others have only later: they never
+/// have what is written just now, and it leaves all the same; and no read at the others misses anything.
+#[test]
+fn one_leaves_over_slow_links_under_writers() {
+    if !can_have_hosts("a leave over slow links") {
+        return;
+    }
+    let (writes, reads, leaves) = (0, 3, 4);
+    let mut cluster = Plan::default().on(Hosts::new(5)).start(5);
+    for (one, other) in [(writes, 1), (writes, 2), (leaves, 1), (leaves, 2)] {
+        cluster.hosts().slow(one, other, SLOW, 0);
+    }
+    let (mut dice, mut readers_dice) = (dice("slow leave"), dice("slow leave's readers"));
+    let oracle = Oracle::new(32, Promise::Fresh);
+    let [writing, reading] = [writes, reads].map(|node| Doors::new(vec![cluster.address(node)]));
+    let pause = Duration::from_millis(1);
+    let writers = Workload { writers: 24, roving: 0, pinned: 0, pause };
+    let readers = Workload { writers: 0, roving: 6, pinned: 0, pause };
+    writers.run(&writing, &oracle, &mut dice, || {
+        readers.run(&reading, &oracle, &mut readers_dice, || {
+            std::thread::sleep(Duration::from_secs(1));
+            cluster.ask_to_leave(leaves).unwrap();
+            cluster.until_left(leaves);
+            std::thread::sleep(Duration::from_millis(500));
+        });
+    });
+    cluster.hosts().heal();
+    cluster.until_members(4);
+    oracle.assert_kept(&cluster.until_equal(TABLE));
 }
 
 fn one_leaves_under_writers(mut cluster: Cluster, leaves: usize, away: Option<usize>) -> Cluster {
