@@ -20,6 +20,15 @@ const FORMAT_TITLE: &str = "dynarust-store";
 pub(crate) struct Identity {
     pub(crate) node: NodeId,
     pub(crate) format: u32,
+    /// Whose it was, while it is being made another node's ([`crate::renew`]).
+    pub(crate) formerly: Option<NodeId>,
+}
+
+impl Identity {
+    /// Whether what says that it is this node's may lie in the folder.
+    pub(crate) fn is_of(&self, node: NodeId) -> bool {
+        self.node == node || self.formerly == Some(node)
+    }
 }
 
 /// A folder that this process holds the lock of, until this is dropped.
@@ -95,28 +104,37 @@ impl Folder {
             .next()
             .and_then(|line| line.strip_prefix(FORMAT_TITLE))
             .and_then(|number| number.trim().parse::<u32>().ok());
-        let node = lines
-            .next()
-            .and_then(|line| line.strip_prefix("node "))
-            .and_then(|id| u64::from_str_radix(id, 16).ok());
+        let mut id = |title| {
+            let id = lines.next().and_then(|line| line.strip_prefix(title))?;
+            u64::from_str_radix(id, 16).ok().map(NodeId)
+        };
+        let (node, formerly) = (id("node "), id("formerly "));
         match (format, node) {
             (Some(found), _) if found > FORMAT => {
                 Err(OpenError::NewerFormat { path, found, newest: FORMAT })
             }
             (Some(format @ FORMAT_OLDEST..), Some(node)) => {
-                Ok(Some(Identity { node: NodeId(node), format }))
+                Ok(Some(Identity { node, format, formerly }))
             }
             _ => Err(OpenError::UnknownFormat { path }),
         }
     }
 
-    /// Makes it a node's, in the present format, durably.
-    pub(crate) fn set_identity(&self, node: NodeId) -> Result<(), OpenError> {
+    /// Makes it a node's, in the present format, durably; `formerly` is whose it was, and what lies in it
+    /// may still say.
+    pub(crate) fn set_identity(
+        &self,
+        node: NodeId,
+        formerly: Option<NodeId>,
+    ) -> Result<(), OpenError> {
         let path = self.path.join("FORMAT");
         let new = self.path.join("FORMAT.new");
         let set = || -> io::Result<()> {
             let mut file = File::create(&new)?;
             write!(file, "{FORMAT_TITLE} {FORMAT}\nnode {node}\n")?;
+            if let Some(formerly) = formerly {
+                writeln!(file, "formerly {formerly}")?;
+            }
             file.sync_all()?;
             fs::rename(&new, &path)?;
             sync_parent(&path)?;

@@ -5,8 +5,8 @@
 //! read  ─▶ cache ─▶ recent ─▶ base
 //! ```
 //!
-//! [`port`] is the contract; [`LocalStore`] keeps it on a file system. [`verify`] and [`salvage`] work
-//! on the folder of a node that is stopped.
+//! [`port`] is the contract; [`LocalStore`] keeps it on a file system. [`verify`], [`salvage`] and
+//! [`renew`] work on the folder of a node that is stopped.
 
 mod answers;
 mod applier;
@@ -29,6 +29,7 @@ pub mod port;
 mod readers;
 mod recent;
 mod recover;
+pub mod renew;
 pub mod salvage;
 mod shared;
 pub mod stats;

@@ -97,8 +97,11 @@ impl NoteFile {
     }
 }
 
-/// Reads the note of a folder, if there is one.
-pub(crate) fn read(folder: &Folder, node: NodeId) -> Result<Option<Bytes>, NoteError> {
+/// Reads the note of a folder, if there is one. `is_of` says whose it may be.
+pub(crate) fn read(
+    folder: &Folder,
+    is_of: impl Fn(NodeId) -> bool,
+) -> Result<Option<Bytes>, NoteError> {
     let path = folder.note();
     let most = (HEAD_BYTES + NOTE_BYTES_MAX) as u64;
     match fs::metadata(&path) {
@@ -107,7 +110,20 @@ pub(crate) fn read(folder: &Folder, node: NodeId) -> Result<Option<Bytes>, NoteE
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(NoteError::Io(error)),
     }
-    decode(node, &fs::read(&path).map_err(NoteError::Io)?).map(Some)
+    decode(is_of, &fs::read(&path).map_err(NoteError::Io)?).map(Some)
+}
+
+/// What is noted, if anything is, becomes the note of another node.
+pub(crate) fn hand_over(folder: &Folder, from: NodeId, to: NodeId) -> Result<(), NoteError> {
+    match read(folder, |node| node == to) {
+        Err(NoteError::OfAnotherNode(former)) if former == from => {}
+        Err(error) => return Err(error),
+        Ok(_) => return Ok(()),
+    }
+    match read(folder, |node| node == from)? {
+        Some(note) => write(&folder.note(), &encode(to, &note)).map_err(NoteError::Io),
+        None => Ok(()),
+    }
 }
 
 /// Puts the note aside, if there is one: the node starts without. Returns where it is now.
@@ -143,7 +159,7 @@ fn encode(node: NodeId, note: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn decode(node: NodeId, bytes: &[u8]) -> Result<Bytes, NoteError> {
+fn decode(is_of: impl Fn(NodeId) -> bool, bytes: &[u8]) -> Result<Bytes, NoteError> {
     let (head, note) = bytes.split_at_checked(HEAD_BYTES).ok_or(NoteError::Damaged)?;
     if !head.starts_with(MAGIC) {
         return Err(NoteError::Damaged);
@@ -159,7 +175,7 @@ fn decode(node: NodeId, bytes: &[u8]) -> Result<Bytes, NoteError> {
         return Err(NoteError::Damaged);
     }
     match u64_at(head, 16).map(NodeId) {
-        Some(found) if found == node => Ok(Bytes::copy_from_slice(note)),
+        Some(found) if is_of(found) => Ok(Bytes::copy_from_slice(note)),
         Some(other) => Err(NoteError::OfAnotherNode(other)),
         None => Err(NoteError::Damaged),
     }
@@ -175,6 +191,10 @@ mod tests {
 
     const NODE: NodeId = NodeId(0x0123);
 
+    fn is_ours(node: NodeId) -> bool {
+        node == NODE
+    }
+
     fn file(folder: &Path) -> NoteFile {
         let folder = Arc::new(Folder::lock(folder).unwrap());
         NoteFile::new(folder, NODE, None)
@@ -183,17 +203,17 @@ mod tests {
     #[test]
     fn no_flipped_bit_and_no_cut_passes() {
         let whole = encode(NODE, b"what I know");
-        assert_eq!(decode(NODE, &whole).unwrap(), "what I know");
+        assert_eq!(decode(is_ours, &whole).unwrap(), "what I know");
         assert_eq!(&whole[..8], b"DYNANOTE");
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
-            assert!(decode(NODE, &bytes).is_err(), "byte {at}");
-            assert!(decode(NODE, &whole[..at]).is_err(), "cut at {at}");
+            assert!(decode(is_ours, &bytes).is_err(), "byte {at}");
+            assert!(decode(is_ours, &whole[..at]).is_err(), "cut at {at}");
         }
         let long = [&*whole, b"x"].concat();
-        assert!(matches!(decode(NODE, &long), Err(NoteError::Damaged)));
-        let other = decode(NodeId(7), &whole);
+        assert!(matches!(decode(is_ours, &long), Err(NoteError::Damaged)));
+        let other = decode(|node| node == NodeId(7), &whole);
         assert!(matches!(other, Err(NoteError::OfAnotherNode(NODE))));
     }
 
@@ -205,7 +225,7 @@ mod tests {
         file.save(second, Bytes::from_static(b"second")).unwrap();
         file.save(first, Bytes::from_static(b"first")).unwrap();
         assert_eq!(file.note().unwrap(), "second");
-        assert_eq!(read(&file.folder, NODE).unwrap().unwrap(), "second");
+        assert_eq!(read(&file.folder, is_ours).unwrap().unwrap(), "second");
     }
 
     #[test]
@@ -219,6 +239,6 @@ mod tests {
         let refused = file.save(file.number(), Bytes::from_static(b"second"));
         assert_eq!(refused, Err(WriteError::Overloaded));
         assert_eq!(file.note().unwrap(), "first");
-        assert_eq!(read(&file.folder, NODE).unwrap().unwrap(), "first");
+        assert_eq!(read(&file.folder, is_ours).unwrap().unwrap(), "first");
     }
 }

@@ -12,7 +12,7 @@ use dynarust_core::{Epoch, NodeId, Seq};
 use crate::answers::RecentAnswers;
 use crate::base::{self, ApplyBase, OpenBase};
 use crate::config::StoreConfig;
-use crate::folder::{FORMAT, Folder, Identity};
+use crate::folder::{FORMAT, Folder};
 use crate::journal::disk::Disk;
 use crate::journal::frame::Binding;
 use crate::journal::recovery::Recovered;
@@ -21,6 +21,7 @@ use crate::note;
 use crate::open_error::OpenError;
 use crate::recent::Recent;
 use crate::recover::{Entered, Recovery, recover};
+use crate::renew;
 
 /// A folder with all that is needed to run.
 pub(crate) struct Opened {
@@ -49,7 +50,8 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
     let folder = Folder::lock(&config.folder)?;
     let base = open_base(&folder)?;
     let node = base.meta.node;
-    let note = note::read(&folder, node).map_err(|error| OpenError::note(folder.note(), error))?;
+    let note = note::read(&folder, |it| it == node)
+        .map_err(|error| OpenError::note(folder.note(), error))?;
     segment::remove_unfinished(&folder.journal())
         .map_err(|error| OpenError::io(folder.path(), error))?;
     let Recovery { recovered, segments, entered } =
@@ -116,12 +118,8 @@ pub(crate) fn open_base(folder: &Folder) -> Result<OpenBase, OpenError> {
     };
     let base = base.map_err(|error| OpenError::base(&path, error))?;
     match identity {
-        Some(Identity { node, .. }) if node != base.meta.node => {
-            let reason = format!("the folder is node {node}'s, the base is {}'s", base.meta.node);
-            Err(OpenError::Base { path, reason: reason.into() })
-        }
-        Some(_) => Ok(base),
-        None => folder.set_identity(base.meta.node).map(|()| base),
+        Some(identity) => renew::settle(folder, base, identity),
+        None => folder.set_identity(base.meta.node, None).map(|()| base),
     }
 }
 
@@ -132,7 +130,7 @@ pub(crate) fn bring_over(folder: &Folder, base: OpenBase) -> Result<OpenBase, Op
     let path = base.path.clone();
     let base = base.bring_over().map_err(|error| OpenError::base(&path, error))?;
     if older {
-        folder.set_identity(base.meta.node)?;
+        folder.set_identity(base.meta.node, None)?;
         tracing::info!(folder = %folder.path().display(), "brought over to format {FORMAT}");
     }
     Ok(base)

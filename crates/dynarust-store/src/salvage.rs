@@ -24,6 +24,7 @@ use crate::journal::segment;
 use crate::note;
 use crate::open::bring_over;
 use crate::open_error::OpenError;
+use crate::renew;
 
 /// Nothing is swept here.
 const TOMBSTONE_AGE: Duration = Duration::from_secs(TOMBSTONE_AGE_SECONDS_DEFAULT);
@@ -53,12 +54,10 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     let base_path = folder.base();
     let refused = |error| OpenError::base(&base_path, error);
     let open = base::open_existing(&base_path).map_err(refused)?;
-    let node = identity.map(|identity| identity.node);
-    if let Some(node) = node.filter(|node| *node != open.meta.node) {
-        let reason =
-            format!("the folder is node {node}'s, the base is {}'s", open.meta.node).into();
-        return Err(OpenError::Base { path: base_path, reason });
-    }
+    let open = match identity {
+        Some(identity) => renew::settle(&folder, open, identity)?,
+        None => open,
+    };
     let applied = open.meta.applied_seq;
     let (mut records, mut answers) = (Vec::new(), Vec::new());
     let recovered = recovery::read(&folder.journal(), Mode::Salvage, |found| {
@@ -96,7 +95,8 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
         gap.into_iter().chain(recovered.damages.iter().map(ToString::to_string)).collect();
     let lossless = damages.is_empty() && audit.problems.is_empty();
     // Before the journal: with that gone, the folder opens.
-    let note_set_aside = match note::read(&folder, base.meta().node) {
+    let node = base.meta().node;
+    let note_set_aside = match note::read(&folder, |it| it == node) {
         Ok(_) if lossless => None,
         _ => note::put_aside(&folder).map_err(|error| OpenError::io(&folder.note(), error))?,
     };

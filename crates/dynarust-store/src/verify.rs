@@ -56,15 +56,16 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
     report.expired = audit.expired;
     report.feed_entries = audit.feed_entries;
     report.problems.extend(audit.problems);
-    match note::read(&folder, open.meta.node) {
+    let node = open.meta.node;
+    let is_of = |it| it == node || identity.is_some_and(|identity| identity.is_of(it));
+    match note::read(&folder, is_of) {
         Ok(_) => {}
         Err(NoteError::Io(error)) => return Err(OpenError::io(&folder.note(), error)),
         Err(damage) => report.problems.push(Finding::new(Part::Note, damage.to_string())),
     }
-    let node = identity.map(|identity| identity.node);
-    if node != Some(open.meta.node) {
-        let (folder, base) = (node.map(|node| node.to_string()), open.meta.node);
-        let what = format!("FORMAT names node {folder:?}, the base {base}");
+    if !identity.is_some_and(|identity| identity.is_of(node)) {
+        let folder = identity.map(|identity| identity.node.to_string());
+        let what = format!("FORMAT names node {folder:?}, the base {node}");
         report.problems.push(Finding::new(Part::Base, what));
     }
     Ok(report)

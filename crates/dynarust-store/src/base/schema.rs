@@ -76,6 +76,18 @@ impl OpenBase {
         transaction.commit()?;
         Ok(Self { meta, format: BaseFormat::Two, ..self })
     }
+
+    /// Makes it another node's, durably. Of the present format.
+    pub(crate) fn hand_over(mut self, node: NodeId) -> Result<Self, BaseError> {
+        let meta = Meta { node, ..self.meta };
+        // With this a commit is synced.
+        self.connection.execute_batch("PRAGMA synchronous = FULL")?;
+        let transaction = self.connection.transaction()?;
+        meta.save(&transaction)?;
+        transaction.commit()?;
+        self.connection.execute_batch("PRAGMA synchronous = NORMAL")?;
+        Ok(Self { meta, ..self })
+    }
 }
 
 /// Opens the base, which must be there, of whichever format. Changes nothing.

@@ -8,5 +8,6 @@ mod formats;
 mod local;
 mod model;
 mod recovery;
+mod renewal;
 mod rot;
 mod tables;

@@ -23,6 +23,8 @@
 //! A partition that is emptied has gone without a trace once that is answered, from the records, the sums
 //! and the feed, whatever comes behind it.
 //!
+//! Now and then the folder is made another node's, and has what it had, wherever that is cut short.
+//!
 //! Followers hold a copy and a position; resumed from there, the feed must make their copy equal.
 
 mod arrivals;
@@ -99,6 +101,12 @@ enum Step {
         old_base: bool,
     },
     Restart,
+    /// The folder is made another node's, and that is cut short behind so many steps, by a power cut where
+    /// there is a seed.
+    Renew {
+        steps: u8,
+        cut: Option<u64>,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -153,6 +161,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any::<u64>(), any::<bool>())
             .prop_map(|(seed, old_base)| Step::PowerCut { seed, old_base }),
         1 => Just(Step::Restart),
+        1 => (1..5u8, prop::option::of(any::<u64>()))
+            .prop_map(|(steps, cut)| Step::Renew { steps, cut }),
     ]
 }
 

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::limits::CLOCK_SKEW_MILLIS_MAX;
 use dynarust_core::{
-    Condition, EntityTags, FeedPosition, KeyRange, Partition, PartitionSet, Record, RecordName,
-    RequestKey, Seq, Stamp, Stored, TableName, UnixMillis, Version, clock,
+    Condition, EntityTags, FeedPosition, KeyRange, NodeId, Partition, PartitionSet, Record,
+    RecordName, RequestKey, Seq, Stamp, Stored, TableName, UnixMillis, Version, clock,
 };
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -24,7 +24,10 @@ use super::arrivals::{Arriving, BEGINNING};
 use super::{Asked, HOUR, KEYS, MINUTE, REQUEST_KEYS, Step};
 use crate::applier::Applier;
 use crate::expirer::Expirer;
+use crate::folder::Folder;
 use crate::local::Threads;
+use crate::note;
+use crate::open::open_base;
 use crate::port::{Answered, Change, Durability, FeedRead, Scan, Store, TakenIn, Write, Written};
 use crate::submission::Marked;
 use crate::{LocalStore, StoreConfig, WallClock};
@@ -314,8 +317,38 @@ impl Run {
                 self.settle_history();
             }
             Step::Restart => self.restart(),
+            Step::Renew { steps, cut } => {
+                let former = self.store().position().node;
+                self.stop_short();
+                self.renew(steps);
+                if let Some(seed) = cut {
+                    // What the base was last told is synced, as the last step relies on.
+                    self.cut(seed, steps < 4);
+                }
+                self.open();
+                assert_ne!(self.store().position().node, former);
+                if cut.is_some() {
+                    self.settle_history();
+                }
+            }
         }
         self.check();
+    }
+
+    fn renew(&self, steps: u8) {
+        let folder = Folder::lock_existing(&self.node()).unwrap();
+        let base = open_base(&folder).unwrap();
+        let (node, former) = (NodeId(rand::random()), base.meta.node);
+        folder.set_identity(node, Some(former)).unwrap();
+        if steps > 1 {
+            drop(base.hand_over(node).unwrap());
+        }
+        if steps > 2 {
+            note::hand_over(&folder, former, node).unwrap();
+        }
+        if steps > 3 {
+            folder.set_identity(node, None).unwrap();
+        }
     }
 
     fn write(
