@@ -284,6 +284,13 @@ pub const JOIN_TELL_MILLIS: u64 = 5_000;
 pub const NOTE_MILLIS: u64 = 1_000;
 /// Milliseconds after which that is tried again where it did not work.
 pub const NOTE_RETRY_MILLIS: u64 = 1_000;
+/// Milliseconds after which it is noted anew until when a node has missed nothing, where nothing else is new.
+pub const NOTE_COMPLETE_MILLIS: u64 = 60_000;
+/// Milliseconds for which that stands still once a member was given up.
+pub const COMPLETE_PAUSE_MILLIS: u64 = 60_000;
+/// Milliseconds by which a node may have missed more than it knows: what others had sent it or were about
+/// to, and how far their clocks differ.
+pub const REJOIN_ALLOWANCE_MILLIS: u64 = 10_000;
 /// Records that are shipped to a follower at a time.
 pub const SHIP_RECORDS_MAX: usize = 256;
 /// Bytes that are on the way to a follower, and not acknowledged; then shipping waits.
@@ -416,6 +423,9 @@ const _: () = {
     assert!(EVICT_AFTER_SECONDS_DEFAULT <= EVICT_AFTER_SECONDS_MAX);
     // Every tombstone of its time is still there when it comes back.
     assert!(REJOIN_SECONDS_DEFAULT < TOMBSTONE_AGE_SECONDS_DEFAULT);
+    assert!(REJOIN_ALLOWANCE_MILLIS > SILENCE_MILLIS_MAX + CLOCK_SKEW_MILLIS_MAX);
+    assert!(COMPLETE_PAUSE_MILLIS > 10 * (EVICT_LOOK_MILLIS + LOST_MILLIS_MAX));
+    assert!(NOTE_COMPLETE_MILLIS + REJOIN_ALLOWANCE_MILLIS < REJOIN_SECONDS_DEFAULT * 1000);
     assert!(VALUE_BYTES_CEILING + TAIL_BYTES_MAX + CHUNK_BYTES_MAX < MESH_FRAME_BYTES_MAX);
     assert!(2 * PING_MILLIS < SILENCE_MILLIS_MAX);
     assert!(BACKGROUND_BYTES_PER_SECOND_MIN <= BACKGROUND_BYTES_PER_SECOND_DEFAULT);

@@ -57,7 +57,7 @@ mod store_in_memory;
 mod tests;
 
 pub use batch::BatchPart;
-pub use cluster::{ClusterConfig, ClusterError, ClusterStats, Secret};
+pub use cluster::{ClusterConfig, ClusterError, ClusterStats, Holdings, Secret};
 pub use delete::Delete;
 pub use get::{Found, RefusedRead};
 pub use leaving::RefusedChange;

@@ -79,10 +79,11 @@ pub(crate) struct ClusterArguments {
     #[arg(long, env = "DYNARUST_DROP_AFTER", value_name = "TIME", default_value = "1m")]
     pub(crate) drop_after: String,
 
-    /// How long an evicted node may have been away and keep its records, such as 12h (1s to 30d)
+    /// How long an evicted node may have been away and keep its records, such as 12h (0s to 30d)
     ///
     /// Less than --tombstone-age, or deleted records could come back: without it 12h, or half of
-    /// --tombstone-age where that is less. Less: more is copied when a node comes back late.
+    /// --tombstone-age where that is less. Less: more is copied when a node comes back late, and it comes
+    /// back empty; 0s: always.
     #[arg(long, env = "DYNARUST_REJOIN_MAX", value_name = "TIME")]
     pub(crate) rejoin_max: Option<String>,
 
@@ -202,7 +203,7 @@ fn rejoin_max(given: Option<&str>, tombstone_age: Duration) -> Result<Duration, 
     let Some(given) = given else {
         return Ok((tombstone_age / 2).min(Duration::from_secs(REJOIN_SECONDS_DEFAULT)));
     };
-    let span = time_span::seconds(given).filter(|it| *it > 0).map(Duration::from_secs);
+    let span = time_span::seconds(given).map(Duration::from_secs);
     span.filter(|it| *it < tombstone_age).ok_or_else(|| {
         UsageError(format!(
             "--rejoin-max takes a time such as 12h that is less than --tombstone-age, not `{}`",

@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(rejoin(&["--tombstone-age=90s"]).unwrap(), 45);
         assert_eq!(rejoin(&["--rejoin-max=23h"]).unwrap(), 23 * 60 * 60);
         assert!(rejoin(&["--rejoin-max=24h"]).is_err());
-        assert!(rejoin(&["--rejoin-max=0s"]).is_err());
+        assert_eq!(rejoin(&["--rejoin-max=0s"]).unwrap(), 0);
         assert!(rejoin(&["--rejoin-max=91s", "--tombstone-age=90s"]).is_err());
     }
 

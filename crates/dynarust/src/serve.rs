@@ -12,14 +12,16 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dynarust_core::NodeId;
 use dynarust_core::limits::{CONNECTION_MEMORY_BYTES, CONNECTIONS_MAX, TURNED_AWAY_MAX};
 use dynarust_http::{BindError, FrontDoor, HttpConfig};
 use dynarust_node::streams::StreamsConfig;
-use dynarust_node::{ClusterConfig, ClusterError, Node, NodeConfig};
+use dynarust_node::{ClusterConfig, ClusterError, Holdings, Node, NodeConfig};
+use dynarust_store::renew::renew;
 use dynarust_store::{LocalStore, OpenError, StoreConfig, SystemClock, WallClock as _};
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::address_file::AddressFile;
 use crate::config::Config;
@@ -38,6 +40,9 @@ const BLOCKING_THREADS_MAX: usize = 8;
 const DRAIN: Duration = Duration::from_millis(2500);
 /// How long the store has behind them.
 const STORE_CLOSE: Duration = Duration::from_millis(2000);
+/// How long it may take until nothing of a node that has ended holds its folder any more.
+const RELEASE: Duration = Duration::from_secs(10);
+const RELEASE_LOOK: Duration = Duration::from_millis(20);
 
 /// Why a node did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -88,25 +93,49 @@ pub(crate) fn serve(config: Config) -> Result<(), ServeError> {
     outcome
 }
 
-/// A node that its cluster has given up comes back as a new one: its folder is put aside, and its data come
-/// from the others.
+/// A node that its cluster has given up comes back as a new one: with its records, where it was away for less
+/// than `--rejoin-max`; else its folder is put aside, and its data come from the others.
 async fn run_as_member(mut config: Config) -> Result<(), ServeError> {
     loop {
-        let member = match run(&config).await {
-            Err(ServeError::NoCluster(ClusterError::Gone { member })) => member,
+        let gone = match run(&config).await {
+            Err(ServeError::NoCluster(gone @ ClusterError::Gone { .. })) => gone,
             ended => return ended,
         };
-        let gone = ServeError::NoCluster(ClusterError::Gone { member: None });
-        // Without an address to join it would found a cluster of its own.
-        let Some(join) = config.cluster.join.clone().or(member) else {
-            return Err(gone);
+        let ClusterError::Gone { member, holdings } = &gone else {
+            return Err(ServeError::NoCluster(gone));
         };
-        let aside = put_aside(&config.data_dir).map_err(ServeError::Aside)?;
-        tracing::warn!(
-            "{gone}. It comes back as a new, empty node by way of {join}; its old data are kept in {}",
-            aside.display()
-        );
+        // Without an address to join it would found a cluster of its own.
+        let Some(join) = config.cluster.join.clone().or_else(|| member.clone()) else {
+            return Err(ServeError::NoCluster(gone));
+        };
+        if let Holdings::Recent { .. } = holdings {
+            let node = renew_once_closed(&config.data_dir).await?;
+            tracing::warn!(
+                "{gone}. Since {holdings}, it comes back as a new node, {node}, with the records that it has, by \
+                 way of {join}"
+            );
+        } else {
+            let aside = put_aside(&config.data_dir).map_err(ServeError::Aside)?;
+            tracing::warn!(
+                "{gone}. Since {holdings}, it comes back as a new, empty node by way of {join}; its old data are \
+                 kept in {}",
+                aside.display()
+            );
+        }
         config.cluster.join = Some(join);
+    }
+}
+
+/// Makes the folder a new node's once the last of the node before has let go of it.
+async fn renew_once_closed(folder: &Path) -> Result<NodeId, OpenError> {
+    let patience = Instant::now() + RELEASE;
+    loop {
+        match renew(folder) {
+            Err(OpenError::Locked { .. }) if Instant::now() < patience => {
+                sleep(RELEASE_LOOK).await;
+            }
+            renewed => return renewed,
+        }
     }
 }
 

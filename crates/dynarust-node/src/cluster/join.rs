@@ -11,6 +11,7 @@ use dynarust_store::{Store, WallClock};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::note::Note;
+use super::rejoin::{Completeness, Former, Holdings};
 use super::state::Cluster;
 use super::{ClusterConfig, View};
 use crate::following::Positions;
@@ -31,10 +32,14 @@ pub enum ClusterError {
         members: usize,
     },
     /// It was removed, or evicted: this folder's id never comes back.
-    #[error("the cluster removed this node, or evicted it after it was down for long")]
+    #[error(
+        "the cluster removed this node, or evicted it after it was down for long, or knows a later start of it"
+    )]
     Gone {
         /// The address of another member, by which a new node could join.
         member: Option<String>,
+        /// What is to become of what it holds.
+        holdings: Holdings,
     },
     /// Its place in its cluster is taken.
     #[error("this node takes no part in its cluster any more: {reason}")]
@@ -68,7 +73,10 @@ impl Cluster {
             Some(Some(note)) => (Some(note), None),
             Some(None) => (None, Some(ClusterError::Note)),
         };
+        let former = note.as_ref().filter(|it| it.registry.get(me).is_none()).map(Former::of);
+        let completeness = Completeness::until(note.as_ref().map_or(0, |it| it.complete_until));
         let (cluster, mut registry, positions) = match note {
+            Some(_) if former.is_some() => (None, Registry::default(), Positions::default()),
             Some(note) => (Some(note.cluster), note.registry, note.positions),
             None if config.join.is_none() && refused.is_none() => {
                 (Some(ClusterId(rand::random())), Registry::default(), Positions::default())
@@ -106,11 +114,13 @@ impl Cluster {
         });
         let placement = Arc::new(Placement::of(&registry, config.replication));
         let view = View { me, cluster, registry, placement };
-        let members = view.members().count();
-        if config.secret.is_none() && members > 1 {
+        let others = former.as_ref().map_or(view.others().count(), |it| it.addresses.len());
+        let members = others + 1;
+        if config.secret.is_none() && (members > 1 || former.is_some()) {
             refused = Some(ClusterError::NoSecret { members });
         }
-        Self::new((store, clock), network, config, (view, positions), refused)
+        let past = (completeness, former);
+        Self::new((store, clock), network, config, (view, positions), past, refused)
     }
 
     /// Begins to take part. What ends it is told by [`Cluster::failure`].
@@ -132,26 +142,35 @@ impl Cluster {
             self.spawn(Arc::clone(self).move_again());
         }
         let cluster = Arc::clone(self);
-        if let Some(address) = self.config.join.clone() {
+        let hosts = self.hosts();
+        if let Some(host) = hosts.first().cloned() {
             self.spawn(async move {
                 // A member, too, asks first: where that node is of another cluster, nobody is met.
-                let asked = cluster.dial_host(&address).await.err();
-                if asked.as_ref().is_some_and(says_gone) {
-                    return cluster.fail(cluster.gone());
-                }
-                if let Some(reason) = asked.as_ref().and_then(refusal_for_good) {
-                    return cluster.fail(ClusterError::Refused { address, reason });
+                let asked = cluster.dial_host(&host).await.err();
+                if let Some(end) = asked.and_then(|error| cluster.ends_by(&host, &error)) {
+                    return cluster.fail(end);
                 }
                 cluster.begin_returning(returns);
-                if let Err(error) = cluster.ask_to_join(&address).await {
+                if let Err(error) = cluster.ask_to_join(&hosts).await {
                     cluster.fail(error);
                 }
             });
+        } else if self.former.is_some() {
+            self.fail(self.gone());
         } else {
             self.begin_returning(returns);
         }
         if self.view().cluster.is_some() && !returns {
             self.get_ready();
+        }
+    }
+
+    /// Where it asks to be let in: none where it founds a cluster, or returns to its own.
+    fn hosts(&self) -> Vec<String> {
+        match (&self.config.join, &self.former) {
+            (Some(join), _) => vec![join.clone()],
+            (None, Some(former)) => former.addresses.clone(),
+            (None, None) => Vec::new(),
         }
     }
 
@@ -182,11 +201,11 @@ impl Cluster {
         view.others().all(|member| self.peer(member.id).is_some_and(|peer| peer.is_tried()))
     }
 
-    /// Asks the node at the address to be let in, again and again, until this node is a member.
-    async fn ask_to_join(self: &Arc<Self>, address: &str) -> Result<(), ClusterError> {
+    /// Asks the nodes at the addresses to be let in, again and again, until this node is a member.
+    async fn ask_to_join(self: &Arc<Self>, hosts: &[String]) -> Result<(), ClusterError> {
         let mut tell_at = Instant::now();
         let mut changes = self.changes();
-        loop {
+        for address in hosts.iter().cycle() {
             if self.has_met_others() {
                 Arc::clone(self).return_to_others().await;
                 return Ok(());
@@ -199,12 +218,8 @@ impl Cluster {
                     continue;
                 }
                 Err(error) => {
-                    if says_gone(&error) {
-                        return Err(self.gone());
-                    }
-                    if let Some(reason) = refusal_for_good(&error) {
-                        let address = address.to_owned();
-                        return Err(ClusterError::Refused { address, reason });
+                    if let Some(end) = self.ends_by(address, &error) {
+                        return Err(end);
                     }
                     if Instant::now() >= tell_at {
                         tracing::warn!("cannot join {address} yet, and tries again: {error}");
@@ -214,14 +229,19 @@ impl Cluster {
             }
             sleep(super::keep::jittered(REDIAL_MILLIS_MAX / 4)).await;
         }
+        Ok(())
     }
 
-    /// This node was removed, or evicted.
-    pub(super) fn gone(&self) -> ClusterError {
-        let view = self.view();
-        let live = view.others().find(|it| self.liveness(it.id).is_live());
-        let member = live.or_else(|| view.others().next()).map(|it| it.address.to_string());
-        ClusterError::Gone { member }
+    /// What a refusal by a host, or of it, means for this node, where it is of no use to ask again.
+    fn ends_by(&self, host: &str, error: &DialError) -> Option<ClusterError> {
+        match error {
+            error if says_gone(error) => Some(self.gone()),
+            DialError::Handshake(HandshakeError::Refused(Refusal::Old)) => {
+                Some(self.is_too_old(host))
+            }
+            error => refusal_for_good(error)
+                .map(|reason| ClusterError::Refused { address: host.to_owned(), reason }),
+        }
     }
 
     /// It is a member among others, one of whom it has met in this start.
@@ -252,7 +272,7 @@ impl Cluster {
 
     /// A node whose cluster this one joins has told who its members are.
     pub(super) fn join(self: &Arc<Self>, cluster: ClusterId, members: Vec<Member>) {
-        if self.config.join.is_none() || members.iter().all(|member| member.id == self.me) {
+        if self.hosts().is_empty() || members.iter().all(|member| member.id == self.me) {
             return;
         }
         tracing::info!(members = members.len(), "joined a cluster");
@@ -262,7 +282,10 @@ impl Cluster {
             own.serves = PartitionSet::default();
         });
         self.admit(cluster, members);
-        self.change_own(|_| {});
+        // What others are to own is theirs, once they have read it here.
+        let surplus =
+            self.held().unwrap_or_default().difference(&self.view().placement.owned(self.me));
+        self.change_own(|own| own.dropped = own.dropped.union(&surplus));
     }
 
     /// Where others reach this node, where it listens everywhere and was not told: at the address at
@@ -299,9 +322,12 @@ fn own_address(config: &ClusterConfig) -> Arc<str> {
     }
 }
 
-/// The cluster knows this node's id as gone.
+/// The cluster knows this node's id as gone, or a later start of it: the folder was restored.
 pub(super) fn says_gone(error: &DialError) -> bool {
-    matches!(error, DialError::Handshake(HandshakeError::RefusedByPeer(Refusal::Gone)))
+    matches!(
+        error,
+        DialError::Handshake(HandshakeError::RefusedByPeer(Refusal::Gone | Refusal::Outdated))
+    )
 }
 
 /// Why it is of no use to ask again.

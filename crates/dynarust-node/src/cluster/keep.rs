@@ -115,9 +115,9 @@ impl Cluster {
                 peer.is_absent();
             }
             error if says_gone(error) => self.fail(self.gone()),
-            DialError::Handshake(HandshakeError::RefusedByPeer(
-                refusal @ (Refusal::Cloned | Refusal::Outdated),
-            )) => self.fail(ClusterError::Excluded { reason: refusal.to_string() }),
+            DialError::Handshake(HandshakeError::RefusedByPeer(refusal @ Refusal::Cloned)) => {
+                self.fail(ClusterError::Excluded { reason: refusal.to_string() });
+            }
             _ => {}
         }
         self.say_how_it_does(peer);

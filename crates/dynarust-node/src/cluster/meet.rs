@@ -25,6 +25,7 @@ impl Cluster {
             alone: view.others().next().is_none(),
             joins,
             reached,
+            now: self.clock.now(),
         }
     }
 
@@ -56,7 +57,7 @@ impl Cluster {
         let alone = view.others().next().is_none();
         match (view.cluster, peer.cluster) {
             (_, None) => Err(Refusal::NotReady),
-            (None, Some(_)) => Ok(()),
+            (None, Some(theirs)) => self.judge_return(theirs, peer.now),
             (Some(ours), Some(theirs)) if ours == theirs || alone => Ok(()),
             (Some(_), Some(_)) => Err(Refusal::Cluster),
         }

@@ -16,6 +16,7 @@
 //! | `hand_over` | what others lack of what a node holds that leaves |
 //! | `agree` | all live members know a change, and stand behind what was acknowledged before it |
 //! | `remove` | others are removed, or evicted |
+//! | `rejoin` | one that is gone comes back as a new node |
 //! | `session` | what runs while there is a link |
 //! | `clock` | whether the own clock can be trusted |
 //! | `note` | what is remembered of the cluster over a restart |
@@ -36,6 +37,7 @@ mod meet;
 mod moves;
 mod note;
 mod peer;
+mod rejoin;
 mod remove;
 mod session;
 mod state;
@@ -47,5 +49,6 @@ pub use figures::ClusterStats;
 pub use join::ClusterError;
 pub(crate) use moves::Moves;
 pub(crate) use peer::{Liveness, Peer};
+pub use rejoin::Holdings;
 pub(crate) use state::Cluster;
 pub(crate) use view::View;

@@ -162,7 +162,8 @@ impl Cluster {
     /// Empties what was dropped and is not to come back, once its owners have all of it.
     async fn empty_dropped(self: &Arc<Self>) -> Result<(), WriteError> {
         let wished = |view: &View| {
-            let dropped = view.own().map(|own| own.dropped.clone()).unwrap_or_default();
+            let own = view.own().filter(|own| !own.is_gone());
+            let dropped = own.map(|own| own.dropped.clone()).unwrap_or_default();
             self.moves.not_emptied(&dropped).difference(&view.placement.owned(self.me))
         };
         let waiting = wished(&self.view());

@@ -1,4 +1,5 @@
-//! What a node remembers of its cluster over a restart: who is a member, and where it is in their feeds.
+//! What a node remembers of its cluster over a restart: who is a member, where it is in their feeds,
+//! and until when it has missed nothing of them.
 //! It lies in the store beside the records ([`Store::keep`]).
 //!
 //! [`Store::keep`]: dynarust_store::Store::keep
@@ -8,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dynarust_core::limits::{NOTE_MILLIS, NOTE_RETRY_MILLIS};
-use dynarust_core::{ClusterId, NodeId, Registry};
+use dynarust_core::limits::{NOTE_COMPLETE_MILLIS, NOTE_MILLIS, NOTE_RETRY_MILLIS};
+use dynarust_core::{ClusterId, NodeId, PartitionSet, Registry, UnixMillis};
 use dynarust_store::WriteError;
 use prost::Message;
 use tokio::sync::Notify;
@@ -27,6 +28,22 @@ struct NoteText {
     members: Vec<MemberText>,
     #[prost(message, repeated, tag = "3")]
     positions: Vec<PositionText>,
+    /// Whose note it is.
+    #[prost(fixed64, tag = "4")]
+    node: u64,
+    #[prost(fixed64, tag = "5")]
+    complete_until: u64,
+    #[prost(bytes = "vec", tag = "6")]
+    served: Vec<u8>,
+}
+
+impl NoteText {
+    /// Whether it is worth a sync: time alone goes on all the time, and may be noted late.
+    fn says_more_than(&self, kept: &Self) -> bool {
+        let later = self.complete_until.saturating_sub(kept.complete_until);
+        later >= NOTE_COMPLETE_MILLIS
+            || *self != Self { complete_until: self.complete_until, ..kept.clone() }
+    }
 }
 
 /// What was remembered.
@@ -34,6 +51,14 @@ pub(super) struct Note {
     pub(super) cluster: ClusterId,
     pub(super) registry: Registry,
     pub(super) positions: Positions,
+    /// As in [`Completeness`].
+    ///
+    /// [`Completeness`]: super::rejoin::Completeness
+    pub(super) complete_until: UnixMillis,
+    /// Who noted it: this node, or whose the folder was before.
+    pub(super) by: NodeId,
+    /// What it served, before it was gone if it is.
+    pub(super) served: PartitionSet,
 }
 
 impl Note {
@@ -49,7 +74,9 @@ impl Note {
         for position in text.positions {
             positions.remember(position)?;
         }
-        Some(Self { cluster, registry, positions })
+        let (complete_until, by) = (text.complete_until, NodeId(text.node));
+        let served = PartitionSet::from_bytes(&text.served).unwrap_or_default();
+        Some(Self { cluster, registry, positions, complete_until, by, served })
     }
 }
 
@@ -66,7 +93,7 @@ impl NoteDue {
 impl Cluster {
     /// Writes the note whenever it is due, and every now and then for the positions, without end.
     pub(super) async fn keep_notes(self: Arc<Self>) {
-        let (mut kept, mut told) = (Vec::new(), Told::default());
+        let (mut kept, mut told) = (NoteText::default(), Told::default());
         loop {
             // Positions may be older than they are: what lies behind them is read again.
             tokio::select! {
@@ -77,8 +104,8 @@ impl Cluster {
             let Some(text) = self.note(&positions) else {
                 continue;
             };
-            if text != kept {
-                if let Err(error) = self.store.keep(text.clone().into()).await {
+            if text.says_more_than(&kept) {
+                if let Err(error) = self.store.keep(text.encode_to_vec().into()).await {
                     tracing::warn!(%error, "what is known of the cluster could not be kept");
                     sleep(Duration::from_millis(NOTE_RETRY_MILLIS)).await;
                     self.note_due.is_due();
@@ -100,19 +127,27 @@ impl Cluster {
     /// What is known now is remembered once this is done.
     pub(super) async fn keep_note_now(&self) -> Result<(), WriteError> {
         match self.note(&self.positions.all()) {
-            Some(text) => self.store.keep(text.into()).await,
+            Some(text) => self.store.keep(text.encode_to_vec().into()).await,
             None => Ok(()),
         }
     }
 
     /// What is to be remembered now. Positions are looked at before what they cover is synced.
-    fn note(&self, positions: &BTreeMap<NodeId, Position>) -> Option<Vec<u8>> {
+    fn note(&self, positions: &BTreeMap<NodeId, Position>) -> Option<NoteText> {
+        let complete_until = self.look_how_complete();
         let view = self.view();
-        let text = NoteText {
+        let served = match view.own().filter(|own| !own.is_gone()) {
+            Some(own) => own.serves.clone(),
+            // Who is gone serves nothing: what it did tells what of the folder can come along.
+            None => self.noted().map(|note| note.served).unwrap_or_default(),
+        };
+        Some(NoteText {
             cluster: view.cluster?.0.to_be_bytes().to_vec(),
             members: view.registry.iter().map(MemberText::of).collect(),
             positions: positions.iter().map(PositionText::of).collect(),
-        };
-        Some(text.encode_to_vec())
+            node: self.me.0,
+            complete_until,
+            served: served.to_bytes().to_vec(),
+        })
     }
 }

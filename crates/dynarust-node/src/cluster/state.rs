@@ -11,8 +11,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use dynarust_core::placement::Placement;
 use dynarust_core::skew::Verdict;
 use dynarust_core::{
-    ClusterId, Consistency, Incarnation, Member, MemberState, NodeId, Partition, RecordName,
-    Registry, Replicas,
+    ClusterId, Consistency, Incarnation, Member, MemberState, NodeId, Partition, PartitionSet,
+    RecordName, Registry, Replicas,
 };
 use dynarust_store::{Store, WallClock};
 use parking_lot::{Mutex, RwLock};
@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 
 use super::leave::Departure;
 use super::note::NoteDue;
+use super::rejoin::{Completeness, Former};
 use super::{ClusterConfig, ClusterError, ClusterFigures, Liveness, Moves, Peer, View};
 use crate::Node;
 use crate::coordinate::{Acks, Proposals, replicas};
@@ -69,6 +70,9 @@ pub(crate) struct Cluster {
     /// Whether this start may answer: it has founded, joined, or looked for the others again.
     ready: watch::Sender<bool>,
     pub(super) note_due: NoteDue,
+    pub(super) completeness: Completeness,
+    /// Whose the folder was, until this node has joined in its place.
+    pub(super) former: Option<Former>,
     pub(super) departure: watch::Sender<Departure>,
     /// Where others reach this node has been seen.
     pub(super) address_seen: OnceLock<()>,
@@ -81,6 +85,7 @@ impl Cluster {
         network: Arc<dyn Network>,
         config: ClusterConfig,
         (view, positions): (View, Positions),
+        (completeness, former): (Completeness, Option<Former>),
         refused: Option<ClusterError>,
     ) -> Arc<Self> {
         let alone = AtomicBool::new(view.is_alone());
@@ -110,6 +115,8 @@ impl Cluster {
             alone,
             ready: watch::Sender::new(false),
             note_due: NoteDue::default(),
+            completeness,
+            former,
             departure: watch::Sender::new(Departure::Stays),
             address_seen: OnceLock::new(),
             tasks: Mutex::default(),
@@ -253,6 +260,12 @@ impl Cluster {
             && !self.is_fenced()
             && view.serves(partition);
         suffices.then(|| replicas(1, view.serving(partition).len()))
+    }
+
+    /// The partitions of which there are records here, deleted ones aside; none while that is counted.
+    pub(super) fn held(&self) -> Option<PartitionSet> {
+        let digests = self.store.digests()?;
+        Some(PartitionSet::all().iter().filter(|partition| digests.of(*partition) != 0).collect())
     }
 
     /// Takes in what is told of members; true where something was new.

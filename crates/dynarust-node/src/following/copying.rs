@@ -81,6 +81,7 @@ impl Cluster {
         view.serves(partition)
             || state.copied.contains(partition)
             || self.positions.covers(partition)
+            || self.has_brought(partition)
     }
 
     /// The live owner from which a partition is to be copied.

@@ -66,7 +66,9 @@ impl Cluster {
             });
             position.map_or(0, |position| position.seq)
         };
-        self.store.forget_up_to(view.others().map(through).min().unwrap_or(Seq::MAX));
+        // Who waits to join may hold deletes that nobody else has heard of.
+        let alone = if view.cluster.is_some() { Seq::MAX } else { 0 };
+        self.store.forget_up_to(view.others().map(through).min().unwrap_or(alone));
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use dynarust_core::limits::{ADDRESS_BYTES_MAX, HANDSHAKE_BYTES_MAX, HANDSHAKE_MILLIS_MAX};
-use dynarust_core::{ClusterId, Epoch, Incarnation, NodeId};
+use dynarust_core::{ClusterId, Epoch, Incarnation, NodeId, UnixMillis};
 use hmac::{Hmac, KeyInit, Mac};
 use prost::Message;
 use sha2::Sha256;
@@ -55,6 +55,8 @@ pub(crate) struct Greeting {
     pub(crate) joins: bool,
     /// The address of the other end, as it is seen from this one.
     pub(crate) reached: Option<String>,
+    /// What its clock shows; 0 where it does not say.
+    pub(crate) now: UnixMillis,
 }
 
 /// Why a peer is not taken.
@@ -87,10 +89,13 @@ pub(crate) enum Refusal {
     /// The cluster has as many members as it takes.
     #[error("the cluster has as many members as it takes")]
     Full,
+    /// A node that was given up brings records that others may have deleted, and forgotten that.
+    #[error("what it holds is from too long ago")]
+    Old,
 }
 
 impl Refusal {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Protocol,
         Self::Secret,
         Self::Cluster,
@@ -100,6 +105,7 @@ impl Refusal {
         Self::Itself,
         Self::NotReady,
         Self::Full,
+        Self::Old,
     ];
 
     fn number(self) -> u32 {
@@ -113,6 +119,7 @@ impl Refusal {
             Self::Itself => 7,
             Self::NotReady => 8,
             Self::Full => 9,
+            Self::Old => 10,
         }
     }
 
@@ -316,6 +323,8 @@ struct HelloText {
     reached: Option<String>,
     #[prost(fixed64, tag = "12")]
     start: u64,
+    #[prost(fixed64, tag = "13")]
+    now: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -338,6 +347,7 @@ fn hello(greeting: &Greeting, channel: Channel) -> Vec<u8> {
         joins: greeting.joins,
         reached: greeting.reached.clone(),
         start: greeting.start.0,
+        now: greeting.now,
     };
     text.encode_to_vec()
 }
@@ -358,6 +368,7 @@ impl HelloText {
             joins: self.joins,
             reached: self.reached,
             start: Epoch(self.start),
+            now: self.now,
         };
         sound.then_some((greeting, Channel::of_number(self.channel)?))
     }
@@ -384,6 +395,7 @@ mod tests {
             joins: node == 2,
             reached: Some(format!("10.0.0.{node}:6660")),
             start: Epoch(node),
+            now: node,
         }
     }
 

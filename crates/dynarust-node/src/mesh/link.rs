@@ -23,7 +23,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use dynarust_core::limits::{
     LINK_OUTBOX_BYTES_MAX, LINK_REQUESTS_MAX, PING_MILLIS, SILENCE_MILLIS_MAX,
 };
-use dynarust_core::{Epoch, Incarnation, skew};
+use dynarust_core::{Epoch, Incarnation, UnixMillis, skew};
 use dynarust_store::WallClock;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -92,6 +92,8 @@ pub(crate) struct Link {
     heard: AtomicU64,
     /// Milliseconds that our clock is ahead of the peer's; [`i64::MIN`] until it is known.
     ahead: AtomicI64,
+    /// See [`Link::heard_all_until`]; 0 until it is known.
+    heard_all_until: AtomicU64,
     closed: watch::Sender<bool>,
 }
 
@@ -121,6 +123,7 @@ impl Link {
             began: Instant::now(),
             heard: AtomicU64::new(0),
             ahead: AtomicI64::new(i64::MIN),
+            heard_all_until: AtomicU64::new(0),
             closed: watch::Sender::new(false),
         })
     }
@@ -201,6 +204,12 @@ impl Link {
     /// Milliseconds since something was last heard.
     pub(crate) fn silent_millis(&self) -> u64 {
         self.age_millis().saturating_sub(self.heard.load(Ordering::Relaxed))
+    }
+
+    /// What the peer had sent by this time has come, for sure: by the clock of whichever end shows less, and
+    /// however late this node came to read what lay there.
+    pub(crate) fn heard_all_until(&self) -> Option<UnixMillis> {
+        Some(self.heard_all_until.load(Ordering::Relaxed)).filter(|until| *until != 0)
     }
 
     /// How far this node's clock is ahead of the peer's, in milliseconds, once that is known.
@@ -340,8 +349,10 @@ impl Link {
         }
         let received = clock.now();
         let way = self.age_millis().saturating_sub(sent);
-        let ahead = skew::offset(received.saturating_sub(way), theirs, received);
+        let asked = received.saturating_sub(way);
+        let ahead = skew::offset(asked, theirs, received);
         self.ahead.store(ahead, Ordering::Relaxed);
+        self.heard_all_until.store(asked.min(theirs), Ordering::Relaxed);
         true
     }
 }
@@ -452,6 +463,7 @@ mod tests {
             alone: false,
             joins: false,
             reached: None,
+            now: 0,
         };
         let (one, two) = (greeting(1), greeting(2));
         let dialling = handshake::dial(near, b"s", Channel::Data, &two, |_| Ok(()));

@@ -38,7 +38,7 @@ async fn only_the_side_that_sees_a_majority_evicts() {
     members.wires.heal(0, 1);
     members.wires.heal(0, 2);
     let failure = members.node(0).cluster_failure().await;
-    assert!(matches!(failure, ClusterError::Gone { member: Some(_) }), "{failure:?}");
+    assert!(matches!(failure, ClusterError::Gone { member: Some(_), .. }), "{failure:?}");
 }
 
 /// Of two neither evicts the other.

@@ -21,6 +21,7 @@ mod fence;
 mod identity;
 mod members;
 mod reads;
+mod rejoin;
 mod stamps;
 mod store;
 mod wires;

@@ -22,6 +22,7 @@ mod oracle;
 mod pair;
 mod pauses;
 mod refusals;
+mod rejoin;
 mod scans;
 mod splits;
 mod switch;
