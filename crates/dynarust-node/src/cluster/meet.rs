@@ -47,7 +47,11 @@ impl Cluster {
     fn judge_newcomer(&self, peer: &Greeting) -> Result<(), Refusal> {
         let view = self.view();
         let known = view.registry.get(peer.node).is_some();
-        if known || view.registry.has_room() { Ok(()) } else { Err(Refusal::Full) }
+        if !known && !view.registry.has_room() {
+            return Err(Refusal::Full);
+        }
+        // Else it would be a member of a cluster that nobody knows any more after a crash of this node.
+        if self.noted().is_some() { Ok(()) } else { Err(Refusal::NotReady) }
     }
 
     /// Whether to take the peer that answers at the address to join.

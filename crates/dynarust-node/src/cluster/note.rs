@@ -1,5 +1,9 @@
 //! What a node remembers of its cluster over a restart: who is a member, where it is in their feeds,
 //! and until when it has missed nothing of them.
+//! A node lets others in only once it will know its cluster after a crash, and answers for something only once
+//! it, and all that answer, will know that it is a member: so nobody comes back, takes itself for the only
+//! one, and acknowledges what the others never hear of.
+//!
 //! It lies in the store beside the records ([`Store::keep`]).
 //!
 //! [`Store::keep`]: dynarust_store::Store::keep
@@ -112,9 +116,22 @@ impl Cluster {
                     continue;
                 }
                 kept = text;
+                self.serve_what_is_complete();
             }
             self.tell_remembered(&positions, &mut told);
         }
+    }
+
+    /// The note is due: this node has come to know something that others rely on.
+    pub(crate) fn note_is_due(&self) {
+        self.note_due.is_due();
+    }
+
+    /// What will be known of the cluster that this node is a member of after a crash; none before its first note.
+    pub(super) fn noted(&self) -> Option<Note> {
+        let note = Note::read(&self.store.kept()?)?;
+        let ours = Some(note.cluster) == self.view().cluster && note.by == self.me;
+        ours.then_some(note)
     }
 
     /// Writes the note a last time: a member that was let in a moment ago is remembered, too.

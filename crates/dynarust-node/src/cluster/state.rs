@@ -384,6 +384,9 @@ impl Cluster {
         let Some(own) = view.own() else {
             return;
         };
+        if own.serves.is_empty() && !self.is_known_for_good(&view) {
+            return;
+        }
         let missing = view.wants().difference(&own.serves);
         let complete: Vec<_> =
             missing.iter().filter(|partition| self.is_complete(&view, *partition)).collect();
@@ -397,6 +400,19 @@ impl Cluster {
             }
             own.state = MemberState::Up;
         });
+    }
+
+    /// Whether this node and all that answer for anything and are there will know after a crash that it is a
+    /// member. Before that it answers for nothing: one of them could come back, take itself for the only
+    /// one, and acknowledge what nobody else hears of.
+    fn is_known_for_good(&self, view: &View) -> bool {
+        let answering = view
+            .others()
+            .filter(|other| !other.serves.is_empty() && self.liveness(other.id).is_live());
+        let mut answering = answering.map(|other| other.id);
+        self.noted().is_some_and(|note| {
+            answering.all(|id| note.registry.get(id).is_some() && self.remembered.knows(id))
+        })
     }
 
     /// Whether all live members that serve the partition have been read to where they stood. Where nobody

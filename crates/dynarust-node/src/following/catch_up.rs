@@ -100,6 +100,8 @@ async fn follow_anew(
     let covered = wants.intersection(&cluster.view().wants());
     let position = Position { epoch, seq: through, covered };
     cluster.positions.set(peer.id, position);
+    // The peer may wait until this node knows it for good.
+    cluster.note_is_due();
     link.notify(
         number::ACKNOWLEDGE,
         &Acknowledge { number: follow_number, through, kept: Vec::new(), contiguous: true },

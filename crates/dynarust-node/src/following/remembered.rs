@@ -21,6 +21,11 @@ use crate::mesh::message::number;
 pub(crate) struct Remembered(Mutex<BTreeMap<NodeId, Position>>);
 
 impl Remembered {
+    /// Whether the member knows this node for good, as it does once it remembers its feed.
+    pub(crate) fn knows(&self, member: NodeId) -> bool {
+        self.0.lock().contains_key(&member)
+    }
+
     /// Whether the member has everything of this partition up to a seq of this node's feed on stable storage.
     pub(crate) fn reaches(
         &self,
@@ -76,8 +81,11 @@ impl Cluster {
 pub(crate) fn note_remembered(cluster: &Arc<Cluster>, peer: &Peer, body: Bytes) -> Option<()> {
     let (source, position) = PositionText::decode(body).ok()?.understood()?;
     if source == cluster.me {
-        cluster.remembered.0.lock().insert(peer.id, position);
+        let first = cluster.remembered.0.lock().insert(peer.id, position).is_none();
         cluster.let_forget();
+        if first {
+            cluster.serve_what_is_complete();
+        }
     }
     Some(())
 }

@@ -104,9 +104,15 @@ impl Members {
     }
 
     pub(super) fn start(&mut self, number: usize) {
+        self.start_with(number, |_| {});
+    }
+
+    /// Its store is as `prepare` leaves it.
+    pub(super) fn start_with(&mut self, number: usize, prepare: impl FnOnce(&TestStore)) {
         let seat = &mut self.seats[number];
         assert!(seat.running.is_none(), "node {number} runs already");
         let store = TestStore::open(&seat.folder, seat.clock.clone());
+        prepare(&store);
         let config = NodeConfig {
             streams: StreamsConfig::default(),
             cluster: ClusterConfig {

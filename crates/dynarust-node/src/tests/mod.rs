@@ -20,6 +20,7 @@ mod eviction;
 mod fence;
 mod identity;
 mod members;
+mod membership_is_noted;
 mod reads;
 mod rejoin;
 mod stamps;

@@ -1,5 +1,5 @@
-//! A real store, while which works paused time stands still; and that takes nothing in while a test
-//! says so.
+//! A real store, while which works paused time stands still; and that takes nothing in, or keeps no note,
+//! while a test says so.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub(super) struct TestStore {
     inner: LocalStore,
     /// Arrivals wait.
     held: watch::Sender<bool>,
+    /// Notes wait.
+    notes_held: watch::Sender<bool>,
     /// Its process is no more.
     killed: AtomicBool,
     /// What the node says of its clock.
@@ -38,6 +40,7 @@ impl TestStore {
         Arc::new(Self {
             inner: LocalStore::open(&config).unwrap(),
             held: watch::Sender::new(false),
+            notes_held: watch::Sender::new(false),
             killed: AtomicBool::new(false),
             trusts_clock: AtomicBool::new(false),
         })
@@ -51,6 +54,11 @@ impl TestStore {
     /// Whether what is due by the clock is done.
     pub(super) fn trusts_clock(&self) -> bool {
         self.trusts_clock.load(Ordering::Relaxed)
+    }
+
+    /// Whether notes wait from now on.
+    pub(super) fn hold_notes(&self, hold: bool) {
+        self.notes_held.send_replace(hold);
     }
 
     /// Nothing reaches it any more.
@@ -172,7 +180,15 @@ impl Store for TestStore {
     }
 
     fn keep(&self, note: Bytes) -> BoxFuture<'_, Result<(), WriteError>> {
-        self.dead().unwrap_or_else(|| standstill(self.inner.keep(note)))
+        async move {
+            // Its sender is in `self`.
+            let _ = self.notes_held.subscribe().wait_for(|held| !held).await;
+            match self.dead() {
+                Some(dead) => dead.await,
+                None => standstill(self.inner.keep(note)).await,
+            }
+        }
+        .boxed()
     }
 
     fn kept(&self) -> Option<Bytes> {
