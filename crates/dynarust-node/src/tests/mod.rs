@@ -21,6 +21,7 @@ mod fence;
 mod identity;
 mod members;
 mod membership_is_noted;
+mod moves;
 mod reads;
 mod rejoin;
 mod stamps;
