@@ -20,10 +20,9 @@ use dynarust_core::{
     Condition, Consistency, EntityTags, Patch, PatchError, RecordName, RequestKey, Stored,
     UnixMillis, Version,
 };
-use dynarust_store::{Answered, Change, Durability, ReadError, Write, WriteError};
+use dynarust_store::{Change, Durability, ReadError, Write, WriteError};
 
 use crate::coordinate::Route;
-use crate::membership::ALONE;
 use crate::{Acknowledged, Node, RefusedRead, RefusedWrite};
 
 /// A change in part of a record's value.
@@ -102,14 +101,10 @@ impl Node {
 
     async fn patch_begun(&self, patch: PatchRecord) -> Result<Acknowledged, RefusedPatch> {
         // Before the patch is tried: it would fit what it made of the value no more.
-        if let Some(request) = &patch.request {
-            match self.store.answered(request.clone()).await.map_err(RefusedRead::Store)? {
-                Some(Answered::Done(version)) => {
-                    return Ok(Acknowledged { version, replicas: ALONE });
-                }
-                Some(Answered::KeyReused) => return Err(RefusedWrite::KeyReused.into()),
-                None => {}
-            }
+        if let Some(request) = &patch.request
+            && let Some(first) = self.repeated(&patch.name, request, patch.consistency).await?
+        {
+            return Ok(first);
         }
         let turn = self.turns.take(&patch.name).await;
         for tries in 0..PATCH_TRIES_MAX {

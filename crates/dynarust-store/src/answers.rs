@@ -32,7 +32,7 @@ pub(crate) struct Kept {
 impl Kept {
     /// What it says of a request with its key at `now`; nothing once it has had its time.
     pub(crate) fn answered(self, request: &RequestKey, now: UnixMillis) -> Option<Answered> {
-        if now.saturating_sub(self.version.unix_millis()) > ANSWERS_KEPT_MILLIS {
+        if is_over(self.version, now) {
             None
         } else if self.fingerprint == request.fingerprint {
             Some(Answered::Done(self.version))
@@ -40,6 +40,11 @@ impl Kept {
             Some(Answered::KeyReused)
         }
     }
+}
+
+/// Whether the request that became this version has had its time.
+pub(crate) fn is_over(version: Version, now: UnixMillis) -> bool {
+    now.saturating_sub(version.unix_millis()) > ANSWERS_KEPT_MILLIS
 }
 
 /// See the module.

@@ -19,7 +19,7 @@ use dynarust_core::{
     Version,
 };
 
-use crate::answers::{Carried, Kept};
+use crate::answers::{Carried, Kept, is_over};
 use crate::port::{
     Answered, Arrival, Change, Durability, Over, Proposed, ReadError, TakenIn, Write, WriteError,
     Written,
@@ -251,7 +251,12 @@ impl<P: Published> Deciding<'_, P> {
         let version = record.version;
         let found = self.found(&name)?;
         if let Some(kept) = found.withstands(&name, record.stamp(), over)? {
-            return Ok(TakenIn::Kept(kept));
+            // The same may have come without its request before: then it comes once more, for that.
+            let known = is_over(version, self.now) || kept != record.stamp();
+            let tells_more = !known && self.is_news(request.as_ref(), version)?;
+            if !tells_more {
+                return Ok(TakenIn::Kept(kept));
+            }
         }
         if found
             .version()
@@ -261,8 +266,7 @@ impl<P: Published> Deciding<'_, P> {
         }
         self.put(name, record, found);
         if let Some(request) = request
-            && self.is_newest(&request, version)?
-            && self.published.has_room_for_answers()
+            && self.is_news(Some(&request), version)?
         {
             self.remember(request, version);
         }
@@ -310,9 +314,18 @@ impl<P: Published> Deciding<'_, P> {
         Ok(answered)
     }
 
-    /// Of requests with one key, carried out on several nodes, the highest version is the answer.
-    fn is_newest(&mut self, request: &RequestKey, version: Version) -> Result<bool, WriteError> {
-        Ok(self.kept(&request.key)?.is_none_or(|kept| kept.version < version))
+    /// Whether that a request became this version is to be remembered. Of requests with one key, carried out
+    /// on several nodes, the highest version is the answer.
+    fn is_news(
+        &mut self,
+        request: Option<&RequestKey>,
+        version: Version,
+    ) -> Result<bool, WriteError> {
+        let Some(request) = request else {
+            return Ok(false);
+        };
+        let newest = self.kept(&request.key)?.is_none_or(|kept| kept.version < version);
+        Ok(newest && self.published.has_room_for_answers())
     }
 
     fn kept(&mut self, key: &str) -> Result<Option<Kept>, WriteError> {
@@ -687,9 +700,14 @@ mod tests {
             let lookup = |_: &RecordName| Ok(None);
             let published = Looks { lookup, answers: HashMap::new(), room };
             let mut deciding = deciding(&mut clock, published);
-            let keyed_arrival = Arrival { request: Some(request.clone()), ..arrival("a", 7) };
-            let taken_in = deciding.take_in(vec![keyed_arrival], Durability::Relaxed).unwrap();
-            assert_eq!(taken_in, [TakenIn::Applied]);
+            let bare = arrival("a", 7);
+            let keyed_arrival = Arrival { request: Some(request.clone()), ..bare.clone() };
+            // It may have come without its request before, and it may come again.
+            let arrivals = vec![bare.clone(), keyed_arrival.clone(), keyed_arrival];
+            let taken_in = deciding.take_in(arrivals, Durability::Relaxed).unwrap();
+            let kept = TakenIn::Kept(bare.record.stamp());
+            let once_more = if room { TakenIn::Applied } else { kept };
+            assert_eq!(taken_in, [TakenIn::Applied, once_more, kept]);
             assert_eq!(deciding.decided.carried.len(), usize::from(room));
             let repeat = deciding.write(&keyed("k", 1, put("a", "1")));
             let version = Version { hlc: 7, node: NodeId(2) };

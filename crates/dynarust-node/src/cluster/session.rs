@@ -114,6 +114,7 @@ impl Handler for Dispatch {
             number::SCAN => crate::coordinate::answer_scan(cluster, body).boxed(),
             number::TABLES => crate::coordinate::answer_tables(cluster, body).boxed(),
             number::REPAIR => following::repair(cluster, body).boxed(),
+            number::ANSWERED => crate::coordinate::answer_answered(cluster, body).boxed(),
             number::ACCEPT => crate::coordinate::answer_accept(cluster, body).boxed(),
             number::WRITE => match cluster.node() {
                 Some(node) => crate::coordinate::answer_write(node, body).boxed(),

@@ -7,6 +7,7 @@
 //! | `write` | a write at an owner: locally, then at the others |
 //! | `propose`, `proposals` | a conditional write at an owner: at enough others, then locally |
 //! | `accept` | how others are asked for that, and what they answer |
+//! | `answered` | whether a request with an idempotency key was carried out before |
 //! | `forward` | a write that another node coordinates |
 //! | `confirm` | whether another owner has anything that this node lacks |
 //! | `read` | a read from as many owners as is asked, and the repair of those that lag |
@@ -15,6 +16,7 @@
 
 mod accept;
 mod acks;
+mod answered;
 mod confirm;
 mod forward;
 mod proposals;
@@ -27,6 +29,7 @@ mod write;
 
 pub(crate) use accept::answer_accept;
 pub(crate) use acks::{Acks, replicas};
+pub(crate) use answered::answer_answered;
 pub(crate) use confirm::{Confirming, answer_confirm, confirm};
 pub(crate) use forward::answer_write;
 pub(crate) use proposals::Proposals;

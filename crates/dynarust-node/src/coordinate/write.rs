@@ -75,6 +75,11 @@ impl Node {
             return self.forward_or_refuse(write, consistency, route, deadline).await;
         }
         check_live(&self.cluster, partition, consistency)?;
+        if let Some(request) = &write.request
+            && let Some(first) = self.repeated(&write.name, request, consistency).await?
+        {
+            return Ok(first);
+        }
         if write.condition != Condition::default() {
             return self.propose(write, consistency, deadline).await;
         }

@@ -43,6 +43,8 @@ pub(crate) mod number {
     pub(crate) const ACCEPT: u16 = 23;
     /// Request: [`Confirm`](super::Confirm), answered with [`Confirmed`](super::Confirmed).
     pub(crate) const CONFIRM: u16 = 24;
+    /// Request: an idempotency key, answered with what became of its request.
+    pub(crate) const ANSWERED: u16 = 25;
     /// Request: a part of a range, answered with the sender's share of it.
     pub(crate) const SCAN: u16 = 30;
     /// Request: a part of the list of tables.

@@ -24,6 +24,7 @@ mod membership_is_noted;
 mod moves;
 mod reads;
 mod rejoin;
+mod retries;
 mod stamps;
 mod store;
 mod wires;

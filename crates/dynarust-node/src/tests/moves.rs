@@ -6,7 +6,7 @@ use std::time::Duration;
 use dynarust_core::Consistency::{All, Available};
 use dynarust_core::limits::DROP_AFTER_SECONDS_DEFAULT;
 use dynarust_core::{Partition, Record, Version};
-use dynarust_store::{Arrival, Durability, Store};
+use dynarust_store::{Arrival, Durability, Over, Store};
 use tokio::time::sleep;
 
 use super::members::{Members, name, until, until_found};
@@ -44,7 +44,7 @@ async fn until_gone(members: &Members, number: usize, key: &str) {
 fn hidden(key: &str, version: Version, value: &'static str) -> Arrival {
     let (previous, expiry, value) = (None, None, value.into());
     let record = Record { version, previous, expiry, tombstone: false, expired: false, value };
-    Arrival { name: name(key), record, request: None, fresh: false }
+    Arrival { name: name(key), record, request: None, fresh: false, over: Over::Older }
 }
 
 /// It stays as long as members come and go, and for a minute behind that; then it goes where it is not
@@ -91,7 +91,7 @@ async fn what_was_left_in_a_dropped_copy_goes_before_it_is_taken_in_again() {
     sleep(STILL).await;
     until_gone(&members, 0, &key).await;
     let record = members.stored(1, &key).await.unwrap().record.clone();
-    let late = Arrival { name: name(&key), record, request: None, fresh: false };
+    let late = Arrival { name: name(&key), record, request: None, fresh: false, over: Over::Older };
     members.store(0).take_in(vec![late], Durability::Sync).await.unwrap();
     let dropped = members.node(0).stats().cluster.records_dropped;
     let owner = members.serving(&key)[0];

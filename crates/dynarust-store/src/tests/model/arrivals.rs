@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use dynarust_core::merge::{Merge, merge};
-use dynarust_core::{NodeId, Record, RecordName, RequestKey, Version, clock};
+use dynarust_core::{NodeId, Record, RecordName, RequestKey, UnixMillis, Version, clock};
 use proptest::prelude::*;
 
 use super::run::{Held, State};
 use super::{HOUR, KEYS, MINUTE, REQUEST_KEYS};
+use crate::answers::is_over;
 use crate::port::{Arrival, Over, TakenIn};
 
 /// The first of the records: when the clock of a run begins.
@@ -56,14 +57,19 @@ impl Arriving {
 }
 
 impl State {
-    /// By the merge law.
-    pub(super) fn take_in(&mut self, arrival: &Arrival) -> TakenIn {
+    /// By the merge law; but what stands there already comes once more for a request that is not known.
+    pub(super) fn take_in(&mut self, arrival: &Arrival, now: UnixMillis) -> TakenIn {
         let Arrival { name, record, request, .. } = arrival;
         let stands = self.stands(name.key());
         if let Some(stands) = stands
             && merge(Some(stands), record.stamp()) == Merge::Keep
         {
-            return TakenIn::Kept(stands);
+            let news = request.as_ref().is_some_and(|request| {
+                self.answers.get(&request.key).is_none_or(|known| known.1 < record.version)
+            });
+            if stands != record.stamp() || !news || is_over(record.version, now) {
+                return TakenIn::Kept(stands);
+            }
         }
         let key = name.key().to_owned();
         if record.holds_value() {

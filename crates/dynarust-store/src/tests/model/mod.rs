@@ -14,7 +14,8 @@
 //! it repeats is there, and for ten minutes.
 //!
 //! Records of other nodes arrive, too, out of order and more than once, from before and behind what this
-//! node stamps. The merge law says what becomes of each; once a lot was answered as synced, what stands
+//! node stamps. The merge law says what becomes of each, but that one which stands there already comes once
+//! more where it brings a request that was not known; once a lot was answered as synced, what stands
 //! at its keys is, also where nothing changed. Notes are kept behind all that was published.
 //!
 //! Tombstones go once they are old enough, and only as far as followers are said to have come. Digests are the
