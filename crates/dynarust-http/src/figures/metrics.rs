@@ -282,7 +282,30 @@ fn push_cluster(to: &mut Exposition, cluster: &ClusterStats) {
         "Members whose feed this node has not read to its end yet.",
         cluster.feeds_behind,
     );
+    to.single(
+        "dynarust_moves_partitions_surplus",
+        Kind::Gauge,
+        "Partitions that this node serves, and is to own no more.",
+        cluster.partitions_surplus,
+    );
+    to.single(
+        "dynarust_moves_partitions_dropping",
+        Kind::Gauge,
+        "Partitions that this node has dropped, and of which there may be records left.",
+        cluster.partitions_dropping,
+    );
+    to.single(
+        "dynarust_leaving_partitions_waiting",
+        Kind::Gauge,
+        "Partitions that others do not hold yet of a node that leaves.",
+        cluster.partitions_to_hand_over,
+    );
     let counters = [
+        (
+            "dynarust_moves_records_dropped_total",
+            "Records that went with copies which were dropped.",
+            cluster.records_dropped,
+        ),
         (
             "dynarust_catch_up_records_received_total",
             "Records that were taken in to become as new as other owners.",
