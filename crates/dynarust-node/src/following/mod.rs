@@ -16,7 +16,8 @@
 //!   storage ([`Store::keep`]);
 //! - acknowledgements of one source's ships go out in seq order, each once all up to it is as durable as its
 //!   writers asked;
-//! - a position counts for a partition only after that partition was read from 0 once.
+//! - a position counts for a partition only after all that the feed has of it is here: read from 0 once, or,
+//!   of what is live, shown to be here by equal digests (`docs/adr/0016`).
 //!
 //! [`Store::keep`]: dynarust_store::Store::keep
 

@@ -11,7 +11,7 @@ pub(crate) struct Position {
     pub(crate) epoch: Epoch,
     /// Everything up to here was taken in, of the partitions that are covered.
     pub(crate) seq: Seq,
-    /// Those that were read from 0 once.
+    /// Those of which all that came before is here, too: read from 0 once, or shown to be here by digests.
     pub(crate) covered: PartitionSet,
 }
 
