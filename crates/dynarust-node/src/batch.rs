@@ -35,6 +35,13 @@ impl Node {
 }
 
 impl<'a> BatchPart<'a> {
+    /// Whether writes take effect in the order in which they are submitted. Among others they go to their
+    /// owners, and not all the same way.
+    #[must_use]
+    pub fn keeps_order(&self) -> bool {
+        self.node.cluster.is_alone()
+    }
+
     /// As [`Node::put`]; the call submits it.
     pub fn put(
         &self,

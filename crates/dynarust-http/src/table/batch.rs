@@ -4,9 +4,10 @@
 //! body ─▶ items (an array's elements, or lines) ─▶ parts ─▶ each item read and submitted ─▶ answers
 //! ```
 //!
-//! Not atomic: what is wrong with an item is that item's answer. Items are submitted in order, so two
-//! of one key take effect in order.
+//! Not atomic: what is wrong with an item is that item's answer. Of two items of one key the later takes effect
+//! behind the earlier.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use dynarust_core::limits::{BATCH_PART_BYTES_MAX, BATCH_PART_OPERATIONS_MAX};
 use dynarust_core::{Consistency, TableName};
 use dynarust_node::{Acknowledged, BatchPart, RefusedWrite};
 use dynarust_store::Durability;
+use futures_util::future::join_all;
 use http::{Request, Response, StatusCode, request};
 
 use super::batch_answer::BatchAnswer;
@@ -102,7 +104,8 @@ impl Batch<'_> {
         }
     }
 
-    /// All are submitted before the first is waited for.
+    /// All are submitted before the first is waited for; but where the node does not keep their order, one of
+    /// a key that came before waits for all before it.
     async fn write_part(
         &self,
         first: usize,
@@ -110,20 +113,41 @@ impl Batch<'_> {
         turn: &BatchPart<'_>,
         answer: &mut BatchAnswer,
     ) {
+        let keeps_order = turn.keeps_order();
         let mut submitted = Vec::with_capacity(part.len());
+        let mut names = HashSet::new();
         for (nth, text) in (first..).zip(part) {
-            submitted.push(match BatchItem::read(self, nth, text) {
+            let item = BatchItem::read(self, nth, text);
+            if let Ok(item) = &item
+                && !keeps_order
+                && !names.insert(item.name().clone())
+            {
+                settle(std::mem::take(&mut submitted), answer).await;
+                names = HashSet::from([item.name().clone()]);
+            }
+            submitted.push(match item {
                 Ok(item) => (Some(item.key), Ok(item.submit(turn))),
                 Err(problem) => (BatchItem::key_of(text), Err(problem)),
             });
         }
-        for (key, submitted) in submitted {
-            let written = match submitted {
-                Ok(written) => written.await.map_err(Problem::from),
-                Err(problem) => Err(problem),
-            };
-            answer.push(key, written.as_ref().copied());
-        }
+        settle(submitted, answer).await;
+    }
+}
+
+/// Waits for all of them together, and answers in their order.
+async fn settle(
+    submitted: Vec<(Option<&str>, Result<Submitted<'_>, Problem>)>,
+    answer: &mut BatchAnswer,
+) {
+    let written = submitted.into_iter().map(|(key, submitted)| async move {
+        let written = match submitted {
+            Ok(written) => written.await.map_err(Problem::from),
+            Err(problem) => Err(problem),
+        };
+        (key, written)
+    });
+    for (key, written) in join_all(written).await {
+        answer.push(key, written.as_ref().copied());
     }
 }
 

@@ -122,6 +122,14 @@ impl<'a> BatchItem<'a> {
         serde_json::from_str::<Cow<'_, str>>(key).is_ok().then_some(key)
     }
 
+    /// The record that it writes.
+    pub(super) fn name(&self) -> &RecordName {
+        match &self.write {
+            Write::Put(put) => &put.name,
+            Write::Delete(delete) => &delete.name,
+        }
+    }
+
     /// Submits it; what becomes of it is told later.
     pub(super) fn submit<'n>(self, turn: &BatchPart<'n>) -> Submitted<'n> {
         match self.write {

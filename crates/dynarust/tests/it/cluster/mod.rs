@@ -8,6 +8,7 @@
 
 mod absence;
 mod agreement;
+mod batches;
 mod conditions;
 mod doors;
 mod drops;
