@@ -286,7 +286,8 @@ async fn repair(
             fresh: false,
             over: Over::Older,
         };
-        return cluster.store.take_in(vec![arrival], Durability::Sync).await.is_ok();
+        let taking = cluster.store.take_in(vec![arrival], Durability::Sync);
+        return matches!(timeout_at(deadline, taking).await, Ok(Ok(_)));
     }
     let Some(link) = cluster.peer(owner).and_then(|peer| peer.link(Channel::Data)) else {
         return false;

@@ -66,7 +66,7 @@ pub(crate) async fn follow(cluster: &Arc<Cluster>, peer: &Arc<Peer>, link: &Arc<
 enum Outcome {
     /// Nothing is missing any more.
     Done,
-    /// This node wants other partitions now.
+    /// This node wants other partitions now, or some anew.
     WantsOthers,
 }
 
@@ -77,6 +77,10 @@ async fn follow_anew(
     link: &Arc<Link>,
     wants: &PartitionSet,
 ) -> Option<Outcome> {
+    let uncoverings = cluster.positions.uncoverings();
+    if cluster.view().wants() != *wants {
+        return Some(Outcome::WantsOthers);
+    }
     let follow_number = peer.taking.begin(link.serial(), wants.clone())?;
     let ask = Follow { partitions: wants.to_bytes().to_vec().into(), number: follow_number };
     let Following { epoch, head } = link.ask(number::FOLLOW, &ask).await.ok()?;
@@ -95,11 +99,16 @@ async fn follow_anew(
     if reader.read_new(new, wants, head).await? == Outcome::WantsOthers {
         return Some(Outcome::WantsOthers);
     }
+    if cluster.positions.uncoverings() != uncoverings {
+        return Some(Outcome::WantsOthers);
+    }
     let through = peer.taking.is_caught_up(follow_number)?;
     // What is not followed any more is not covered from here on.
     let covered = wants.intersection(&cluster.view().wants());
     let position = Position { epoch, seq: through, covered };
-    cluster.positions.set(peer.id, position);
+    if !cluster.positions.set_as_of(uncoverings, peer.id, position) {
+        return Some(Outcome::WantsOthers);
+    }
     // The peer may wait until this node knows it for good.
     cluster.note_is_due();
     link.notify(

@@ -17,7 +17,14 @@ pub(crate) struct Position {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(crate) struct Positions(Mutex<BTreeMap<NodeId, Position>>);
+pub(crate) struct Positions(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    by_source: BTreeMap<NodeId, Position>,
+    /// How many times partitions were uncovered.
+    uncoverings: u64,
+}
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct PositionText {
@@ -51,35 +58,53 @@ impl PositionText {
 
 impl Positions {
     pub(crate) fn get(&self, node: NodeId) -> Option<Position> {
-        self.0.lock().get(&node).cloned()
+        self.0.lock().by_source.get(&node).cloned()
     }
 
     /// Whether the partition was read from 0 in any feed.
     pub(crate) fn covers(&self, partition: Partition) -> bool {
-        self.0.lock().values().any(|position| position.covered.contains(partition))
+        self.0.lock().by_source.values().any(|position| position.covered.contains(partition))
     }
 
-    pub(crate) fn set(&self, node: NodeId, position: Position) {
-        self.0.lock().insert(node, position);
+    /// How many times partitions were uncovered so far.
+    pub(super) fn uncoverings(&self) -> u64 {
+        self.0.lock().uncoverings
+    }
+
+    /// As [`Positions::set`], unless partitions were uncovered since: what was read may have gone again, also
+    /// where it is wanted anew. Whether it was set.
+    pub(super) fn set_as_of(&self, uncoverings: u64, node: NodeId, position: Position) -> bool {
+        let mut state = self.0.lock();
+        let holds = state.uncoverings == uncoverings;
+        if holds {
+            state.by_source.insert(node, position);
+        }
+        holds
+    }
+
+    fn set(&self, node: NodeId, position: Position) {
+        self.0.lock().by_source.insert(node, position);
     }
 
     /// These partitions are read from 0 when they are wanted again.
     pub(crate) fn uncover(&self, partitions: &PartitionSet) {
-        for position in self.0.lock().values_mut() {
+        let mut state = self.0.lock();
+        state.uncoverings += 1;
+        for position in state.by_source.values_mut() {
             position.covered = position.covered.difference(partitions);
         }
     }
 
     /// Moves on within the same epoch.
     pub(crate) fn advance(&self, node: NodeId, seq: Seq) {
-        if let Some(position) = self.0.lock().get_mut(&node) {
+        if let Some(position) = self.0.lock().by_source.get_mut(&node) {
             position.seq = position.seq.max(seq);
         }
     }
 
     /// All of them, as they are now.
     pub(crate) fn all(&self) -> BTreeMap<NodeId, Position> {
-        self.0.lock().clone()
+        self.0.lock().by_source.clone()
     }
 
     /// Takes one in that was kept; none where it makes no sense.
