@@ -154,6 +154,12 @@ impl Peer {
         self.links.lock().lost + Duration::from_millis(LOST_MILLIS_MAX)
     }
 
+    /// For how long there has been no link to it, in this start; none at all while there is one.
+    pub(super) fn lost_for(&self) -> Duration {
+        let links = self.links.lock();
+        if links.data.is_some() { Duration::ZERO } else { links.lost.elapsed() }
+    }
+
     pub(crate) fn link(&self, channel: Channel) -> Option<Arc<Link>> {
         self.links.lock().slot(channel).as_ref().map(|it| Arc::clone(&it.link))
     }

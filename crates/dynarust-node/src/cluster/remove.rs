@@ -3,14 +3,13 @@
 //!
 //! Who is gone stays so: its id never comes back.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dynarust_core::NodeId;
 use dynarust_core::limits::EVICT_LOOK_MILLIS;
 use dynarust_core::quorum::majority;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::Liveness;
 use super::state::Cluster;
@@ -36,19 +35,19 @@ impl Cluster {
 
     /// Evicts members that are down for long, without end.
     pub(super) async fn evict_again(self: Arc<Self>) {
-        let mut down: BTreeMap<NodeId, Instant> = BTreeMap::new();
         loop {
             sleep(Duration::from_millis(EVICT_LOOK_MILLIS)).await;
             let view = self.view();
-            let is_down = |id: &NodeId| self.liveness(*id) == Liveness::Down;
-            let members: Vec<NodeId> = view.members().map(|member| member.id).collect();
-            down.retain(|id, _| members.contains(id) && is_down(id));
-            let up = members.iter().filter(|id| self.liveness(**id) == Liveness::Up).count();
-            for id in members.iter().filter(|id| is_down(id)) {
-                let since = *down.entry(*id).or_insert_with(Instant::now);
-                if may_evict(members.len(), up) && since.elapsed() >= self.config.evict_after {
-                    tracing::warn!(node = %id, "evicted: it was down for too long");
-                    self.mark_gone(*id);
+            let is = |id, liveness| self.liveness(id) == liveness;
+            let up = view.members().filter(|member| is(member.id, Liveness::Up)).count();
+            if !may_evict(view.members().count(), up) {
+                continue;
+            }
+            for member in view.others().filter(|member| is(member.id, Liveness::Down)) {
+                let gone_for = self.peer(member.id).map_or(Duration::ZERO, |it| it.lost_for());
+                if gone_for >= self.config.evict_after {
+                    tracing::warn!(node = %member.id, "evicted: it was down for too long");
+                    self.mark_gone(member.id);
                 }
             }
         }

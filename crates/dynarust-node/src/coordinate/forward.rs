@@ -34,11 +34,11 @@ impl Node {
             if owners.is_empty() {
                 return Err(not_enough(NotEnough { needed: 1, live: 0 }, false));
             }
-            if owners.first() == Some(&self.cluster.me) {
-                // It became this node's while others were asked.
-                return Box::pin(self.coordinate(write, consistency, Route::Here)).await;
-            }
-            for owner in owners.into_iter().filter(|owner| *owner != self.cluster.me) {
+            for owner in owners {
+                if owner == self.cluster.me {
+                    // Those before it can't, or it became this node's while they were asked.
+                    return Box::pin(self.coordinate(write, consistency, Route::Here)).await;
+                }
                 let peer = self.cluster.peer(owner);
                 let Some(link) = peer.and_then(|peer| peer.link(Channel::Data)) else {
                     continue;

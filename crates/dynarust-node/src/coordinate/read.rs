@@ -44,12 +44,7 @@ impl Node {
         deadline: Instant,
     ) -> Result<Found, RefusedRead> {
         let cluster = &self.cluster;
-        if !cluster.is_ready() {
-            return Err(RefusedRead::NotReady);
-        }
-        if cluster.is_fenced() {
-            return Err(RefusedRead::ClockSkew);
-        }
+        cluster.may_answer()?;
         if let Some(found) = self.read_confirmed(name, consistency).await {
             return Ok(found);
         }
@@ -138,6 +133,19 @@ impl Node {
             }
         }
         Ok(Some(Found { stored: Some(stored), replicas }))
+    }
+}
+
+impl Cluster {
+    /// A node answers clients once it is a member, and only while its clock tells what has expired.
+    pub(super) fn may_answer(&self) -> Result<(), RefusedRead> {
+        if !self.is_ready() {
+            Err(RefusedRead::NotReady)
+        } else if self.is_fenced() {
+            Err(RefusedRead::ClockSkew)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -104,7 +104,7 @@ impl Cluster {
     pub(crate) fn scans_alone(&self, consistency: Consistency) -> bool {
         self.is_alone()
             || consistency == Consistency::One
-                && self.is_ready()
+                && self.may_answer().is_ok()
                 && self.view().own().is_some_and(|own| own.serves == PartitionSet::all())
     }
 }
@@ -119,9 +119,7 @@ impl Node {
         consistency: Consistency,
     ) -> Result<ScanPage, RefusedRead> {
         let cluster = &self.cluster;
-        if !cluster.is_ready() {
-            return Err(RefusedRead::NotReady);
-        }
+        cluster.may_answer()?;
         let deadline = super::read_deadline();
         let mut all = cluster.is_behind();
         loop {

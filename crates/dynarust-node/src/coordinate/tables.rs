@@ -42,9 +42,7 @@ impl Node {
         if cluster.is_alone() {
             return Ok(self.store.tables(after, CHUNK_RECORDS_MAX, self.now()).await?);
         }
-        if !cluster.is_ready() {
-            return Err(RefusedRead::NotReady);
-        }
+        cluster.may_answer()?;
         let deadline = super::read_deadline();
         loop {
             let view = cluster.view();
