@@ -11,8 +11,8 @@ use crate::{ClusterConfig, ClusterError, RefusedChange};
 const EVICT_AFTER: Duration = Duration::from_secs(10);
 
 async fn running(count: usize) -> Members {
-    let config = ClusterConfig { evict_after: EVICT_AFTER, ..ClusterConfig::default() };
-    Members::running_with(count, config).await
+    let cluster = ClusterConfig { evict_after: EVICT_AFTER, ..ClusterConfig::default() };
+    Members::running_with(count, cluster).await
 }
 
 fn knows(members: &Members, number: usize, id: NodeId) -> bool {
@@ -37,7 +37,7 @@ async fn only_the_side_that_sees_a_majority_evicts() {
     assert!(ids.iter().all(|id| knows(&members, 0, *id)), "evicted by a minority");
     members.wires.heal(0, 1);
     members.wires.heal(0, 2);
-    let failure = members.node(0).cluster_failure().await;
+    let failure = members.failure(0).await;
     assert!(matches!(failure, ClusterError::Gone { member: Some(_), .. }), "{failure:?}");
 }
 
@@ -51,6 +51,20 @@ async fn of_two_neither_evicts() {
     assert!(knows(&members, 0, members.id(1)) && knows(&members, 1, members.id(0)));
     members.wires.heal(0, 1);
     members.until_whole().await;
+}
+
+/// A member that came back in between has not been down for so long.
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_in_time_is_not_evicted() {
+    let mut members = running(3).await;
+    for _ in 0..3 {
+        let id = members.id(2);
+        members.kill(2).await;
+        sleep(EVICT_AFTER * 2 / 3).await;
+        assert!(knows(&members, 0, id) && knows(&members, 1, id));
+        members.start(2);
+        members.until_whole().await;
+    }
 }
 
 /// An operator takes out who is down, at once, and nobody who lives.
@@ -68,6 +82,6 @@ async fn only_who_is_down_is_removed() {
     assert_eq!(members.node(0).remove(id).await, Ok(()));
     until("both know that it is gone", || !knows(&members, 0, id) && !knows(&members, 1, id)).await;
     members.start(2);
-    let failure = members.node(2).cluster_failure().await;
+    let failure = members.failure(2).await;
     assert!(matches!(failure, ClusterError::Gone { .. }), "{failure:?}");
 }

@@ -2,9 +2,10 @@
 
 use dynarust_core::Consistency::{Available, One};
 use dynarust_core::skew::Verdict;
+use dynarust_core::{KeyRange, RequestKey, TableName};
 
-use super::members::{Members, put, until};
-use crate::{RefusedRead, RefusedWrite};
+use super::members::{Members, name, put, until};
+use crate::{Put, RefusedRead, RefusedWrite};
 
 const HOUR_MILLIS: i64 = 60 * 60 * 1000;
 
@@ -27,9 +28,16 @@ async fn of_three_the_one_that_is_off_answers_nobody() {
         for consistency in [Available, One] {
             let read = members.get(2, "key", consistency).await;
             assert!(matches!(read, Err(RefusedRead::ClockSkew)), "{consistency:?}: {read:?}");
-            let at_hand = members.node(2).get_at_hand(&super::members::name("key"), consistency);
+            let at_hand = members.node(2).get_at_hand(&name("key"), consistency);
             assert_eq!(at_hand, None, "{consistency:?}");
         }
+        for consistency in [Available, One] {
+            let range = KeyRange::table(TableName::parse("t").unwrap());
+            let list = members.node(2).clone().scan(range, false, consistency).next().await;
+            assert!(matches!(list, Err(RefusedRead::ClockSkew)), "{consistency:?}: {list:?}");
+        }
+        let tables = members.node(2).clone().tables().next().await;
+        assert!(matches!(tables, Err(RefusedRead::ClockSkew)), "{tables:?}");
         for number in [0, 1] {
             assert_eq!(members.node(number).cluster.clock_verdict(), Verdict::Fine);
             members.put(number, "key", "3", Available).await.unwrap();
@@ -42,20 +50,20 @@ async fn of_three_the_one_that_is_off_answers_nobody() {
     }
 }
 
-/// A write that is decided by the first owner does not fail while that one is fenced: the next decides.
+/// A write that is decided by the first owner does not fail while that one is fenced: the next one decides it,
+/// whichever node was asked.
 #[tokio::test(start_paused = true)]
 async fn what_a_fenced_owner_would_decide_the_next_one_decides() {
     let members = Members::running(3).await;
     let key = members.key_where(|order| order[0] == 2);
+    let next = members.id(members.serving(&key)[1]);
     members.clock(2).set_ahead(HOUR_MILLIS);
     until_verdict(&members, 2, Verdict::Fenced).await;
     for number in [0, 1] {
-        let mut write = put(&key, "1", Available);
-        write.request = Some(dynarust_core::RequestKey {
-            key: format!("request-{number}").into(),
-            fingerprint: 1,
-        });
-        members.node(number).put(write).await.unwrap();
+        let request = RequestKey { key: format!("request-{number}").into(), fingerprint: 1 };
+        let write = Put { request: Some(request), ..put(&key, "1", Available) };
+        let acknowledged = members.node(number).put(write).await.unwrap();
+        assert_eq!(acknowledged.version.node, next, "asked at node {number}");
     }
 }
 

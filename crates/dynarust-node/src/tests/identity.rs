@@ -39,7 +39,7 @@ async fn a_copy_of_a_folder_is_turned_away() {
     members.start(2);
     members.until_whole().await;
     members.start(3);
-    let failure = members.node(3).cluster_failure().await;
+    let failure = members.failure(3).await;
     assert_excluded(&failure, "copy");
     members.stop(3).await;
     members.until_whole().await;
@@ -60,12 +60,12 @@ async fn an_earlier_start_of_a_member_is_turned_away() {
         members.stop(2).await;
     }
     members.start(3);
-    assert_gone(&members.node(3).cluster_failure().await);
+    assert_gone(&members.failure(3).await);
     members.stop(3).await;
     members.start(2);
     members.until_whole().await;
     members.start(4);
-    assert_gone(&members.node(4).cluster_failure().await);
+    assert_gone(&members.failure(4).await);
     members.stop(4).await;
     members.until_whole().await;
 }

@@ -4,14 +4,16 @@
 //! clock from start to start.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dynarust_core::limits::TOMBSTONE_AGE_SECONDS_DEFAULT;
 use dynarust_core::{Condition, Consistency, NodeId, Partition, RecordName, Stored};
 use dynarust_store::{Durability, Store};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::clock::TestClock;
 use super::store::TestStore;
@@ -20,12 +22,14 @@ use crate::cluster::Liveness;
 use crate::mesh::{Channel, Link};
 use crate::streams::StreamsConfig;
 use crate::{
-    Acknowledged, ClusterConfig, Delete, Found, Node, NodeConfig, Put, RefusedRead, RefusedWrite,
-    Secret,
+    Acknowledged, ClusterConfig, ClusterError, Delete, Found, Node, NodeConfig, Put, RefusedRead,
+    RefusedWrite, Secret,
 };
 
 /// How long a test waits for what must come, in paused time.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a test may take at all, in real time: one that goes round and round lets no paused time pass.
+const REAL_PATIENCE: Duration = Duration::from_secs(180);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -34,8 +38,28 @@ pub(super) struct Members {
     _folder: TempDir,
     pub(super) wires: Arc<Wires>,
     seats: Vec<Seat>,
-    /// What all of them are told.
-    config: ClusterConfig,
+    plan: Plan,
+    /// Ends the watch over the test.
+    _over: mpsc::Sender<()>,
+}
+
+/// What all nodes are told.
+pub(super) struct Plan {
+    pub(super) cluster: ClusterConfig,
+    pub(super) tombstone_age: Duration,
+}
+
+impl From<ClusterConfig> for Plan {
+    fn from(cluster: ClusterConfig) -> Self {
+        Self { cluster, ..Self::default() }
+    }
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let tombstone_age = Duration::from_secs(TOMBSTONE_AGE_SECONDS_DEFAULT);
+        Self { cluster: ClusterConfig::default(), tombstone_age }
+    }
 }
 
 /// What of a node stays while it is stopped.
@@ -70,7 +94,7 @@ pub(super) fn put(key: &str, value: &str, consistency: Consistency) -> Put {
 
 impl Members {
     /// So many seats, nobody in them.
-    fn seats_with(count: usize, config: ClusterConfig) -> Self {
+    fn seats_with(count: usize, plan: Plan) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let seats = (0..count)
             .map(|number| Seat {
@@ -79,25 +103,25 @@ impl Members {
                 running: None,
             })
             .collect();
-        Self { _folder: folder, wires: Arc::default(), seats, config }
+        Self { _folder: folder, wires: Arc::default(), seats, plan, _over: watch_over() }
     }
 
     /// So many nodes, that all serve what they are to own.
     pub(super) async fn running(count: usize) -> Self {
-        Self::running_with(count, ClusterConfig::default()).await
+        Self::running_with(count, Plan::default()).await
     }
 
-    pub(super) async fn running_with(count: usize, config: ClusterConfig) -> Self {
-        Self::running_of_seats_with(count, count, config).await
+    pub(super) async fn running_with(count: usize, plan: impl Into<Plan>) -> Self {
+        Self::running_of_seats_with(count, count, plan.into()).await
     }
 
     /// As [`Members::running`], with seats for more.
     pub(super) async fn running_of_seats(count: usize, seats: usize) -> Self {
-        Self::running_of_seats_with(count, seats, ClusterConfig::default()).await
+        Self::running_of_seats_with(count, seats, Plan::default()).await
     }
 
-    async fn running_of_seats_with(count: usize, seats: usize, config: ClusterConfig) -> Self {
-        let mut members = Self::seats_with(seats, config);
+    async fn running_of_seats_with(count: usize, seats: usize, plan: Plan) -> Self {
+        let mut members = Self::seats_with(seats, plan);
         (0..count).for_each(|number| members.start(number));
         members.until_whole().await;
         members
@@ -111,7 +135,7 @@ impl Members {
     pub(super) fn start_with(&mut self, number: usize, prepare: impl FnOnce(&TestStore)) {
         let seat = &mut self.seats[number];
         assert!(seat.running.is_none(), "node {number} runs already");
-        let store = TestStore::open(&seat.folder, seat.clock.clone());
+        let store = TestStore::open(&seat.folder, seat.clock.clone(), self.plan.tombstone_age);
         prepare(&store);
         let config = NodeConfig {
             streams: StreamsConfig::default(),
@@ -119,7 +143,7 @@ impl Members {
                 secret: Some(Secret::new("the secret of the tests")),
                 join: (number > 0).then(|| address_of(0).to_string()),
                 listen: address_of(number),
-                ..self.config.clone()
+                ..self.plan.cluster.clone()
             },
         };
         let network = self.wires.network(number);
@@ -206,6 +230,12 @@ impl Members {
         self.node(number).cluster.peer(self.id(other))?.link(channel)
     }
 
+    /// Whether the one may have missed something of the other's feed.
+    pub(super) fn is_behind_in(&self, number: usize, other: usize) -> bool {
+        let peer = self.node(number).cluster.peer(self.id(other));
+        peer.is_none_or(|peer| !peer.taking.is_contiguous())
+    }
+
     /// Whether all that run see each other, serve what they are to own, and have missed nothing.
     pub(super) fn are_whole(&self) -> bool {
         let numbers = self.numbers();
@@ -219,11 +249,17 @@ impl Members {
                 && all_up
                 && view.members().count() == numbers.len()
                 && view.placement.owned(cluster.me).difference(&own).is_empty()
-                && numbers.iter().filter(|other| *other != number).all(|other| {
-                    let peer = cluster.peer(self.id(*other));
-                    peer.is_some_and(|peer| peer.taking.is_contiguous())
-                })
+                && numbers
+                    .iter()
+                    .filter(|other| *other != number)
+                    .all(|other| !self.is_behind_in(*number, *other))
         })
+    }
+
+    /// Why the node takes no part in its cluster any more.
+    pub(super) async fn failure(&self, number: usize) -> ClusterError {
+        let failure = timeout(PATIENCE, self.node(number).cluster_failure()).await;
+        failure.unwrap_or_else(|_| panic!("node {number} still takes part"))
     }
 
     pub(super) async fn until_whole(&self) {
@@ -266,6 +302,18 @@ impl Members {
         self.node(number).delete(delete).await
     }
 
+    /// As [`Members::put`]: it goes on while the test does something else.
+    pub(super) fn begin(
+        &self,
+        number: usize,
+        key: &str,
+        value: &str,
+        consistency: Consistency,
+    ) -> JoinHandle<Result<Acknowledged, RefusedWrite>> {
+        let (node, put) = (self.node(number).clone(), put(key, value, consistency));
+        tokio::spawn(async move { node.put(put).await })
+    }
+
     pub(super) async fn get(
         &self,
         number: usize,
@@ -287,10 +335,27 @@ impl Members {
     }
 }
 
+/// Ends the process where the test does not end; until what it gives is dropped.
+fn watch_over() -> mpsc::Sender<()> {
+    let (over, ends) = mpsc::channel();
+    std::thread::spawn(move || {
+        if ends.recv_timeout(REAL_PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("the test does not end");
+            std::process::abort();
+        }
+    });
+    over
+}
+
 /// Whoever was still at it has let go: the folder can be opened again.
 async fn until_dropped(number: usize, store: Arc<TestStore>) {
     let store = Arc::downgrade(&{ store });
     until(&format!("node {number} is no more"), || store.strong_count() == 0).await;
+}
+
+/// Lets real time pass, and none of the paused one.
+pub(super) async fn real_time(passes: Duration) {
+    tokio::task::spawn_blocking(move || std::thread::sleep(passes)).await.unwrap();
 }
 
 /// Waits until that is so, in paused time.

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
@@ -18,7 +19,10 @@ use dynarust_store::{
 };
 use futures_util::FutureExt;
 use futures_util::future::{self, BoxFuture};
+use parking_lot::Mutex;
 use tokio::sync::watch;
+
+use super::standstill::Standstill;
 
 /// See the module.
 pub(super) struct TestStore {
@@ -31,18 +35,33 @@ pub(super) struct TestStore {
     killed: AtomicBool,
     /// What the node says of its clock.
     trusts_clock: AtomicBool,
+    /// Behind which seqs others asked for its feed.
+    feeds_read: Mutex<Vec<Seq>>,
+    /// Up to where it was told that tombstones may go.
+    forgets_up_to: AtomicU64,
 }
 
 impl TestStore {
-    pub(super) fn open(folder: &Path, clock: Arc<dyn WallClock>) -> Arc<Self> {
-        let config =
-            StoreConfig { clock, trusts_clock: false, ..StoreConfig::new(folder.to_owned()) };
+    pub(super) fn open(
+        folder: &Path,
+        clock: Arc<dyn WallClock>,
+        tombstone_age: Duration,
+    ) -> Arc<Self> {
+        let config = StoreConfig {
+            clock,
+            tombstone_age,
+            trusts_clock: false,
+            apply_interval: Duration::from_millis(50),
+            ..StoreConfig::new(folder.to_owned())
+        };
         Arc::new(Self {
             inner: LocalStore::open(&config).unwrap(),
             held: watch::Sender::new(false),
             notes_held: watch::Sender::new(false),
             killed: AtomicBool::new(false),
             trusts_clock: AtomicBool::new(false),
+            feeds_read: Mutex::default(),
+            forgets_up_to: AtomicU64::new(Seq::MAX),
         })
     }
 
@@ -61,6 +80,20 @@ impl TestStore {
         self.notes_held.send_replace(hold);
     }
 
+    /// Behind which seqs others have asked for its feed, in order.
+    pub(super) fn feeds_read(&self) -> Vec<Seq> {
+        self.feeds_read.lock().clone()
+    }
+
+    pub(super) fn forget_feeds_read(&self) {
+        self.feeds_read.lock().clear();
+    }
+
+    /// Up to where tombstones may go, however old others are.
+    pub(super) fn forgets_up_to(&self) -> Seq {
+        self.forgets_up_to.load(Ordering::Relaxed)
+    }
+
     /// Nothing reaches it any more.
     pub(super) fn kill(&self) {
         self.killed.store(true, Ordering::Relaxed);
@@ -72,18 +105,8 @@ impl TestStore {
     }
 }
 
-/// Time stands still until the work is done, or given up: as long as a blocking task runs.
-fn standstill<'a, T: 'a>(work: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
-    let (done, ends) = std::sync::mpsc::channel::<()>();
-    tokio::task::spawn_blocking(move || {
-        // An error: the sender was dropped.
-        let _ = ends.recv();
-    });
-    async move {
-        let _done = done;
-        work.await
-    }
-    .boxed()
+fn standstill<'a, T: Send + 'a>(work: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
+    Standstill::during(work).boxed()
 }
 
 impl Store for TestStore {
@@ -156,6 +179,10 @@ impl Store for TestStore {
     }
 
     fn feed(&self, read: FeedRead) -> BoxFuture<'_, Result<FeedPage, ReadError>> {
+        // Only others ask for some partitions alone.
+        if read.partitions.is_some() {
+            self.feeds_read.lock().push(read.after);
+        }
         standstill(self.inner.feed(read))
     }
 
@@ -196,6 +223,7 @@ impl Store for TestStore {
     }
 
     fn forget_up_to(&self, seq: Seq) {
+        self.forgets_up_to.store(seq, Ordering::Relaxed);
         self.inner.forget_up_to(seq);
     }
 

@@ -2,29 +2,17 @@
 
 use std::time::Duration;
 
-use dynarust_core::Consistency::{self, All, Available, Quorum};
+use dynarust_core::Consistency::{All, Available, Quorum};
 use dynarust_core::Replicas;
 use dynarust_core::limits::{COORDINATE_MILLIS_MAX, SILENCE_MILLIS_MAX};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::members::{Members, put, until, until_found};
+use super::members::{Members, until, until_found};
 use super::wires::Way;
 use crate::mesh::Channel;
 use crate::{Acknowledged, RefusedWrite};
 
 type Outcome = Result<Acknowledged, RefusedWrite>;
-
-/// The write goes on while the test does something else.
-fn begin(
-    members: &Members,
-    number: usize,
-    key: &str,
-    consistency: Consistency,
-) -> JoinHandle<Outcome> {
-    let (node, put) = (members.node(number).clone(), put(key, "new", consistency));
-    tokio::spawn(async move { node.put(put).await })
-}
 
 fn refused(outcome: Outcome) -> (u16, u16, bool) {
     match outcome {
@@ -43,7 +31,7 @@ async fn a_write_waits_for_a_majority_of_the_live_owners() {
     for from in [1, 2] {
         members.wires.shut(Way { from, to: 0, channel: Channel::Data });
     }
-    let write = begin(&members, 0, "key", Available);
+    let write = members.begin(0, "key", "new", Available);
     sleep(Duration::from_millis(SILENCE_MILLIS_MAX / 2)).await;
     assert!(!write.is_finished(), "acknowledged before anybody else had it for sure");
     members.wires.open(Way { from: 1, to: 0, channel: Channel::Data });
@@ -88,7 +76,7 @@ async fn a_write_that_is_late_is_indeterminate() {
             members.store(number).hold_arrivals(true);
         }
         let began = Instant::now();
-        let outcome = begin(&members, 0, "key", consistency).await.unwrap();
+        let outcome = members.begin(0, "key", "new", consistency).await.unwrap();
         assert_eq!(refused(outcome), (needed, 3, true), "at {consistency:?}");
         let took = began.elapsed();
         assert!(took >= Duration::from_millis(COORDINATE_MILLIS_MAX), "after {took:?}");
@@ -111,7 +99,7 @@ async fn a_write_whose_owners_go_is_indeterminate() {
     for number in [1, 2] {
         members.store(number).hold_arrivals(true);
     }
-    let write = begin(&members, 0, "key", Quorum);
+    let write = members.begin(0, "key", "new", Quorum);
     sleep(Duration::from_millis(100)).await;
     assert!(!write.is_finished(), "acknowledged by a minority");
     members.kill(1).await;
@@ -136,7 +124,7 @@ async fn link_anew(members: &Members, source: usize, follower: usize) {
 async fn no_owner_is_counted_twice() {
     let members = Members::running(3).await;
     members.store(2).hold_arrivals(true);
-    let write = begin(&members, 0, "key", All);
+    let write = members.begin(0, "key", "new", All);
     let has = async || members.held(1, "key").await.is_some();
     until_found("the write is at node 1", has).await;
     link_anew(&members, 0, 1).await;
@@ -151,7 +139,7 @@ async fn no_owner_is_counted_twice() {
 async fn an_owner_that_came_back_behind_a_write_is_not_counted_for_it() {
     let members = Members::running(3).await;
     members.store(2).hold_arrivals(true);
-    let write = begin(&members, 0, "key", All);
+    let write = members.begin(0, "key", "new", All);
     sleep(Duration::from_millis(100)).await;
     link_anew(&members, 0, 2).await;
     assert!(!write.is_finished(), "it was counted for what it does not have: {:?}", write.await);
