@@ -9,6 +9,7 @@ use dynarust_store::Store;
 use tokio::time::sleep;
 
 use super::members::{Members, until};
+use crate::following::{Position, PositionText};
 
 const RECORDS: usize = 30;
 
@@ -106,7 +107,8 @@ async fn a_position_of_an_epoch_that_is_not_known_counts_for_nothing() {
     let source = members.id(0);
     let positions = &members.node(2).cluster.positions;
     let known = positions.get(source).unwrap();
-    positions.set(source, crate::following::Position { epoch: Epoch(1), ..known });
+    let unknown = Position { epoch: Epoch(1), ..known };
+    positions.remember(PositionText::of((&source, &unknown))).unwrap();
     members.stop(2).await;
     members.put(0, "missed", "1", Available).await.unwrap();
     members.store(0).forget_feeds_read();
