@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dynarust_core::Member;
 use dynarust_core::limits::{REDIAL_MILLIS_MAX, REDIAL_MILLIS_MIN};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::join::{ClusterError, says_gone};
 use super::peer::Peer;
@@ -44,6 +44,8 @@ impl Cluster {
     async fn keep(self: Arc<Self>, peer: Arc<Peer>) {
         let mut changes = self.changes();
         let mut pause = REDIAL_MILLIS_MIN;
+        let mut dialled = Dialled::default();
+        let mut was_whole = false;
         loop {
             changes.mark_unchanged();
             let view = self.view();
@@ -55,11 +57,22 @@ impl Cluster {
             };
             let missing = Channel::ALL.into_iter().find(|it| peer.link(*it).is_none());
             let Some(channel) = missing else {
-                pause = REDIAL_MILLIS_MIN;
+                was_whole = true;
                 // Its sender is in `self`.
                 let _ = changes.changed().await;
                 continue;
             };
+            let lasted = !dialled.lately(channel);
+            if std::mem::take(&mut was_whole) && lasted {
+                pause = REDIAL_MILLIS_MIN;
+            }
+            if !lasted {
+                // It ended as soon as it was there, and so may the next.
+                dialled.forget(channel);
+                let _ = timeout(jittered(pause), linked(&mut changes, &peer, channel)).await;
+                pause = (pause * 2).min(REDIAL_MILLIS_MAX);
+                continue;
+            }
             if self.me > peer.id && pause == REDIAL_MILLIS_MIN {
                 sleep(jittered(2 * REDIAL_MILLIS_MIN)).await;
                 if peer.link(channel).is_some() {
@@ -68,7 +81,7 @@ impl Cluster {
             }
             let address = Arc::clone(&member.address);
             match self.dial_member(&peer, &address, channel).await {
-                Ok(()) => {}
+                Ok(()) => dialled.note(channel),
                 Err(error) => {
                     tracing::debug!(peer = %peer.id, %address, "not reached: {error}");
                     self.note_dial_error(&peer, &error);
@@ -125,6 +138,27 @@ impl Cluster {
     }
 }
 
+/// Which channels this node dialled last, and when.
+#[derive(Debug, Default)]
+struct Dialled(Vec<(Channel, Instant)>);
+
+impl Dialled {
+    fn note(&mut self, channel: Channel) {
+        self.forget(channel);
+        self.0.push((channel, Instant::now()));
+    }
+
+    fn forget(&mut self, channel: Channel) {
+        self.0.retain(|(it, _)| *it != channel);
+    }
+
+    /// Whether that was a moment ago.
+    fn lately(&self, channel: Channel) -> bool {
+        let moment = Duration::from_millis(REDIAL_MILLIS_MAX);
+        self.0.iter().any(|(it, at)| *it == channel && at.elapsed() < moment)
+    }
+}
+
 /// Waits until there is a link.
 async fn linked(changes: &mut tokio::sync::watch::Receiver<u64>, peer: &Peer, channel: Channel) {
     while peer.link(channel).is_none() && changes.changed().await.is_ok() {}
@@ -133,4 +167,21 @@ async fn linked(changes: &mut tokio::sync::watch::Receiver<u64>, peer: &Peer, ch
 /// Half of it, to one and a half times it.
 pub(super) fn jittered(millis: u64) -> Duration {
     Duration::from_millis(millis / 2 + rand::random_range(0..=millis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_link_that_was_dialled_a_moment_ago_is_known_by_its_channel() {
+        let mut dialled = Dialled::default();
+        dialled.note(Channel::Data);
+        assert!(dialled.lately(Channel::Data) && !dialled.lately(Channel::Bulk));
+        dialled.forget(Channel::Data);
+        assert!(!dialled.lately(Channel::Data));
+        dialled.note(Channel::Bulk);
+        sleep(Duration::from_millis(REDIAL_MILLIS_MAX)).await;
+        assert!(!dialled.lately(Channel::Bulk));
+    }
 }
