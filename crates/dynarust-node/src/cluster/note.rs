@@ -105,6 +105,8 @@ impl Cluster {
                 () = sleep(Duration::from_millis(NOTE_MILLIS)) => {}
             }
             let positions = self.positions.all();
+            // Before the note is made: it names all of them.
+            let others: Vec<NodeId> = self.view().others().map(|other| other.id).collect();
             let Some(text) = self.note(&positions) else {
                 continue;
             };
@@ -118,7 +120,7 @@ impl Cluster {
                 kept = text;
                 self.serve_what_is_complete();
             }
-            self.tell_remembered(&positions, &mut told);
+            self.tell_remembered(&others, &positions, &mut told);
         }
     }
 

@@ -15,6 +15,13 @@ pub(crate) struct Position {
     pub(crate) covered: PartitionSet,
 }
 
+impl Position {
+    /// In a feed of which nothing was read.
+    pub(super) fn nothing() -> Self {
+        Self { epoch: Epoch(0), seq: 0, covered: PartitionSet::default() }
+    }
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Positions(Mutex<State>);

@@ -44,9 +44,18 @@ impl Remembered {
 pub(crate) type Told = BTreeMap<NodeId, (u64, Position)>;
 
 impl Cluster {
-    /// Tells each source how far this node will know its feed after a crash, where it was not told yet.
-    pub(crate) fn tell_remembered(&self, positions: &BTreeMap<NodeId, Position>, told: &mut Told) {
-        for (source, position) in positions {
+    /// Tells each of the members that the note names how far this node will know its feed after a crash, where
+    /// it was not told yet. Whose feed could not be read so far, as by a node whose disk is full, is told that
+    /// it is known.
+    pub(crate) fn tell_remembered(
+        &self,
+        members: &[NodeId],
+        positions: &BTreeMap<NodeId, Position>,
+        told: &mut Told,
+    ) {
+        let nothing = Position::nothing();
+        for source in members {
+            let position = positions.get(source).unwrap_or(&nothing);
             let link = self.peer(*source).and_then(|peer| peer.link(Channel::Data));
             let Some(link) = link else {
                 continue;
