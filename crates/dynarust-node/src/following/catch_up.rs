@@ -162,15 +162,18 @@ impl Reader<'_> {
         wants: &PartitionSet,
         head: Seq,
     ) -> Option<Outcome> {
-        let beginning = (Epoch(0), 0);
         let mut changes = self.cluster.changes();
+        self.cluster.look_what_is_held().await;
         loop {
             changes.mark_unchanged();
             match self.cluster.turn_to_copy(self.peer.id, &new) {
                 Turn::Copy(claim) => {
-                    let wanted = Wanted { form: Form::Whole, ..Wanted::names(&claim.partitions) };
-                    self.read(&wanted, beginning, head).await?;
-                    new = new.difference(&claim.partitions);
+                    for (partitions, form) in
+                        [(&claim.whole, Form::Whole), (&claim.held, Form::Names)]
+                    {
+                        self.read_some(partitions, form, head).await?;
+                    }
+                    new = new.difference(claim.partitions());
                     claim.end_copied();
                 }
                 Turn::Wait => tokio::select! {
@@ -184,13 +187,19 @@ impl Reader<'_> {
         }
         let alike = self.alike(&new, head).await?;
         let unlike = new.difference(&alike);
-        for (partitions, form) in [(alike, Form::NamesOfGone), (unlike, Form::Names)] {
-            if !partitions.is_empty() {
-                let wanted = Wanted { form, ..Wanted::names(&partitions) };
-                self.read(&wanted, beginning, head).await?;
-            }
+        for (partitions, form) in [(&alike, Form::NamesOfGone), (&unlike, Form::Names)] {
+            self.read_some(partitions, form, head).await?;
         }
         Some(Outcome::Done)
+    }
+
+    /// Reads these partitions from the beginning up to the head.
+    async fn read_some(&self, partitions: &PartitionSet, form: Form, head: Seq) -> Option<()> {
+        if partitions.is_empty() {
+            return Some(());
+        }
+        let wanted = Wanted { form, ..Wanted::names(partitions) };
+        self.read(&wanted, (Epoch(0), 0), head).await
     }
 
     /// Those of the partitions of which all that is live there is live here.

@@ -4,6 +4,8 @@ use dynarust_core::Consistency::{All, One};
 use dynarust_core::Partition;
 
 use super::members::{Members, name, until};
+use super::wires::Way;
+use crate::mesh::Channel;
 
 const RECORDS: usize = 200;
 
@@ -66,4 +68,35 @@ async fn what_one_owner_alone_has_comes_too() {
         let stored = stored.unwrap_or_else(|| panic!("nothing is known of {number}"));
         assert_eq!(stored.record.tombstone, deleted.contains(&number), "{number}");
     }
+}
+
+/// What came before a copy was cut off need not come again.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_was_cut_off_by_a_restart_goes_on() {
+    let mut members = Members::running_of_seats(3, 4).await;
+    for number in 0..RECORDS {
+        members.put(number % 3, &key(number), "1", All).await.unwrap();
+    }
+    let way = Way { from: 1, to: 3, channel: Channel::Bulk };
+    members.wires.shut(way);
+    members.start(3);
+    until("most of its share is there", || {
+        let view = members.node(3).cluster.view();
+        let owned = view.placement.owned(members.id(3)).len();
+        let received = members.node(3).cluster.stats().catch_up_records_received;
+        view.others().count() == 3 && owned > 0 && received > (RECORDS / 4) as u64
+    })
+    .await;
+    let before = members.node(3).cluster.stats().catch_up_records_received;
+    assert!(!serves_its_share(&members, 3));
+    members.kill(3).await;
+    members.wires.open(way);
+    members.start(3);
+    members.until_whole().await;
+    let owned = owned_by(&members, 3);
+    for number in &owned {
+        assert!(members.held(3, &key(*number)).await.is_some(), "{number} is missing");
+    }
+    let received = members.node(3).cluster.stats().catch_up_records_received;
+    assert!(received + before <= owned.len() as u64, "{before} before, and {received} again");
 }
