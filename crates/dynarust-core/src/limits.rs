@@ -313,7 +313,7 @@ pub const NAMES_READ_AT_ONCE_MAX: u64 = 64;
 pub const PULL_NAMES_MAX: usize = 256;
 /// Bytes a second of copies, catching up and comparing that a node sends and receives while clients are served,
 /// unless `--background-bytes` says otherwise.
-pub const BACKGROUND_BYTES_PER_SECOND_DEFAULT: u64 = 2560 << 10;
+pub const BACKGROUND_BYTES_PER_SECOND_DEFAULT: u64 = 2 << 20;
 /// The lowest `--background-bytes`.
 pub const BACKGROUND_BYTES_PER_SECOND_MIN: u64 = 64 << 10;
 /// The same while none are.
