@@ -1,0 +1,137 @@
+use super::*;
+use crate::mesh::handshake::{self, Greeting};
+use dynarust_core::NodeId;
+use dynarust_store::SystemClock;
+use futures_util::FutureExt;
+use tokio::io::{DuplexStream, duplex};
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Text {
+    #[prost(string, tag = "1")]
+    text: String,
+}
+
+const ECHO: u16 = 10;
+const FAIL: u16 = 11;
+const NEVER: u16 = 12;
+
+/// Echoes; keeps what it is notified of.
+#[derive(Default)]
+struct Echo(Mutex<Vec<String>>);
+
+impl Handler for Echo {
+    fn answer(&self, _: &Arc<Link>, number: u16, body: Bytes) -> BoxFuture<'static, Reply> {
+        match number {
+            ECHO => async { Ok(body) }.boxed(),
+            FAIL => async { Err(Failure::NotReady) }.boxed(),
+            _ => futures_util::future::pending().boxed(),
+        }
+    }
+
+    fn note(&self, _: &Arc<Link>, _: u16, body: Bytes) {
+        self.0.lock().push(Text::decode(body).unwrap().text);
+    }
+}
+
+fn text(text: &str) -> Text {
+    Text { text: text.to_owned() }
+}
+
+async fn met() -> (Met<DuplexStream>, Met<DuplexStream>) {
+    let (near, far) = duplex(1 << 20);
+    let greeting = |node| Greeting {
+        node: NodeId(node),
+        incarnation: Incarnation(1),
+        start: Epoch(node),
+        cluster: None,
+        alone: false,
+        joins: false,
+        reached: None,
+        now: 0,
+    };
+    let (one, two) = (greeting(1), greeting(2));
+    let dialling = handshake::dial(near, b"s", Channel::Data, &two, |_| Ok(()));
+    let accepting = handshake::accept(far, b"s", &one, |_| Ok(()));
+    let (near, far) = tokio::join!(dialling, accepting);
+    (near.ok().unwrap(), far.ok().unwrap())
+}
+
+fn link() -> Arc<Link> {
+    Link::new((Incarnation(1), Epoch(1)), Channel::Data, Arc::default())
+}
+
+/// Two ends of a link that run; the second's handler.
+async fn pair() -> (Arc<Link>, Arc<Link>, Arc<Echo>) {
+    let (near_met, far_met) = met().await;
+    let (near, far) = (link(), link());
+    let echo = Arc::new(Echo::default());
+    let theirs = Arc::clone(&echo);
+    let running = Arc::clone(&near);
+    tokio::spawn(async move { running.run(near_met, &Echo::default(), &SystemClock).await });
+    let running = Arc::clone(&far);
+    tokio::spawn(async move { running.run(far_met, &*theirs, &SystemClock).await });
+    (near, far, echo)
+}
+
+#[tokio::test]
+async fn both_ends_ask_and_are_answered() {
+    let (near, far, _) = pair().await;
+    for link in [&near, &far] {
+        assert_eq!(link.ask::<Text>(ECHO, &text("a")).await, Ok(text("a")));
+        let failed = link.ask::<Text>(FAIL, &text("a")).await;
+        assert_eq!(failed, Err(AskError::Failed(Failure::NotReady)));
+    }
+}
+
+#[tokio::test]
+async fn notices_come_in_order_and_before_a_later_request() {
+    let (near, _, echo) = pair().await;
+    let sent: Vec<_> = (0..1000).map(|nth| nth.to_string()).collect();
+    sent.iter().for_each(|it| near.notify(ECHO, &text(it)));
+    near.ask::<Text>(ECHO, &text("")).await.unwrap();
+    assert_eq!(*echo.0.lock(), sent);
+}
+
+#[tokio::test]
+async fn who_waits_hears_that_it_broke_and_nothing_is_left_of_it() {
+    let (near, far, _) = pair().await;
+    let asked = tokio::spawn({
+        let near = Arc::clone(&near);
+        async move { near.ask::<Text>(NEVER, &text("a")).await }
+    });
+    near.ask::<Text>(ECHO, &text("")).await.unwrap();
+    far.close();
+    assert_eq!(asked.await.unwrap(), Err(AskError::Broken));
+    near.closed().await;
+    let late = near.ask::<Text>(ECHO, &text("a")).await;
+    assert!(matches!(late, Err(AskError::NotSent(_))));
+    assert!(near.waiting.lock().is_empty());
+}
+
+#[tokio::test]
+async fn more_requests_than_are_taken_are_refused_and_the_rest_gets_through() {
+    let (near, _, _) = pair().await;
+    let pending: Vec<_> = (0..LINK_REQUESTS_MAX)
+        .map(|_| {
+            let near = Arc::clone(&near);
+            tokio::spawn(async move { near.ask::<Text>(NEVER, &text("a")).await })
+        })
+        .collect();
+    while near.waiting.lock().len() < LINK_REQUESTS_MAX {
+        tokio::task::yield_now().await;
+    }
+    let refused = near.ask::<Text>(ECHO, &text("a")).await;
+    assert_eq!(refused, Err(AskError::Failed(Failure::Overloaded)));
+    pending.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_ends_it_and_pings_keep_it() {
+    let (near, _far, _) = pair().await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(!near.is_closed());
+    // A peer whose process stands still: its kernel takes what comes.
+    let (near_met, _far_met) = met().await;
+    let error = link().run(near_met, &Echo::default(), &SystemClock).await;
+    assert!(matches!(error, FrameError::Io(it) if it.kind() == std::io::ErrorKind::TimedOut));
+}
