@@ -16,7 +16,6 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -25,13 +24,12 @@ use crate::http2::{self, Streams};
 use crate::mesh_entry::{self, MeshConnection, Slot};
 use crate::problem::{Code, Problem};
 use crate::response_body::Body;
-use crate::socket;
 use crate::stall_limit::StallLimit;
 use crate::surface::Surface;
 use crate::wire::{Guard, Protocol, Verdict};
 
-/// What a peer's connection is made of.
-pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+/// What a connection is made of.
+pub trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Io for T {}
 
@@ -43,11 +41,11 @@ const BUFFER_BYTES_MAX: usize = 2 * HEAD_BYTES_MAX;
 
 /// Serves the connection to its end, or until it is a peer's. Once `stopping` is true, it ends behind
 /// the requests that run.
-pub(crate) async fn serve(
-    stream: TcpStream,
+pub(crate) async fn serve<S: Io>(
+    stream: S,
     surface: Arc<Surface>,
     mut stopping: watch::Receiver<bool>,
-) -> Option<MeshConnection<impl Io>> {
+) -> Option<MeshConnection<impl Io + use<S>>> {
     let open = surface.door().open();
     let guard = guard(stream, &surface);
     let verdict = guard.verdict();
@@ -60,14 +58,14 @@ pub(crate) async fn serve(
         let _ = stopping.wait_for(|stopping| *stopping).await;
     };
     converse(guard, service, counts, stop).await;
-    slot.take(move || open).await
+    slot.take::<S>(move || open).await
 }
 
 /// Answers requests, whatever they are, with 503; but peers come in.
-pub(crate) async fn turn_away(
-    stream: TcpStream,
+pub(crate) async fn turn_away<S: Io>(
+    stream: S,
     surface: Arc<Surface>,
-) -> Option<MeshConnection<impl Io>> {
+) -> Option<MeshConnection<impl Io + use<S>>> {
     surface.door().count_turned_away();
     let guard = guard(stream, &surface);
     let verdict = guard.verdict();
@@ -86,7 +84,7 @@ pub(crate) async fn turn_away(
     // However it ends, it is closed.
     let conversation = converse(guard, service, counts, pending());
     timeout(TURNED_AWAY_PATIENCE, conversation).await.ok()?;
-    slot.take(move || door.open()).await
+    slot.take::<S>(move || door.open()).await
 }
 
 /// Speaks what the client speaks, to the end. Once `stop` has come, it ends behind the requests that
@@ -145,8 +143,7 @@ async fn either(one: impl Future<Output = ()>, other: impl Future<Output = ()>) 
     }
 }
 
-fn guard(stream: TcpStream, surface: &Surface) -> Guard<StallLimit<TcpStream>> {
-    socket::prepare(&stream);
+fn guard<S: Io>(stream: S, surface: &Surface) -> Guard<StallLimit<S>> {
     let counts = surface.door();
     let stream = StallLimit::new(stream, STALL_PATIENCE, Arc::clone(counts));
     Guard::new(stream, Arc::clone(counts))

@@ -16,15 +16,15 @@ use std::time::Duration;
 
 use dynarust_core::limits::TURNED_AWAY_MAX;
 use dynarust_node::Node;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::backend::{Backend, HttpConfig};
 use crate::connection::{self, Io};
+use crate::listen::Listen;
 use crate::mesh_entry::MeshConnection;
-use crate::socket;
 use crate::surface::Surface;
 
 /// How long no connection is taken after the system refused one (too many open files, mostly).
@@ -32,8 +32,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listening socket. Connections wait in the kernel until [`FrontDoor::serve`].
 #[derive(Debug)]
-pub struct FrontDoor {
-    listener: TcpListener,
+pub struct FrontDoor<L = TcpListener> {
+    listener: L,
     address: SocketAddr,
 }
 
@@ -72,6 +72,13 @@ impl FrontDoor {
         };
         bound.await.map_err(|error| BindError::of(address, error))
     }
+}
+
+impl<L: Listen> FrontDoor<L> {
+    /// Of connections that come by way of `listener`, which is reached at `address`.
+    pub fn of(listener: L, address: SocketAddr) -> Self {
+        Self { listener, address }
+    }
 
     /// Where it listens, with the port that it really has.
     #[must_use]
@@ -88,7 +95,7 @@ impl FrontDoor {
         drain: Duration,
     ) {
         let places = Places::new(config.connections_max);
-        socket::prepare_listener(&self.listener, config.memory_is_small());
+        self.listener.prepare(config.memory_is_small());
         let surface = Arc::new(Surface::new(Arc::new(Backend::new(Arc::clone(&node), config))));
         let stopping = watch::Sender::new(false);
         let mut connections = Connections::default();
@@ -163,12 +170,14 @@ impl Connections {
         place: OwnedSemaphorePermit,
         serving: impl Future<Output = Option<MeshConnection<I>>> + Send + 'static,
     ) {
-        self.clients.spawn(async move {
+        let tasks = surface.node().tasks().clone();
+        let theirs = tasks.clone();
+        self.clients.spawn(tasks.task(async move {
             let mesh = serving.await;
             drop(place);
             let node = Arc::clone(surface.node());
-            mesh.map(|mesh| -> Peer { Box::pin(mesh.serve(node)) })
-        });
+            mesh.map(|mesh| -> Peer { Box::pin(theirs.task(mesh.serve(node))) })
+        }));
     }
 
     /// Waits until one ends; a peer's goes on as such.
@@ -201,8 +210,8 @@ impl Connections {
 }
 
 /// Takes connections, and never ends.
-async fn accept_all(
-    listener: &TcpListener,
+async fn accept_all<L: Listen>(
+    listener: &L,
     places: Places,
     surface: &Arc<Surface>,
     stopping: &watch::Sender<bool>,
@@ -233,10 +242,10 @@ async fn accept_all(
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept<L: Listen>(listener: &L) -> L::Io {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(stream) => return stream,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be taken");
                 sleep(ACCEPT_PAUSE).await;

@@ -11,7 +11,7 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `front_door`, `door_counts` | the listening socket, its connections, their end |
+//! | `front_door`, `listen`, `door_counts` | the listening socket, its connections, their end |
 //! | `connection`, `http2`, `socket`, `stall_limit` | one connection: hyper and its limits |
 //! | `wire` | what RFC 9112 forbids, refused before hyper sees it |
 //! | `address`, `operation` | **every route of the API**, and its name |
@@ -19,7 +19,7 @@
 //! | `measured`, `counts`, `latencies` | what was asked for, how it was answered, and how soon |
 //! | `path`, `query`, `conditions`, `guarantees`, `ttl`, `accept`, `content_type` | what a request's head says |
 //! | `request_body`, `budget`, `json` | what a request's body says, within bounds |
-//! | `mesh_entry` | where other nodes come in |
+//! | `mesh_entry`, `preceded` | where other nodes come in |
 //! | `operator`, `proof` | what an operator does with the cluster, and who that is |
 //! | `record`, `table`, `live`, `node_state`, `figures` | the answers |
 //! | `problem` | **every error of the API**, and what becomes one |
@@ -48,6 +48,7 @@ mod http2;
 mod idempotency;
 mod json;
 mod latencies;
+mod listen;
 mod live;
 mod measured;
 mod mesh_entry;
@@ -56,6 +57,7 @@ mod openapi;
 mod operation;
 mod operator;
 mod path;
+mod preceded;
 mod problem;
 mod proof;
 mod query;
@@ -78,6 +80,8 @@ mod fuzzing;
 mod store_in_memory;
 
 pub use backend::HttpConfig;
+pub use connection::Io;
 pub use cors::{CorsOrigins, NotAnOrigin};
 pub use front_door::{BindError, FrontDoor};
+pub use listen::Listen;
 pub use proof::authorization;

@@ -10,7 +10,6 @@
 //!
 //! [`Node::accept_mesh`]: dynarust_node::Node::accept_mesh
 
-use std::io::Cursor;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -21,14 +20,13 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::answer::Outcome;
 use crate::backend::Backend;
 use crate::connection::Io;
 use crate::door_counts::OpenConnection;
+use crate::preceded::Preceded;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 use crate::response_body::Body;
@@ -59,7 +57,7 @@ pub(crate) struct MeshConnection<I> {
 }
 
 /// What the connections of clients run over.
-type ClientStream = TokioIo<Guard<StallLimit<TcpStream>>>;
+type ClientStream<S> = TokioIo<Guard<StallLimit<S>>>;
 
 /// The answer to a peer.
 pub(crate) fn mesh(backend: &Backend, mut request: Request<Incoming>) -> Outcome {
@@ -107,19 +105,17 @@ impl<I: Io> MeshConnection<I> {
 
 impl Slot {
     /// The connection that is the node's now, and no more a client's; none where there was no upgrade.
-    pub(crate) async fn take(
+    pub(crate) async fn take<S: Io>(
         self,
         open: impl FnOnce() -> OpenConnection,
-    ) -> Option<MeshConnection<impl Io>> {
+    ) -> Option<MeshConnection<Preceded<S>>> {
         let Upgrade { on, place } = self.0.lock().take()?;
         // It fails where the connection broke before the answer was sent.
         let upgraded = on.await.ok()?;
-        let parts = upgraded.downcast::<ClientStream>().ok()?;
+        let parts = upgraded.downcast::<ClientStream<S>>().ok()?;
         let (stream, held) = parts.io.into_inner().into_parts();
-        let (read, write) = stream.into_inner().into_split();
         // What the peer said at once may have been read already.
-        let said = Cursor::new(joined(parts.read_buf, held));
-        let io = tokio::io::join(said.chain(read), write);
+        let io = Preceded::new(joined(parts.read_buf, held), stream.into_inner());
         Some(MeshConnection { io, _place: place, _open: open() })
     }
 }
@@ -137,8 +133,8 @@ fn joined(first: Bytes, second: Vec<u8>) -> Bytes {
 mod tests {
     use dynarust_node::{ClusterConfig, NodeConfig, Secret};
     use dynarust_store::SystemClock;
-    use tokio::io::AsyncWriteExt as _;
-    use tokio::net::TcpListener;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::watch;
 
     use super::*;

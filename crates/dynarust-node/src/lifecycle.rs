@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
 use crate::cluster::{Cluster, ClusterConfig, ClusterError, Secret};
-use crate::mesh::{Network, TcpNetwork};
+use crate::environment::{Environment, Tasks};
 use crate::requests::Requests;
 use crate::streams::{Begin, Streams, StreamsConfig, SubscribeError, Subscription};
 use crate::turns::Turns;
@@ -66,20 +66,24 @@ impl Node {
         clock: Arc<dyn WallClock>,
         config: NodeConfig,
     ) -> Arc<Self> {
-        Self::start_on(store, clock, Arc::new(TcpNetwork), config)
+        Self::start_in(store, Environment { clock, ..Environment::default() }, config)
     }
 
-    /// As [`Node::start`], on another network.
+    /// As [`Node::start`], in another environment.
     #[must_use]
-    pub fn start_on(
+    pub fn start_in(
         store: Arc<dyn Store>,
-        clock: Arc<dyn WallClock>,
-        network: Arc<dyn Network>,
+        environment: Environment,
         config: NodeConfig,
     ) -> Arc<Self> {
-        let streams = Streams::start(Arc::clone(&store), Arc::clone(&clock), config.streams);
-        let cluster =
-            Cluster::begin(Arc::clone(&store), Arc::clone(&clock), network, config.cluster);
+        let clock = Arc::clone(&environment.clock);
+        let streams = Streams::start(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            &environment.tasks,
+            config.streams,
+        );
+        let cluster = Cluster::begin(Arc::clone(&store), environment, config.cluster);
         let node = Arc::new(Self {
             store,
             cluster,
@@ -126,6 +130,18 @@ impl Node {
     #[must_use]
     pub fn now(&self) -> UnixMillis {
         self.clock.now()
+    }
+
+    /// How tasks that belong to the node are run.
+    #[must_use]
+    pub fn tasks(&self) -> &Tasks {
+        &self.cluster.tasks
+    }
+
+    /// Ends all of its tasks where they stand, as a crash does. Nothing is told, kept or closed.
+    pub fn crash(&self) {
+        self.streams.crash();
+        self.cluster.close();
     }
 
     /// Begins a live stream, wherever the records are.

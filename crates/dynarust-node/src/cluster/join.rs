@@ -7,15 +7,16 @@ use std::time::Duration;
 use dynarust_core::limits::{JOIN_TELL_MILLIS, PING_MILLIS, REDIAL_MILLIS_MAX, RETURN_MILLIS_MAX};
 use dynarust_core::placement::Placement;
 use dynarust_core::{ClusterId, Incarnation, Member, MemberState, PartitionSet, Registry};
-use dynarust_store::{Store, WallClock};
+use dynarust_store::Store;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::note::Note;
 use super::rejoin::{Completeness, Former, Holdings};
 use super::state::Cluster;
 use super::{ClusterConfig, View};
+use crate::environment::Environment;
 use crate::following::Positions;
-use crate::mesh::{self, Channel, DialError, HandshakeError, Network, Refusal};
+use crate::mesh::{self, Channel, DialError, HandshakeError, Refusal};
 
 /// Why a node takes no part in a cluster. Nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -62,8 +63,7 @@ impl Cluster {
     /// and [`Cluster::start`] tells why.
     pub(crate) fn begin(
         store: Arc<dyn Store>,
-        clock: Arc<dyn WallClock>,
-        network: Arc<dyn Network>,
+        environment: Environment,
         config: ClusterConfig,
     ) -> Arc<Self> {
         let me = store.position().node;
@@ -120,7 +120,7 @@ impl Cluster {
             refused = Some(ClusterError::NoSecret { members });
         }
         let past = (completeness, former);
-        Self::new((store, clock), network, config, (view, positions), past, refused)
+        Self::new(store, environment, config, (view, positions), past, refused)
     }
 
     /// Begins to take part. What ends it is told by [`Cluster::failure`].

@@ -25,6 +25,7 @@ use super::rejoin::{Completeness, Former};
 use super::{ClusterConfig, ClusterError, ClusterFigures, Liveness, Moves, Peer, View};
 use crate::Node;
 use crate::coordinate::{Acks, Proposals, replicas};
+use crate::environment::{Environment, Tasks};
 use crate::following::{Budget, Copying, Positions, Remembered};
 use crate::membership::ALONE;
 use crate::mesh::message::{MemberText, Members, number};
@@ -76,13 +77,14 @@ pub(crate) struct Cluster {
     pub(super) departure: watch::Sender<Departure>,
     /// Where others reach this node has been seen.
     pub(super) address_seen: OnceLock<()>,
-    tasks: Mutex<JoinSet<()>>,
+    pub(crate) tasks: Tasks,
+    running: Mutex<JoinSet<()>>,
 }
 
 impl Cluster {
     pub(super) fn new(
-        (store, clock): (Arc<dyn Store>, Arc<dyn WallClock>),
-        network: Arc<dyn Network>,
+        store: Arc<dyn Store>,
+        environment: Environment,
         config: ClusterConfig,
         (view, positions): (View, Positions),
         (completeness, former): (Completeness, Option<Former>),
@@ -94,8 +96,8 @@ impl Cluster {
             me: view.me,
             incarnation: Incarnation(store.stats().incarnation),
             store,
-            clock,
-            network,
+            clock: environment.clock,
+            network: environment.network,
             config,
             view: RwLock::new(Arc::new(view)),
             peers: RwLock::default(),
@@ -119,7 +121,8 @@ impl Cluster {
             former,
             departure: watch::Sender::new(Departure::Stays),
             address_seen: OnceLock::new(),
-            tasks: Mutex::default(),
+            tasks: environment.tasks,
+            running: Mutex::default(),
         })
     }
 
@@ -185,18 +188,18 @@ impl Cluster {
 
     /// Runs until the node closes.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = self.tasks.lock();
+        let mut tasks = self.running.lock();
         while let Some(ended) = tasks.try_join_next() {
             if let Err(error) = ended {
                 tracing::error!(%error, "a task of the cluster failed: this is a bug");
             }
         }
-        tasks.spawn(task);
+        tasks.spawn(self.tasks.task(task));
     }
 
     /// Ends all that goes on with others.
     pub(crate) fn close(&self) {
-        self.tasks.lock().abort_all();
+        self.running.lock().abort_all();
         let peers: Vec<_> = self.peers.read().values().cloned().collect();
         peers.iter().for_each(|peer| peer.close());
     }

@@ -12,6 +12,7 @@ use super::counts::StreamFigures;
 use super::hub::Hub;
 use super::live_stream::LiveStream;
 use super::register::{Ending, Register};
+use crate::environment::Tasks;
 
 /// How much the live streams of a node may hold.
 #[derive(Debug, Clone)]
@@ -60,6 +61,7 @@ impl Streams {
     pub fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn WallClock>,
+        tasks: &Tasks,
         config: StreamsConfig,
     ) -> Arc<Self> {
         let feed = store.position();
@@ -67,7 +69,7 @@ impl Streams {
         let register = Register::new(config.streams_max, config.queue_bytes_max, head);
         let register = Arc::new(register);
         let hub = Hub::new(Arc::clone(&store), Arc::clone(&register), head);
-        Arc::new(Self { store, clock, register, feed, hub: tokio::spawn(hub.run()) })
+        Arc::new(Self { store, clock, register, feed, hub: tokio::spawn(tasks.task(hub.run())) })
     }
 
     /// Begins a stream. With [`Begin::Changes`] it tells all that is published after this returns.
@@ -88,6 +90,11 @@ impl Streams {
     /// [`Event::Closing`]: super::Event::Closing
     pub fn close(&self) {
         self.register.end(Ending::Closing);
+        self.hub.abort();
+    }
+
+    /// Ends the hub's task where it stands, which ends every stream.
+    pub(crate) fn crash(&self) {
         self.hub.abort();
     }
 

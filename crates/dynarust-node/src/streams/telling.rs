@@ -63,7 +63,8 @@ impl Tellings {
         };
         let room = Arc::new(Semaphore::new(WATCHED_WAITING_MAX));
         let source = Source { cluster: Arc::clone(cluster), link: Arc::clone(link), partitions };
-        let task = tokio::spawn(source.tell(number, live, Arc::clone(&room)));
+        let telling = source.tell(number, live, Arc::clone(&room));
+        let task = tokio::spawn(cluster.tasks.task(telling));
         self.0.lock().insert(number, Telling { room, task });
         Some(())
     }

@@ -19,6 +19,7 @@ use super::clock::TestClock;
 use super::store::TestStore;
 use super::wires::{Wires, address_of};
 use crate::cluster::Liveness;
+use crate::environment::Environment;
 use crate::mesh::{Channel, Link};
 use crate::streams::StreamsConfig;
 use crate::{
@@ -147,7 +148,9 @@ impl Members {
             },
         };
         let network = self.wires.network(number);
-        let node = Node::start_on(store.clone(), seat.clock.clone(), network, config);
+        let clock = seat.clock.clone();
+        let environment = Environment { clock, network, ..Environment::default() };
+        let node = Node::start_in(store.clone(), environment, config);
         self.wires.listen(number, Arc::clone(&node));
         seat.running = Some(Running { node, store });
     }

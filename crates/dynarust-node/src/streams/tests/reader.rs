@@ -13,13 +13,14 @@ use dynarust_store::Store;
 use tokio::task::yield_now;
 
 use super::store::{TestClock, TestStore};
+use crate::environment::Tasks;
 use crate::streams::{Begin, Event, Item, LiveStream, Streams, StreamsConfig};
 
 /// Streams over the store, with queues of this size.
 pub(super) fn streams_with_queue<S: Store>(store: &Arc<S>, queue_bytes_max: usize) -> Arc<Streams> {
     let config = StreamsConfig { queue_bytes_max, streams_max: 3 };
     let store: Arc<dyn Store> = store.clone();
-    Streams::start(store, Arc::new(TestClock::default()), config)
+    Streams::start(store, Arc::new(TestClock::default()), &Tasks::default(), config)
 }
 
 /// Streams over the store.
