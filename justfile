@@ -17,9 +17,9 @@ fix:
 test *arguments:
     cargo test --workspace {{ arguments }}
 
-# Fuzzes the front door for so many seconds.
-fuzz seconds="60":
-    DYNARUST_FUZZ_SECONDS={{ seconds }} cargo test --release -p dynarust-http fuzzing -- --nocapture
+# Fuzzes what comes from outside: each target, or those named, for so many seconds. See fuzz/README.md.
+fuzz seconds="10" *targets:
+    fuzz/run {{ seconds }} {{ targets }}
 
 # A node on the usual address.
 run *arguments:

@@ -38,6 +38,9 @@ pub mod condition;
 pub mod consistency;
 pub mod cursor;
 pub mod digest;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod json_text;
 pub mod limits;
 pub mod member;
