@@ -28,6 +28,7 @@ use dynarust_core::{RecordName, Seq, Stored, Version};
 
 use crate::base::{ApplyBase, BaseError, Bounds, DeadEntriesPosition, Reached, Rot, ScrubPosition};
 use crate::clock::WallClock;
+use crate::driver::Driver;
 use crate::emptying::Emptying;
 use crate::journal::CompleteSegments;
 use crate::journal::disk::Disk;
@@ -65,7 +66,7 @@ const REST: f64 = 4.0;
 /// The longest rest.
 const REST_MAX: Duration = Duration::from_millis(100);
 
-/// All that the thread owns.
+/// All that the applier owns.
 pub(crate) struct Applier {
     pub(crate) shared: Arc<Shared>,
     pub(crate) base: ApplyBase,
@@ -74,6 +75,9 @@ pub(crate) struct Applier {
     pub(crate) wall_clock: Arc<dyn WallClock>,
     pub(crate) interval: Duration,
     pub(crate) upkeep_interval: Duration,
+    pub(crate) upkeep_at: Instant,
+    /// Hands don't rest.
+    pub(crate) driver: Driver,
     /// Everything up to here is durable in the base.
     pub(crate) checkpointed: Seq,
     /// What the journal had at opening, until the digests have it: names in order, and versions of what has
@@ -122,34 +126,42 @@ impl Applier {
 
     fn run_to_the_end(&mut self) {
         self.count_inherited_or_fail();
-        let mut upkeep_at = Instant::now() + self.upkeep_interval;
         loop {
             let closing = self.wait();
-            if self.shared.failure().is_some() {
+            if !self.turn(closing) {
                 return;
-            }
-            let outcome = match closing {
-                Some(clock) => self.finish(clock),
-                None => self.round(&mut upkeep_at),
-            };
-            self.tell(outcome.as_ref().err());
-            if outcome.is_err() {
-                self.dead_entries = DeadEntriesPosition::default();
-            }
-            match outcome {
-                // What could not be brought in is in the journal.
-                Ok(()) | Err(BaseError::Full | BaseError::Busy(_)) if closing.is_some() => return,
-                Ok(()) | Err(BaseError::Full) => {}
-                Err(BaseError::Busy(reason)) => tracing::warn!(%reason, "the base is busy"),
-                Err(error) => {
-                    self.shared.fail(&format!("bringing records into the base: {error}"));
-                    return;
-                }
             }
         }
     }
 
-    fn count_inherited_or_fail(&mut self) {
+    /// A round, or the last one, with the newest hybrid time that was handed out; false where none follows.
+    pub(crate) fn turn(&mut self, closing: Option<u64>) -> bool {
+        if self.shared.failure().is_some() {
+            return false;
+        }
+        let outcome = match closing {
+            Some(clock) => self.finish(clock),
+            None => self.round(),
+        };
+        self.tell(outcome.as_ref().err());
+        if outcome.is_err() {
+            self.dead_entries = DeadEntriesPosition::default();
+        }
+        match outcome {
+            // What could not be brought in is in the journal.
+            Ok(()) | Err(BaseError::Full) => closing.is_none(),
+            Err(BaseError::Busy(reason)) => {
+                tracing::warn!(%reason, "the base is busy");
+                closing.is_none()
+            }
+            Err(error) => {
+                self.shared.fail(&format!("bringing records into the base: {error}"));
+                false
+            }
+        }
+    }
+
+    pub(crate) fn count_inherited_or_fail(&mut self) {
         if let Err(error) = self.count_inherited() {
             self.shared.fail(&format!("reading what records of the journal replace: {error}"));
         }
@@ -172,7 +184,7 @@ impl Applier {
     }
 
     /// One round: apply, checkpoint, and now and then upkeep.
-    fn round(&mut self, upkeep_at: &mut Instant) -> Result<(), BaseError> {
+    fn round(&mut self) -> Result<(), BaseError> {
         // What was published before it was asked for is brought in first.
         self.emptying = self.emptying.take().or_else(|| self.shared.to_empty.begin());
         let applied = self.apply()?;
@@ -180,7 +192,7 @@ impl Applier {
         self.shared.pressure.lock().apply_now = false;
         self.checkpoint(!applied)?;
         self.empty_some()?;
-        let due = Instant::now() >= *upkeep_at;
+        let due = Instant::now() >= self.upkeep_at;
         // After a start the first pass is brisk: what rotted while nobody looked is found soon.
         if (due || self.scrubbed.passes == 0)
             && !self.is_pressed()
@@ -190,7 +202,7 @@ impl Applier {
             tracing::error!(%error, "the scrub could not read the base");
         }
         if due && self.tidy()? {
-            *upkeep_at = Instant::now() + self.upkeep_interval;
+            self.upkeep_at = Instant::now() + self.upkeep_interval;
         }
         Ok(())
     }
@@ -226,10 +238,15 @@ impl Applier {
         self.checkpoint(true)
     }
 
+    /// The longest time between two rounds.
+    pub(crate) fn round_interval(&self) -> Duration {
+        self.interval.min(self.upkeep_interval)
+    }
+
     /// Waits for the interval or for pressure; with the writer's last hybrid time once that has ended.
     fn wait(&self) -> Option<u64> {
         let mut pressure = self.shared.pressure.lock();
-        let until = Instant::now() + self.interval.min(self.upkeep_interval);
+        let until = Instant::now() + self.round_interval();
         let mut head = *self.shared.published.borrow();
         while !pressure.apply_now && pressure.closing.is_none() && self.shared.failure().is_none() {
             let look = until.min(Instant::now() + IDLE);
@@ -361,6 +378,9 @@ impl Applier {
 
     /// Leaves the processor and the disk to others for a while behind some work.
     fn rest(&self, worked: Duration) {
+        if self.driver == Driver::Hands {
+            return;
+        }
         let rest = worked.mul_f64(REST * (2.0 - self.shared.fullness()).clamp(0.0, 1.0));
         let until = Instant::now() + rest.min(REST_MAX);
         let mut pressure = self.shared.pressure.lock();

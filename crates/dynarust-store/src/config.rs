@@ -11,6 +11,14 @@ use dynarust_core::limits::{
 
 use crate::clock::{SystemClock, WallClock};
 
+/// Draws a number.
+pub type Random = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// The machine's own.
+pub(crate) fn random() -> Random {
+    Arc::new(rand::random)
+}
+
 /// Settings of a [`crate::LocalStore`].
 #[derive(Clone)]
 pub struct StoreConfig {
@@ -31,6 +39,9 @@ pub struct StoreConfig {
     pub segment_bytes: u64,
     /// Tells the time.
     pub clock: Arc<dyn WallClock>,
+    /// Draws node ids, epochs and secrets of segments. Of no two of them may a pair be equal, but where
+    /// all that a store does is to be repeated.
+    pub random: Random,
     /// Whether the clock is right from the start: else nothing expires, and no tombstone is forgotten, until
     /// [`Store::trust_clock`](crate::Store::trust_clock) says so.
     pub trusts_clock: bool,
@@ -48,6 +59,7 @@ impl StoreConfig {
             tombstone_age: Duration::from_secs(TOMBSTONE_AGE_SECONDS_DEFAULT),
             segment_bytes: SEGMENT_BYTES,
             clock: Arc::new(SystemClock),
+            random: random(),
             trusts_clock: true,
         }
     }

@@ -69,8 +69,7 @@ impl Shared {
         if let Some(asked) = self.to_empty.0.lock().as_mut() {
             asked.push(Asked { partitions, waiter });
         }
-        self.pressure.lock().apply_now = true;
-        self.pressure_changed.notify_all();
+        self.press();
         emptied
     }
 }

@@ -24,7 +24,7 @@ use crate::shared::Shared;
 use crate::submission::Marked;
 
 /// How often it looks: well within the second in which streams are to hear of an expiry.
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A record that is due, as far as the expirer saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(crate) struct Due {
     pub(crate) version: Version,
 }
 
-/// All that the thread owns.
+/// All that the expirer owns.
 pub(crate) struct Expirer {
     shared: Arc<Shared>,
     base: ReadBase,
@@ -52,33 +52,41 @@ impl Expirer {
 
     /// Runs until the store closes or fails.
     pub(crate) fn run(mut self) {
-        loop {
-            match self.look() {
-                Ok(Marked::Closed) => return,
-                Ok(Marked::All | Marked::None) => {}
-                Err(error) => tracing::error!(%error, "expired records cannot be looked for"),
-            }
-            if self.shared.submissions.is_closed_within(LOOK_INTERVAL) {
-                return;
-            }
-        }
+        let shared = Arc::clone(&self.shared);
+        let mut mark = |due| shared.submissions.mark_expired(due);
+        while self.turn(&mut mark) && !shared.submissions.is_closed_within(LOOK_INTERVAL) {}
     }
 
-    /// Has all that is due now marked, where the clock can be trusted.
-    pub(crate) fn look(&mut self) -> Result<Marked, BaseError> {
+    /// One look; false where none follows.
+    pub(crate) fn turn(&mut self, mark: &mut impl FnMut(Vec<Due>) -> Marked) -> bool {
+        self.look(mark).map_or_else(
+            |error| {
+                tracing::error!(%error, "expired records cannot be looked for");
+                true
+            },
+            |marked| marked != Marked::Closed,
+        )
+    }
+
+    /// Has all that is due now marked, where the clock can be trusted. `mark` hands a portion to the writer,
+    /// and tells what became of it.
+    pub(crate) fn look(
+        &mut self,
+        mark: &mut impl FnMut(Vec<Due>) -> Marked,
+    ) -> Result<Marked, BaseError> {
         if !self.shared.trusts_clock() {
             return Ok(Marked::All);
         }
         let now = self.wall_clock.now();
         // Recent first: what moves into the base meanwhile is found there.
-        let marked = self.look_at_recent(now);
+        let marked = self.look_at_recent(now, mark);
         if marked != Marked::All {
             return Ok(marked);
         }
-        self.look_at_base(now)
+        self.look_at_base(now, mark)
     }
 
-    fn look_at_recent(&self, now: UnixMillis) -> Marked {
+    fn look_at_recent(&self, now: UnixMillis, mark: &mut impl FnMut(Vec<Due>) -> Marked) -> Marked {
         let mut after = (0, 0);
         loop {
             let (due, last) = self.shared.recent.read().due(after, now, EXPIRIES_AT_A_TIME_MAX);
@@ -86,14 +94,18 @@ impl Expirer {
                 return Marked::All;
             };
             after = last;
-            let marked = self.shared.submissions.mark_expired(due);
+            let marked = mark(due);
             if marked != Marked::All {
                 return marked;
             }
         }
     }
 
-    fn look_at_base(&mut self, now: UnixMillis) -> Result<Marked, BaseError> {
+    fn look_at_base(
+        &mut self,
+        now: UnixMillis,
+        mark: &mut impl FnMut(Vec<Due>) -> Marked,
+    ) -> Result<Marked, BaseError> {
         let applied = self.shared.recent.read().applied();
         if applied != self.applied {
             (self.applied, self.handed) = (applied, DuePosition::default());
@@ -103,7 +115,7 @@ impl Expirer {
             if due.is_empty() {
                 return Ok(Marked::All);
             }
-            let marked = self.shared.submissions.mark_expired(due);
+            let marked = mark(due);
             if marked != Marked::All {
                 self.handed = DuePosition::default();
                 return Ok(marked);

@@ -11,9 +11,11 @@
 mod answers;
 mod applier;
 mod base;
+pub mod by_hand;
 mod cache;
 pub mod clock;
 mod config;
+mod driver;
 mod emptying;
 mod expirer;
 mod finding;
@@ -41,9 +43,11 @@ pub mod verify;
 mod view;
 mod writer;
 
+pub use by_hand::Hands;
 pub use clock::{SystemClock, WallClock};
-pub use config::StoreConfig;
+pub use config::{Random, StoreConfig};
 pub use finding::{Finding, Part};
+pub use journal::disk::{Disk, RealDisk, SegmentFile, SegmentReader};
 pub use local::LocalStore;
 pub use open_error::OpenError;
 pub use port::{

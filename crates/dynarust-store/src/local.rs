@@ -1,4 +1,4 @@
-//! The store of a node: the port, and the threads behind it.
+//! The store of a node: the port, and the threads behind it (or the hands: [`crate::by_hand`]).
 //!
 //! ```text
 //! write ─▶ submissions ─▶ writer thread ─▶ journal
@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use bytes::Bytes;
 use dynarust_core::digest::Digests;
@@ -29,6 +30,7 @@ use crate::applier::{Applier, PART_RECORDS_FIRST, upkeep_interval};
 use crate::base::{DeadEntriesPosition, ReadBase, ScrubPosition};
 use crate::clock::WallClock;
 use crate::config::StoreConfig;
+use crate::driver::{Bell, Driver};
 use crate::expirer::Expirer;
 use crate::folder::Folder;
 use crate::journal::CompleteSegments;
@@ -59,11 +61,12 @@ pub struct LocalStore {
     known_epochs: HashMap<Epoch, Seq>,
     /// The writer thread, which ends the applier in turn. Joined by whoever closes.
     threads: Mutex<Option<JoinHandle<()>>>,
-    folder: Arc<Folder>,
+    pub(crate) folder: Arc<Folder>,
     note: Arc<NoteFile>,
     wall_clock: Arc<dyn WallClock>,
     /// The journal's segments that wait for the base.
     complete: CompleteSegments,
+    driver: Driver,
 }
 
 impl LocalStore {
@@ -76,22 +79,23 @@ impl LocalStore {
     }
 
     pub(crate) fn open_on(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
-        let (store, threads) = Self::assemble(config, disk)?;
+        let (store, threads) = Self::assemble(config, disk, Driver::Threads)?;
         let threads = start(threads, Arc::clone(&store.folder))
             .map_err(|error| OpenError::io(store.folder.path(), error))?;
         *store.threads.lock() = Some(threads);
         Ok(store)
     }
 
-    /// Opens the folder; the threads are yet to be started.
+    /// Opens the folder; what runs behind the store is yet to be started.
     pub(crate) fn assemble(
         config: &StoreConfig,
         disk: Arc<dyn Disk>,
+        driver: Driver,
     ) -> Result<(Self, Threads), OpenError> {
-        let opened = open(config, Arc::clone(&disk))?;
+        let opened = open(config, Arc::clone(&disk), driver)?;
         let base_path = opened.folder.base();
         let refused = |error| OpenError::base(&base_path, error);
-        let readers = Readers::open(&base_path).map_err(refused)?;
+        let readers = Readers::open(&base_path, driver).map_err(refused)?;
         let writers_base = ReadBase::open(&base_path).map_err(refused)?;
         let expirers_base = ReadBase::open(&base_path).map_err(refused)?;
         let forgotten = opened.base.meta().forgotten_seq;
@@ -106,6 +110,7 @@ impl LocalStore {
             config.cache_bytes,
             forgotten,
             digests,
+            Bell::of(driver),
         );
         shared.trust_clock(config.trusts_clock);
         let shared = Arc::new(shared);
@@ -120,6 +125,8 @@ impl LocalStore {
             wall_clock: Arc::clone(&config.clock),
             interval: config.apply_interval,
             upkeep_interval: upkeep_interval(config.tombstone_age),
+            upkeep_at: Instant::now() + upkeep_interval(config.tombstone_age),
+            driver,
             truncated: false,
             scrubbed: ScrubPosition::default(),
             emptying: None,
@@ -138,6 +145,7 @@ impl LocalStore {
             last_seq,
             relaxed_flush: config.relaxed_flush,
             ceiling_synced: opened.clock_ceiling,
+            flush_at: None,
         };
         let expirer = Expirer::new(Arc::clone(&shared), expirers_base, Arc::clone(&config.clock));
         let known_epochs = known_epochs.into_iter().collect();
@@ -155,6 +163,7 @@ impl LocalStore {
             note,
             wall_clock: Arc::clone(&config.clock),
             complete,
+            driver,
         };
         applier.count_base().map_err(refused)?;
         Ok((store, Threads { writer, applier, expirer }))
@@ -395,6 +404,9 @@ impl Store for LocalStore {
         let synced = self.submit_arrivals(Vec::new(), Durability::Sync);
         async move {
             synced.await?;
+            if self.driver == Driver::Hands {
+                return self.note.save(number, note);
+            }
             let file = Arc::clone(&self.note);
             let saved = tokio::task::spawn_blocking(move || file.save(number, note)).await;
             saved.unwrap_or_else(|_| Err(self.stopped()))
@@ -449,7 +461,12 @@ impl Store for LocalStore {
         self.shared.submissions.close();
         let threads = self.threads.lock().take();
         let readers = self.readers.clone();
+        let by_hand = (self.driver == Driver::Hands).then(|| self.published());
         async move {
+            if let Some(mut published) = by_hand {
+                // Until the hands have let go.
+                while published.changed().await.is_ok() {}
+            }
             if let Some(threads) = threads {
                 let joined = tokio::task::spawn_blocking(move || threads.join()).await;
                 if !matches!(joined, Ok(Ok(()))) {

@@ -11,7 +11,8 @@ use dynarust_core::{Epoch, NodeId, Seq};
 
 use crate::answers::RecentAnswers;
 use crate::base::{self, ApplyBase, OpenBase};
-use crate::config::StoreConfig;
+use crate::config::{Random, StoreConfig};
+use crate::driver::Driver;
 use crate::folder::{FORMAT, Folder};
 use crate::journal::disk::Disk;
 use crate::journal::frame::Binding;
@@ -46,20 +47,24 @@ pub(crate) struct Opened {
 }
 
 /// Opens the folder of a node, or makes one.
-pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, OpenError> {
+pub(crate) fn open(
+    config: &StoreConfig,
+    disk: Arc<dyn Disk>,
+    driver: Driver,
+) -> Result<Opened, OpenError> {
     let folder = Folder::lock(&config.folder)?;
-    let base = open_base(&folder)?;
+    let base = open_base(&folder, disk.as_ref(), &config.random)?;
     let node = base.meta.node;
     let note = note::read(&folder, |it| it == node)
         .map_err(|error| OpenError::note(folder.note(), error))?;
-    segment::remove_unfinished(&folder.journal())
+    segment::remove_unfinished(disk.as_ref(), &folder.journal())
         .map_err(|error| OpenError::io(folder.path(), error))?;
     let Recovery { recovered, segments, entered } =
-        recover(&folder, disk.as_ref(), base.meta.applied_seq)?;
+        recover(&folder, disk.as_ref(), base.meta.applied_seq, driver)?;
     let Entered { recent, mut answers, journaled } = entered;
     tell(&folder, &recovered);
 
-    let epoch = Epoch(rand::random());
+    let epoch = Epoch((config.random)());
     let last_seq = recent.head();
     let clock_ceiling = base.meta.clock_ceiling.max(recovered.clock_ceiling);
     let path = base.path.clone();
@@ -78,10 +83,11 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
         .map_err(|error| OpenError::base(&path, error))?;
     let complete = complete_segments(segments, last_seq);
     let begin = Begin {
-        binding: Binding { segment: recovered.next_segment(), secret: rand::random() },
+        binding: Binding { segment: recovered.next_segment(), secret: (config.random)() },
         ordinal: recovered.last_ordinal + 1,
         last_seq,
         segment_bytes: config.segment_bytes,
+        driver,
     };
     let journal = JournalWriter::begin(disk, folder.journal(), begin, Arc::clone(&complete))
         .map_err(|error| OpenError::io(folder.path(), error))?;
@@ -103,16 +109,20 @@ pub(crate) fn open(config: &StoreConfig, disk: Arc<dyn Disk>) -> Result<Opened, 
 }
 
 /// The base of the folder; a new one only where the folder has never had data.
-pub(crate) fn open_base(folder: &Folder) -> Result<OpenBase, OpenError> {
+pub(crate) fn open_base(
+    folder: &Folder,
+    disk: &dyn Disk,
+    random: &Random,
+) -> Result<OpenBase, OpenError> {
     let path = folder.base();
     let identity = folder.identity()?;
-    let frames = !segment::list(&folder.journal())
+    let frames = !segment::list(disk, &folder.journal())
         .map_err(|error| OpenError::io(folder.path(), error))?
         .is_empty();
     // A base without an identity: the making of the folder was cut short, and is done again.
     let base = if identity.is_none() && !frames {
         warn_of_neighbours(folder);
-        base::open_or_create(&path, NodeId(rand::random()))
+        base::open_or_create(&path, NodeId(random()))
     } else {
         base::open_existing(&path)
     };

@@ -1,4 +1,5 @@
-//! A few read-only connections to the base, each used by one reader at a time on a blocking thread.
+//! A few read-only connections to the base, each used by one reader at a time on a blocking thread; or at once,
+//! where hands drive the store.
 //!
 //! Reads of single records are the many: a bounded number of them waits. Scans and reads of the feed are
 //! bounded by who makes them: one at a time for a request or a stream.
@@ -11,10 +12,13 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::base::{BaseError, ReadBase};
+use crate::driver::Driver;
 use crate::port::ReadError;
 
 /// Connections, and so reads of the base at a time.
 const READERS: usize = 4;
+/// Those that are done at once don't meet.
+const READERS_BY_HAND: usize = 1;
 
 /// See the module.
 #[derive(Clone)]
@@ -23,16 +27,22 @@ pub(crate) struct Readers {
     free: Arc<Semaphore>,
     /// Places of reads of single records, those that run included.
     places: Arc<Semaphore>,
+    driver: Driver,
 }
 
 impl Readers {
     /// Opens the connections.
-    pub(crate) fn open(base: &Path) -> Result<Self, BaseError> {
-        let idle = (0..READERS).map(|_| ReadBase::open(base)).collect::<Result<Vec<_>, _>>()?;
+    pub(crate) fn open(base: &Path, driver: Driver) -> Result<Self, BaseError> {
+        let readers = match driver {
+            Driver::Threads => READERS,
+            Driver::Hands => READERS_BY_HAND,
+        };
+        let idle = (0..readers).map(|_| ReadBase::open(base)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             idle: Arc::new(Mutex::new(idle)),
-            free: Arc::new(Semaphore::new(READERS)),
+            free: Arc::new(Semaphore::new(readers)),
             places: Arc::new(Semaphore::new(READS_WAITING_MAX)),
+            driver,
         })
     }
 
@@ -44,7 +54,7 @@ impl Readers {
         let closed = || ReadError::Base("the store is closed".into());
         let permit = Arc::clone(&self.free).acquire_owned().await.map_err(|_| closed())?;
         let idle = Arc::clone(&self.idle);
-        let task = tokio::task::spawn_blocking(move || {
+        let task = move || {
             let Some(base) = idle.lock().pop() else {
                 return Err(ReadError::Base("no connection is idle".into()));
             };
@@ -52,8 +62,11 @@ impl Readers {
             idle.lock().push(base);
             drop(permit);
             found
-        });
-        task.await.map_err(|_| closed())?
+        };
+        match self.driver {
+            Driver::Threads => tokio::task::spawn_blocking(task).await.map_err(|_| closed())?,
+            Driver::Hands => task(),
+        }
     }
 
     /// As [`Readers::with`].
@@ -85,7 +98,7 @@ mod tests {
         let idle = Arc::default();
         let free = Arc::new(Semaphore::new(0));
         let places = Arc::new(Semaphore::new(2));
-        let readers = Readers { idle, free, places };
+        let readers = Readers { idle, free, places, driver: Driver::Threads };
         let read = || readers.with_if_free_soon(|_| Ok(()));
         let close = async { readers.close() };
         let (outcomes, ()) = tokio::join!(join_all([read(), read(), read()]), close);

@@ -4,6 +4,7 @@
 //! read and check, segment by segment ─▶ settle
 //!        └─▶ enter, on a thread of its own ─▶ names in order
 //! ```
+//! Where hands drive the store, what was read is entered at once.
 //!
 //! Invariant: an error leaves the folder as it was.
 
@@ -11,13 +12,14 @@ use std::mem;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use bytes::Bytes;
 use dynarust_core::{Seq, Stored};
 
 use crate::answers::{Carried, RecentAnswers};
+use crate::driver::Driver;
 use crate::folder::Folder;
 use crate::journal::Place;
 use crate::journal::disk::{Disk, SegmentReader};
@@ -52,8 +54,26 @@ struct Behind {
 const HANDED_OVER: usize = 512;
 const HANDED_OVER_AHEAD: usize = 4;
 
-/// Reads the journal and settles it, while a thread of its own enters what was read.
+/// Reads the journal, settles it, and enters what was read.
 pub(crate) fn recover(
+    folder: &Folder,
+    disk: &dyn Disk,
+    applied: Seq,
+    driver: Driver,
+) -> Result<Recovery, OpenError> {
+    match driver {
+        Driver::Threads => recover_in_threads(folder, disk, applied),
+        Driver::Hands => {
+            let mut entering = Entering::new(applied);
+            let recovered = read_journal(folder, disk, applied, |behind| entering.enter(behind))?;
+            let segments = settle(&recovered, folder, disk)?;
+            Ok(Recovery { recovered, segments, entered: entering.end() })
+        }
+    }
+}
+
+/// A thread of its own enters what was read.
+fn recover_in_threads(
     folder: &Folder,
     disk: &dyn Disk,
     applied: Seq,
@@ -62,13 +82,18 @@ pub(crate) fn recover(
     thread::scope(|scope| {
         let entering = thread::Builder::new()
             .name("store-recover".to_owned())
-            .spawn_scoped(scope, || enter(read, applied))
+            .spawn_scoped(scope, || {
+                let mut entering = Entering::new(applied);
+                read.into_iter().for_each(|behind| entering.enter(behind));
+                entering.end()
+            })
             .map_err(|error| OpenError::io(folder.path(), error))?;
-        let recovered = read_journal(folder, disk, applied, &to_enter);
+        // Fails only where the other thread panicked, which is told when it is joined.
+        let hand_over = |behind| drop(to_enter.send(behind));
+        let recovered = read_journal(folder, disk, applied, hand_over);
         drop(to_enter);
         let recovered = recovered?;
-        let segments =
-            recovered.settle(disk).map_err(|error| OpenError::journal(folder.path(), error))?;
+        let segments = settle(&recovered, folder, disk)?;
         match entering.join() {
             Ok(entered) => Ok(Recovery { recovered, segments, entered }),
             Err(panic) => resume_unwind(panic),
@@ -76,16 +101,24 @@ pub(crate) fn recover(
     })
 }
 
+fn settle(
+    recovered: &Recovered,
+    folder: &Folder,
+    disk: &dyn Disk,
+) -> Result<Vec<PathBuf>, OpenError> {
+    recovered.settle(disk).map_err(|error| OpenError::journal(folder.path(), error))
+}
+
 /// Hands over what the base does not have. Changes nothing.
 fn read_journal(
     folder: &Folder,
     disk: &dyn Disk,
     applied: Seq,
-    to_enter: &SyncSender<Vec<Behind>>,
+    mut hand_over: impl FnMut(Vec<Behind>),
 ) -> Result<Recovered, OpenError> {
     let mut segments = OpenSegments { disk, newest: None, failed: None };
     let mut behind = Vec::new();
-    let recovered = recovery::read(&folder.journal(), Mode::Strict, |found| {
+    let recovered = recovery::read(disk, &folder.journal(), Mode::Strict, |found| {
         if found.stored.seq > applied
             && let Some(segment) = segments.of(found.path)
         {
@@ -96,13 +129,12 @@ fn read_journal(
             stored.record.value = Bytes::new();
             behind.push(Behind { stored, place, carried });
             if behind.len() == HANDED_OVER {
-                // Fails only where the other thread panicked, which is told when it is joined.
-                let _ = to_enter.send(mem::take(&mut behind));
+                hand_over(mem::take(&mut behind));
             }
         }
     })
     .map_err(|error| OpenError::journal(folder.path(), error))?;
-    let _ = to_enter.send(behind);
+    hand_over(behind);
     if let Some(error) = segments.failed {
         return Err(OpenError::io(folder.path(), error));
     }
@@ -117,16 +149,31 @@ fn read_journal(
     }
 }
 
-fn enter(read: Receiver<Vec<Behind>>, applied: Seq) -> Entered {
-    let mut recent = Recovering::new(applied);
-    let mut answers = RecentAnswers::default();
-    let mut journaled = 0;
-    for Behind { stored, place, carried } in read.into_iter().flatten() {
-        journaled += place.bytes();
-        carried.into_iter().for_each(|carried| answers.publish(carried));
-        recent.enter(&stored, &place);
+/// What was entered so far.
+struct Entering {
+    recent: Recovering,
+    answers: RecentAnswers,
+    journaled: usize,
+}
+
+impl Entering {
+    fn new(applied: Seq) -> Self {
+        let (recent, answers) = (Recovering::new(applied), RecentAnswers::default());
+        Self { recent, answers, journaled: 0 }
     }
-    Entered { recent: recent.recovered(), answers, journaled }
+
+    fn enter(&mut self, behind: Vec<Behind>) {
+        for Behind { stored, place, carried } in behind {
+            self.journaled += place.bytes();
+            carried.into_iter().for_each(|carried| self.answers.publish(carried));
+            self.recent.enter(&stored, &place);
+        }
+    }
+
+    fn end(self) -> Entered {
+        let Self { recent, answers, journaled } = self;
+        Entered { recent: recent.recovered(), answers, journaled }
+    }
 }
 
 /// The segments that are read, each opened once.

@@ -17,7 +17,9 @@ use std::path::Path;
 use dynarust_core::NodeId;
 
 use crate::base::OpenBase;
+use crate::config;
 use crate::folder::{Folder, Identity};
+use crate::journal::disk::RealDisk;
 use crate::note;
 use crate::open::{bring_over, open_base};
 use crate::open_error::OpenError;
@@ -29,7 +31,7 @@ use crate::open_error::OpenError;
 /// opening tells.
 pub fn renew(path: &Path) -> Result<NodeId, OpenError> {
     let folder = Folder::lock_existing(path)?;
-    let base = bring_over(&folder, open_base(&folder)?)?;
+    let base = bring_over(&folder, open_base(&folder, &RealDisk, &config::random())?)?;
     let former = base.meta.node;
     note::read(&folder, |node| node == former)
         .map_err(|error| OpenError::note(folder.note(), error))?;

@@ -18,7 +18,7 @@ use crate::base::{self, ApplyBase, Reached};
 use crate::clock::{SystemClock, WallClock as _};
 use crate::finding::{Finding, Part};
 use crate::folder::Folder;
-use crate::journal::disk::sync_parent;
+use crate::journal::disk::{RealDisk, sync_parent};
 use crate::journal::recovery::{self, Mode};
 use crate::journal::segment;
 use crate::note;
@@ -60,7 +60,7 @@ pub fn salvage(path: &Path) -> Result<Salvaged, OpenError> {
     };
     let applied = open.meta.applied_seq;
     let (mut records, mut answers) = (Vec::new(), Vec::new());
-    let recovered = recovery::read(&folder.journal(), Mode::Salvage, |found| {
+    let recovered = recovery::read(&RealDisk, &folder.journal(), Mode::Salvage, |found| {
         if found.stored.seq > applied {
             answers.extend(found.carried());
             records.push(found.stored);
@@ -118,8 +118,8 @@ fn newest_of_each(records: Vec<Stored>) -> Vec<Arc<Stored>> {
 
 /// Moves the segments into a folder of their own beside the journal.
 fn set_aside(folder: &Folder) -> Result<Option<PathBuf>, OpenError> {
-    let segments =
-        segment::list(&folder.journal()).map_err(|error| OpenError::io(folder.path(), error))?;
+    let segments = segment::list(&RealDisk, &folder.journal())
+        .map_err(|error| OpenError::io(folder.path(), error))?;
     if segments.is_empty() {
         return Ok(None);
     }

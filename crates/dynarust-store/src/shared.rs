@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::answers::{Kept, RecentAnswers};
 use crate::base::{BaseError, ReadBase, ReadFailure};
 use crate::cache::RecordCache;
+use crate::driver::Bell;
 use crate::emptying::ToEmpty;
 use crate::group::Standing;
 use crate::journal::{LoadError, Place};
@@ -68,6 +69,8 @@ pub(crate) struct Shared {
     /// The applier waits here for work, the writer for room.
     pub(crate) pressure: Mutex<Pressure>,
     pub(crate) pressure_changed: Condvar,
+    /// Where no thread waits for work, somebody else does.
+    pub(crate) bell: Bell,
 }
 
 /// What the writer thread and the applier tell each other.
@@ -91,6 +94,7 @@ impl Shared {
         cache_bytes: u64,
         forgotten: Seq,
         digests: Digests,
+        bell: Bell,
     ) -> (Self, watch::Sender<Seq>) {
         let head = recent.head();
         let (sender, published) = watch::channel(head);
@@ -98,7 +102,7 @@ impl Shared {
             recent: RwLock::new(recent),
             answers: Mutex::new(answers),
             cache: RecordCache::new(cache_bytes),
-            submissions: Submissions::default(),
+            submissions: Submissions::new(bell.clone()),
             published,
             forgotten: AtomicU64::new(forgotten),
             forgettable: AtomicU64::new(Seq::MAX),
@@ -118,6 +122,7 @@ impl Shared {
             // What an earlier start left is brought into the base at once: short lives must not pile up.
             pressure: Mutex::new(Pressure { apply_now: true, ..Pressure::default() }),
             pressure_changed: Condvar::new(),
+            bell,
         };
         (shared, sender)
     }
@@ -193,6 +198,15 @@ impl Shared {
         let records = self.recent.read().len() as f64 / self.apply_records as f64;
         let bytes = self.unapplied_bytes() as f64 / APPLY_BYTES as f64;
         records.max(bytes)
+    }
+
+    /// Has the applier come without waiting for its interval.
+    pub(crate) fn press(&self) {
+        let mut pressure = self.pressure.lock();
+        if !std::mem::replace(&mut pressure.apply_now, true) {
+            self.pressure_changed.notify_all();
+            self.bell.ring();
+        }
     }
 
     /// The applier turns to all that has been counted so far.

@@ -9,6 +9,7 @@ use dynarust_core::limits::{
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use crate::driver::Bell;
 use crate::expirer::Due;
 use crate::group::{Deciding, Published};
 use crate::port::{Arrival, Change, Durability, Proposed, TakenIn, Write, WriteError, Written};
@@ -123,6 +124,7 @@ pub(crate) struct Submissions {
     arrived: Condvar,
     /// What was due has been looked at, or the queue is closed.
     marked: Condvar,
+    bell: Bell,
 }
 
 #[derive(Default)]
@@ -147,6 +149,11 @@ enum DuePortion {
 }
 
 impl Submissions {
+    /// An empty queue; what comes rings the bell.
+    pub(crate) fn new(bell: Bell) -> Self {
+        Self { bell, ..Self::default() }
+    }
+
     /// Queues all of them, or none where the queue is full or closed.
     pub(crate) fn submit<L>(&self, lot: L) -> Result<(), Refused>
     where
@@ -172,6 +179,7 @@ impl Submissions {
         queue.waiting.extend(lot);
         drop(queue);
         self.arrived.notify_one();
+        self.bell.ring();
         Ok(())
     }
 
@@ -183,16 +191,8 @@ impl Submissions {
         }
         let mut queue = self.queue.lock();
         loop {
-            // Whatever came first: a portion goes between two groups, and a group between two portions,
-            // since the next portion comes only when this one is done.
-            if let Some(due) = queue.take_due() {
-                return Work::Due(due);
-            }
-            if !queue.waiting.is_empty() {
-                return Work::Group(queue.take_group());
-            }
-            if queue.closed {
-                return Work::Closed;
+            if let Some(work) = queue.take() {
+                return work;
             }
             match deadline {
                 None => self.arrived.wait(&mut queue),
@@ -205,21 +205,30 @@ impl Submissions {
         }
     }
 
+    /// As [`Submissions::take`], without waiting; nothing where there is nothing to do.
+    pub(crate) fn take_now(&self, deadline: Option<Instant>) -> Option<Work> {
+        let work = self.queue.lock().take();
+        work.or_else(|| deadline.filter(|at| *at <= Instant::now()).map(|_| Work::Deadline))
+    }
+
     /// Hands a portion over, and waits until the writer thread has done with it.
     pub(crate) fn mark_expired(&self, due: Vec<Due>) -> Marked {
         let mut queue = self.queue.lock();
         queue.due = DuePortion::Waiting(due);
         self.arrived.notify_one();
         loop {
-            if queue.closed {
-                return Marked::Closed;
-            }
-            if let DuePortion::Done(marked) = queue.due {
-                queue.due = DuePortion::None;
-                return if marked { Marked::All } else { Marked::None };
+            if let Some(marked) = queue.outcome() {
+                return marked;
             }
             self.marked.wait(&mut queue);
         }
+    }
+
+    /// As [`Submissions::mark_expired`], where `write` is a turn of the writer.
+    pub(crate) fn mark_expired_now(&self, due: Vec<Due>, write: impl FnOnce()) -> Marked {
+        self.queue.lock().due = DuePortion::Waiting(due);
+        write();
+        self.queue.lock().outcome().unwrap_or(Marked::None)
     }
 
     /// The writer thread has done with the portion.
@@ -245,15 +254,19 @@ impl Submissions {
         let waiting = std::mem::take(&mut queue.waiting);
         drop(queue);
         drop(waiting);
-        self.arrived.notify_all();
-        self.marked.notify_all();
+        self.wake_all();
     }
 
     /// Lets no more in. What waits is still taken.
     pub(crate) fn close(&self) {
         self.queue.lock().closed = true;
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
         self.arrived.notify_all();
         self.marked.notify_all();
+        self.bell.ring();
     }
 }
 
@@ -265,6 +278,30 @@ pub(crate) enum Refused {
 }
 
 impl Queue {
+    /// Whatever came first: a portion goes between two groups, and a group between two portions, since the
+    /// next portion comes only when this one is done.
+    fn take(&mut self) -> Option<Work> {
+        if let Some(due) = self.take_due() {
+            Some(Work::Due(due))
+        } else if !self.waiting.is_empty() {
+            Some(Work::Group(self.take_group()))
+        } else {
+            self.closed.then_some(Work::Closed)
+        }
+    }
+
+    /// What became of the portion, once that is known.
+    fn outcome(&mut self) -> Option<Marked> {
+        if self.closed {
+            return Some(Marked::Closed);
+        }
+        let DuePortion::Done(marked) = self.due else {
+            return None;
+        };
+        self.due = DuePortion::None;
+        Some(if marked { Marked::All } else { Marked::None })
+    }
+
     fn take_due(&mut self) -> Option<Vec<Due>> {
         match std::mem::take(&mut self.due) {
             DuePortion::Waiting(due) if !self.closed => {

@@ -11,6 +11,7 @@ use dynarust_core::Seq;
 use crate::base;
 use crate::finding::{Finding, Part};
 use crate::folder::Folder;
+use crate::journal::disk::{Disk, RealDisk};
 use crate::journal::recovery::{self, Mode};
 use crate::note::{self, NoteError};
 use crate::open_error::OpenError;
@@ -41,13 +42,21 @@ pub struct Report {
 /// # Errors
 /// [`OpenError`] where it is no node's folder, is in use, or its base cannot be read at all.
 pub fn verify(path: &Path) -> Result<Report, OpenError> {
+    verify_on(path, &RealDisk)
+}
+
+/// As [`verify`], of a node whose journal is on this disk.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_on(path: &Path, disk: &dyn Disk) -> Result<Report, OpenError> {
     let folder = Folder::lock_existing(path)?;
     let identity = folder.identity()?;
     let base_path = folder.base();
     let refused = |error| OpenError::base(&base_path, error);
     let open = base::open_existing(&base_path).map_err(refused)?;
     let mut report = Report::default();
-    let journal_end = journal(&folder, open.meta.applied_seq, &mut report)?;
+    let journal_end = journal(&folder, disk, open.meta.applied_seq, &mut report)?;
     // A round of the applier that was cut short leaves the base ahead, by records that the journal has.
     let newest = open.meta.applied_seq.max(journal_end);
     let audit = base::audit(&open.connection, newest, &open.meta, open.format).map_err(refused)?;
@@ -72,9 +81,14 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
 }
 
 /// Returns the newest record's seq.
-fn journal(folder: &Folder, applied: Seq, report: &mut Report) -> Result<Seq, OpenError> {
+fn journal(
+    folder: &Folder,
+    disk: &dyn Disk,
+    applied: Seq,
+    report: &mut Report,
+) -> Result<Seq, OpenError> {
     let mut records = 0;
-    let read = recovery::read(&folder.journal(), Mode::Inspect, |found| {
+    let read = recovery::read(disk, &folder.journal(), Mode::Inspect, |found| {
         records += u64::from(found.stored.seq > applied);
     })
     .map_err(|error| OpenError::journal(folder.path(), error))?;

@@ -77,6 +77,7 @@ mod tests {
     use dynarust_core::Condition;
 
     use super::*;
+    use crate::driver::Driver;
     use crate::journal::disk::RealDisk;
     use crate::local::Threads;
     use crate::port::{Change, Durability, Store, Write, Written};
@@ -102,7 +103,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig { cache_bytes: 1, ..StoreConfig::new(folder.path().to_owned()) };
         let (store, Threads { writer, mut applier, .. }) =
-            LocalStore::assemble(&config, Arc::new(RealDisk)).unwrap();
+            LocalStore::assemble(&config, Arc::new(RealDisk), Driver::Threads).unwrap();
         let writer = std::thread::spawn(move || writer.run());
         let [a, b] = ["a", "b"].map(|key| RecordName::parse("t", key).unwrap());
         let versions = [&a, &b].map(|name| runtime.block_on(put(&store, name)));

@@ -32,7 +32,7 @@ use crate::shared::Shared;
 use crate::submission::{Answer, Submission, Work};
 use crate::view::View;
 
-/// All that the thread owns.
+/// All that the writer owns.
 pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) published: watch::Sender<Seq>,
@@ -46,63 +46,68 @@ pub(crate) struct Writer {
     pub(crate) relaxed_flush: Duration,
     /// The clock ceiling that is on stable storage.
     pub(crate) ceiling_synced: u64,
+    /// When what is not synced is to be.
+    pub(crate) flush_at: Option<Instant>,
 }
 
 impl Writer {
     /// Runs until the queue is closed and empty, or the journal fails. Returns the newest hybrid time
     /// that was handed out.
     pub(crate) fn run(mut self) -> u64 {
-        self.wait_for_the_clock();
-        let mut flush_at: Option<Instant> = None;
+        let wait = self.clock_wait();
+        if !wait.is_zero() {
+            self.wall_clock.sleep(wait);
+        }
         loop {
-            match self.shared.submissions.take(flush_at) {
-                work @ (Work::Group(_) | Work::Due(_)) => {
-                    self.carry_out(work);
-                    if self.journal.is_synced() {
-                        flush_at = None;
-                    } else {
-                        flush_at.get_or_insert_with(|| Instant::now() + self.relaxed_flush);
-                    }
-                    if flush_at.is_some_and(|at| at <= Instant::now()) {
-                        self.flush();
-                        flush_at = None;
-                    }
-                }
-                Work::Deadline => {
-                    self.flush();
-                    flush_at = None;
-                }
-                Work::Closed => {
-                    self.flush();
-                    self.journal.finish();
-                    return self.clock.last();
-                }
+            let work = self.shared.submissions.take(self.flush_at);
+            if !self.turn(work) {
+                return self.end();
             }
         }
     }
 
-    fn carry_out(&mut self, work: Work) {
+    /// Carries out what was found; false where nothing comes any more.
+    pub(crate) fn turn(&mut self, work: Work) -> bool {
         match work {
             Work::Group(group) => self.commit(group),
             Work::Due(due) => {
                 let marked = self.mark(&due).is_ok();
                 self.shared.submissions.marked(marked);
             }
-            Work::Deadline | Work::Closed => {}
+            Work::Deadline => self.flush(),
+            Work::Closed => return false,
         }
+        self.flush_in_time();
+        true
     }
 
-    /// A start hands out nothing that an earlier one may have handed out. What the wall clock has not
-    /// passed after that long, the hybrid clock counts on from.
-    fn wait_for_the_clock(&self) {
+    fn flush_in_time(&mut self) {
+        if !self.journal.is_synced() {
+            let at = *self.flush_at.get_or_insert_with(|| Instant::now() + self.relaxed_flush);
+            if at > Instant::now() {
+                return;
+            }
+            self.flush();
+        }
+        self.flush_at = None;
+    }
+
+    /// Ends the journal, once nothing comes any more. Returns the newest hybrid time that was handed out.
+    pub(crate) fn end(&mut self) -> u64 {
+        self.flush();
+        self.journal.finish();
+        self.clock.last()
+    }
+
+    /// How long to wait before the first turn: a start hands out nothing that an earlier one may have handed
+    /// out. What the wall clock has not passed after that long, the hybrid clock counts on from.
+    pub(crate) fn clock_wait(&self) -> Duration {
         let now = clock::at(self.wall_clock.now());
         let ahead = Duration::from_millis(self.clock.last().saturating_sub(now) >> COUNTER_BITS);
         if ahead > Duration::from_millis(CLOCK_CEILING_MILLIS) {
             tracing::warn!(?ahead, "the wall clock is behind the last start's; versions count on");
         }
-        if !ahead.is_zero() {
-            self.wall_clock.sleep(ahead.min(Duration::from_millis(CLOCK_CEILING_MILLIS)));
-        }
+        ahead.min(Duration::from_millis(CLOCK_CEILING_MILLIS))
     }
 
     /// An error is that of everything in the group: none of it took.
@@ -242,9 +247,7 @@ impl Writer {
     /// Waits while more is recent than room is set aside for; fails where the base has no space.
     fn wait_for_room(&self) -> Result<(), WriteError> {
         let mut pressure = self.shared.pressure.lock();
-        while self.shared.unapplied_bytes() > JOURNAL_BYTES_MAX
-            || self.shared.recent.read().len() > RECENT_RECORDS_MAX
-        {
+        while !self.has_room() {
             if pressure.base_full {
                 return Err(WriteError::Full);
             }
@@ -254,6 +257,12 @@ impl Writer {
             self.check_running()?;
         }
         Ok(())
+    }
+
+    /// Whether no more is recent than room is set aside for.
+    pub(crate) fn has_room(&self) -> bool {
+        self.shared.unapplied_bytes() <= JOURNAL_BYTES_MAX
+            && self.shared.recent.read().len() <= RECENT_RECORDS_MAX
     }
 
     fn count_journaled(&self, places: &[Place]) {
@@ -266,10 +275,7 @@ impl Writer {
         if self.shared.journaled.load(Ordering::Relaxed) >= APPLY_BYTES
             || self.shared.recent.read().len() >= self.shared.apply_records
         {
-            let mut pressure = self.shared.pressure.lock();
-            if !std::mem::replace(&mut pressure.apply_now, true) {
-                self.shared.pressure_changed.notify_all();
-            }
+            self.shared.press();
         }
     }
 }

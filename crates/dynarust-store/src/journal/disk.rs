@@ -1,13 +1,23 @@
-//! The files under the journal, as a port: tests bring a disk that forgets what was not synced.
+//! The files under the journal, as a port: tests and simulations bring a disk that forgets what was not
+//! synced.
+//!
+//! Nothing else looks at these files while a node runs, so they may be anywhere. The base and the note are
+//! in the node's folder all the same.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Makes and removes journal files.
-pub(crate) trait Disk: Send + Sync + 'static {
+/// Makes, finds and removes journal files.
+///
+/// An error is the operating system's: `StorageFull` and `QuotaExceeded` mean that a later try may work.
+pub trait Disk: Send + Sync + 'static {
+    /// The files of a folder, in any order.
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
+    /// All of a file that is there.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// A new file for reading and writing; one of that name is replaced.
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
     /// A file that is there, for reading.
@@ -23,7 +33,7 @@ pub(crate) trait Disk: Send + Sync + 'static {
 }
 
 /// A journal file that is written to.
-pub(crate) trait SegmentFile: Send + 'static {
+pub trait SegmentFile: Send + 'static {
     /// Writes all of `bytes` at `offset`.
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Returns once all that was written is on stable storage.
@@ -33,7 +43,7 @@ pub(crate) trait SegmentFile: Send + 'static {
 }
 
 /// A journal file that is read, also after it was removed.
-pub(crate) trait SegmentReader: Send + Sync + 'static {
+pub trait SegmentReader: Send + Sync + 'static {
     /// Fills `bytes` from `offset` on.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
     /// Returns once all that was written to the file before the call is on stable storage.
@@ -41,9 +51,18 @@ pub(crate) trait SegmentReader: Send + Sync + 'static {
 }
 
 /// The machine's own file system.
-pub(crate) struct RealDisk;
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealDisk;
 
 impl Disk for RealDisk {
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;

@@ -1,16 +1,19 @@
 //! A thread that has the next segment ready before the writer needs it: filling one with zeros takes
-//! longer than a client should wait.
+//! longer than a client should wait. Where hands drive the store there is no thread, and the segment is made
+//! when it is asked for.
 //!
 //! It owns nothing but the segment in the making. It ends when its [`Preparer`] is dropped.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use dynarust_core::limits::DISK_RESERVE_BYTES;
 use parking_lot::{Condvar, Mutex};
+
+use crate::driver::Driver;
 
 use super::disk::Disk;
 use super::frame::Binding;
@@ -23,9 +26,13 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 pub(super) struct Preparer {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    driver: Driver,
 }
 
 struct Shared {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    segment_bytes: u64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -42,24 +49,33 @@ enum State {
 }
 
 impl Preparer {
-    /// Starts the thread.
+    /// Starts the thread, if there is to be one.
     pub(super) fn start(
         disk: Arc<dyn Disk>,
         folder: PathBuf,
         segment_bytes: u64,
+        driver: Driver,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared { state: Mutex::new(State::Idle), changed: Condvar::new() });
-        let theirs = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name("journal-prepare".to_owned())
-            .spawn(move || theirs.run(disk.as_ref(), &folder, segment_bytes))?;
-        Ok(Self { shared, thread: Some(thread) })
+        let (state, changed) = (Mutex::new(State::Idle), Condvar::new());
+        let shared = Arc::new(Shared { disk, folder, segment_bytes, state, changed });
+        let thread = match driver {
+            Driver::Hands => None,
+            Driver::Threads => {
+                let theirs = Arc::clone(&shared);
+                let thread = thread::Builder::new().name("journal-prepare".to_owned());
+                Some(thread.spawn(move || theirs.run())?)
+            }
+        };
+        Ok(Self { shared, thread, driver })
     }
 
     /// Asks for the segment that will be needed next.
     pub(super) fn want(&self, binding: Binding) {
         *self.shared.state.lock() = State::Wanted(binding);
-        self.shared.changed.notify_all();
+        match self.driver {
+            Driver::Hands => self.shared.make(binding),
+            Driver::Threads => drop(self.shared.changed.notify_all()),
+        }
     }
 
     /// The segment that was asked for; waits while it is in the making.
@@ -71,8 +87,9 @@ impl Preparer {
         if matches!(&*state, State::Ready(Err(_), at) if at.elapsed() >= RETRY_AFTER)
             || matches!(&*state, State::Idle)
         {
-            *state = State::Wanted(binding);
-            self.shared.changed.notify_all();
+            drop(state);
+            self.want(binding);
+            state = self.shared.state.lock();
         }
         while matches!(&*state, State::Wanted(_)) {
             self.shared.changed.wait_for(&mut state, RETRY_AFTER);
@@ -104,17 +121,22 @@ impl Drop for Preparer {
 }
 
 impl Shared {
-    fn run(&self, disk: &dyn Disk, folder: &Path, segment_bytes: u64) {
+    fn run(&self) {
         while let Some(binding) = self.next_wanted() {
-            let made =
-                Segment::create_within(disk, folder, binding, segment_bytes, DISK_RESERVE_BYTES);
-            let mut state = self.state.lock();
-            // Not when the preparer was closed meanwhile.
-            if matches!(&*state, State::Wanted(_)) {
-                *state = State::Ready(made, Instant::now());
-            }
-            self.changed.notify_all();
+            self.make(binding);
         }
+    }
+
+    fn make(&self, binding: Binding) {
+        let (disk, folder) = (self.disk.as_ref(), &self.folder);
+        let made =
+            Segment::create_within(disk, folder, binding, self.segment_bytes, DISK_RESERVE_BYTES);
+        let mut state = self.state.lock();
+        // Not when the preparer was closed meanwhile.
+        if matches!(&*state, State::Wanted(_)) {
+            *state = State::Ready(made, Instant::now());
+        }
+        self.changed.notify_all();
     }
 
     /// Waits for a wish; `None` once the preparer is closed.

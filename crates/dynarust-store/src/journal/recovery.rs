@@ -3,7 +3,6 @@
 //! Invariant: of the frames that were ever synced, every one is given out, or an error names the place
 //! where it should be. [`Mode::Salvage`] gives out what is sound and lists those places instead.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -117,14 +116,15 @@ pub(crate) struct Recovered {
 
 /// Gives every record of the journal in `folder` to `take`, in seq order. Changes nothing.
 pub(crate) fn read(
+    disk: &dyn Disk,
     folder: &Path,
     mode: Mode,
     take: impl FnMut(Found<'_>),
 ) -> Result<Recovered, RecoveryError> {
-    let segments = segment::list(folder).map_err(|error| io_error(folder, error))?;
+    let segments = segment::list(disk, folder).map_err(|error| io_error(folder, error))?;
     let recovered = Recovered::default();
     let mut recovery =
-        Recovery { mode, take, recovered, expected: None, ended: None, doubtful: None };
+        Recovery { disk, mode, take, recovered, expected: None, ended: None, doubtful: None };
     let mut before: Option<u64> = None;
     for (number, path) in segments {
         if let Some(missing) =
@@ -139,7 +139,8 @@ pub(crate) fn read(
     Ok(recovery.recovered)
 }
 
-struct Recovery<T> {
+struct Recovery<'a, T> {
+    disk: &'a dyn Disk,
     mode: Mode,
     take: T,
     recovered: Recovered,
@@ -152,9 +153,9 @@ struct Recovery<T> {
     doubtful: Option<Damage>,
 }
 
-impl<T: FnMut(Found<'_>)> Recovery<T> {
+impl<T: FnMut(Found<'_>)> Recovery<'_, T> {
     fn segment(&mut self, number: u64, path: &Path) -> Result<(), RecoveryError> {
-        let bytes = Bytes::from(fs::read(path).map_err(|error| io_error(path, error))?);
+        let bytes = Bytes::from(self.disk.read(path).map_err(|error| io_error(path, error))?);
         let Some(binding) = segment::read_header(&bytes, number) else {
             let what = "the header of the segment is damaged";
             return self.damaged(Damage { path: path.to_owned(), offset: 0, what });

@@ -1,6 +1,5 @@
 //! Segments: the journal's files, their names and headers (`FORMAT.md`, "Journal").
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -117,19 +116,19 @@ pub(crate) fn read_header(bytes: &[u8], number: u64) -> Option<Binding> {
 }
 
 /// The segments of a folder, by number.
-pub(crate) fn list(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
-    with_extension(folder, EXTENSION)
+pub(crate) fn list(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    with_extension(disk, folder, EXTENSION)
 }
 
 /// Removes segments that were still in the making when the program ended.
-pub(crate) fn remove_unfinished(folder: &Path) -> io::Result<()> {
-    with_extension(folder, EXTENSION_NEW)?.iter().try_for_each(|(_, path)| fs::remove_file(path))
+pub(crate) fn remove_unfinished(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    let unfinished = with_extension(disk, folder, EXTENSION_NEW)?;
+    unfinished.iter().try_for_each(|(_, path)| disk.remove(path))
 }
 
-fn with_extension(folder: &Path, wanted: &str) -> io::Result<Vec<(u64, PathBuf)>> {
+fn with_extension(disk: &dyn Disk, folder: &Path, wanted: &str) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
+    for path in disk.list(folder)? {
         let stem = path.file_stem().and_then(|stem| stem.to_str());
         let number = stem.filter(|stem| stem.len() == 16 && !stem.starts_with('+'));
         let number = number.and_then(|stem| u64::from_str_radix(stem, 16).ok());
@@ -143,6 +142,8 @@ fn with_extension(folder: &Path, wanted: &str) -> io::Result<Vec<(u64, PathBuf)>
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::super::disk::RealDisk;
     use super::*;
 
@@ -165,8 +166,9 @@ mod tests {
         fs::write(folder.path().join("0000000000000002.new"), b"half").unwrap();
         fs::write(folder.path().join("0000000000000001.journal"), b"").unwrap();
         fs::write(folder.path().join("notes.txt"), b"").unwrap();
-        remove_unfinished(folder.path()).unwrap();
-        let numbers: Vec<_> = list(folder.path()).unwrap().into_iter().map(|(n, _)| n).collect();
+        remove_unfinished(&RealDisk, folder.path()).unwrap();
+        let numbers: Vec<_> =
+            list(&RealDisk, folder.path()).unwrap().into_iter().map(|(n, _)| n).collect();
         assert_eq!(numbers, [1]);
         assert!(!folder.path().join("0000000000000002.new").exists());
     }

@@ -12,6 +12,7 @@ use dynarust_core::{Seq, Stored};
 use parking_lot::Mutex;
 
 use crate::answers::Carried;
+use crate::driver::Driver;
 
 use super::disk::{Disk, SegmentReader, is_full};
 use super::frame::{self, Binding, Contents};
@@ -55,6 +56,8 @@ pub(crate) struct Begin {
     pub(crate) last_seq: Seq,
     /// Bytes of a segment.
     pub(crate) segment_bytes: u64,
+    /// Who makes the segments that will be needed.
+    pub(crate) driver: Driver,
 }
 
 /// The end of the journal that is written to.
@@ -82,7 +85,8 @@ impl JournalWriter {
         complete: CompleteSegments,
     ) -> io::Result<Self> {
         let segment = Segment::create(disk.as_ref(), &folder, begin.binding, begin.segment_bytes)?;
-        let preparer = Preparer::start(Arc::clone(&disk), folder.clone(), begin.segment_bytes)?;
+        let (bytes, driver) = (begin.segment_bytes, begin.driver);
+        let preparer = Preparer::start(Arc::clone(&disk), folder.clone(), bytes, driver)?;
         preparer.want(following(begin.binding));
         let reader = segment.file.reader()?;
         Ok(Self {
@@ -180,8 +184,9 @@ impl JournalWriter {
     }
 
     /// Ends the journal: the last segment counts as complete.
-    pub(crate) fn finish(self) {
-        self.complete.lock().push(Complete { path: self.segment.path, last_seq: self.last_seq });
+    pub(crate) fn finish(&mut self) {
+        let path = self.segment.path.clone();
+        self.complete.lock().push(Complete { path, last_seq: self.last_seq });
         if let Ok(unused) = self.preparer.take(following(self.segment.binding)) {
             self.complete.lock().push(Complete { path: unused.path, last_seq: self.last_seq });
         }

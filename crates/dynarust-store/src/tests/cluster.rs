@@ -14,6 +14,7 @@ use dynarust_core::{
     Seq, Stored, TableName, UnixMillis, Version,
 };
 
+use crate::driver::Driver;
 use crate::finding::Part;
 use crate::journal::disk::RealDisk;
 use crate::local::Threads;
@@ -119,7 +120,7 @@ fn feeds_and_scans_of_some_partitions_have_all_of_those_and_no_others() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (store, Threads { writer, mut applier, .. }) =
-        LocalStore::assemble(&config(folder.path()), Arc::new(RealDisk)).unwrap();
+        LocalStore::assemble(&config(folder.path()), Arc::new(RealDisk), Driver::Threads).unwrap();
     let writer = std::thread::spawn(move || writer.run());
     let put = |keys: std::ops::Range<usize>, round: usize| {
         for key in keys {
@@ -264,7 +265,7 @@ async fn by_a_clock_that_is_not_trusted_nothing_expires_and_nothing_is_forgotten
     clock.0.store(100 * HOUR, Ordering::Relaxed);
     let config = StoreConfig { clock: clock.clone(), ..config(folder.path()) };
     let (store, Threads { writer, mut applier, mut expirer }) =
-        LocalStore::assemble(&config, Arc::new(RealDisk)).unwrap();
+        LocalStore::assemble(&config, Arc::new(RealDisk), Driver::Threads).unwrap();
     let writer = std::thread::spawn(move || writer.run());
     let change = Change::Put { value: Bytes::from_static(b"1"), expiry: Some(101 * HOUR) };
     store.write(Write { change, ..write(1, None) }).await.unwrap();
@@ -274,7 +275,8 @@ async fn by_a_clock_that_is_not_trusted_nothing_expires_and_nothing_is_forgotten
     clock.0.store(1_000 * HOUR, Ordering::Relaxed);
     for trusted in [false, true] {
         store.trust_clock(trusted);
-        tokio::task::block_in_place(|| expirer.look().unwrap());
+        let mut mark = |due| store.shared.submissions.mark_expired(due);
+        tokio::task::block_in_place(|| expirer.look(&mut mark).unwrap());
         let stored = store.get(name(1)).await.unwrap().unwrap();
         assert_eq!(stored.record.expired, trusted);
         applier.apply().unwrap();

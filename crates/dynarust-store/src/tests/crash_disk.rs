@@ -57,6 +57,14 @@ impl CrashDisk {
 }
 
 impl Disk for CrashDisk {
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        RealDisk.list(folder)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        RealDisk.read(path)
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         let options =
             OpenOptions::new().read(true).write(true).create(true).truncate(true).to_owned();

@@ -1,7 +1,7 @@
 //! The store on a disk that fails.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -30,6 +30,14 @@ struct FaultyFile {
 }
 
 impl Disk for FaultyDisk {
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        RealDisk.list(folder)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        RealDisk.read(path)
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         let file = RealDisk.create(path)?;
         Ok(Box::new(FaultyFile { file, faults: Arc::clone(&self.faults) }))

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dynarust_core::{NodeId, Record, RecordName, Seq, Stored, Version};
 
+use crate::driver::Driver;
 use crate::journal::disk::RealDisk;
 use crate::journal::frame::{Binding, frame_bytes};
 use crate::journal::recovery::{Damage, Mode, Recovered, RecoveryError, read};
@@ -34,7 +35,13 @@ fn record(seq: Seq) -> Arc<Stored> {
 
 fn begin(folder: &Path, segment: u64, ordinal: u64) -> JournalWriter {
     let binding = Binding { segment, secret: 77 + segment };
-    let begin = Begin { binding, ordinal, last_seq: ordinal - 1, segment_bytes: 8 << 20 };
+    let begin = Begin {
+        binding,
+        ordinal,
+        last_seq: ordinal - 1,
+        segment_bytes: 8 << 20,
+        driver: Driver::Threads,
+    };
     let complete = CompleteSegments::default();
     JournalWriter::begin(Arc::new(RealDisk), folder.to_owned(), begin, complete).unwrap()
 }
@@ -73,7 +80,8 @@ impl Written {
 
     fn read(&self, mode: Mode) -> Result<(Vec<Seq>, Recovered), RecoveryError> {
         let mut seqs = Vec::new();
-        let recovered = read(self.folder.path(), mode, |found| seqs.push(found.stored.seq))?;
+        let recovered =
+            read(&RealDisk, self.folder.path(), mode, |found| seqs.push(found.stored.seq))?;
         Ok((seqs, recovered))
     }
 
@@ -242,6 +250,6 @@ fn frames_larger_than_a_segment_get_their_own() {
     }
     writer.sync().unwrap();
     let mut seqs = Vec::new();
-    read(folder.path(), Mode::Strict, |found| seqs.push(found.stored.seq)).unwrap();
+    read(&RealDisk, folder.path(), Mode::Strict, |found| seqs.push(found.stored.seq)).unwrap();
     assert_eq!(seqs, [1, 2, 3]);
 }

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use dynarust_core::{Condition, FeedPosition, NodeId, RecordName, RequestKey};
 
 use crate::folder::Folder;
+use crate::journal::disk::RealDisk;
 use crate::note;
 use crate::open::open_base;
 use crate::port::{Answered, Change, Durability, Store, Write};
 use crate::renew::renew;
-use crate::{LocalStore, OpenError, StoreConfig};
+use crate::{LocalStore, OpenError, StoreConfig, config};
 
 const KEYS: usize = 20;
 const NOTE: Bytes = Bytes::from_static(b"what I know of my cluster");
@@ -100,7 +101,7 @@ async fn cut_short_anywhere_it_is_the_one_or_the_other() {
         for salvaged in [false, true] {
             let (home, former) = killed().await;
             let folder = Folder::lock_existing(home.path()).unwrap();
-            let base = open_base(&folder).unwrap();
+            let base = open_base(&folder, &RealDisk, &config::random()).unwrap();
             if steps == 0 {
                 std::fs::write(home.path().join("FORMAT.new"), "dynarust-store 2\nno").unwrap();
             } else {

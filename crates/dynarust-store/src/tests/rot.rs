@@ -10,6 +10,7 @@ use dynarust_core::{Condition, RecordName, Stored};
 use proptest::prelude::*;
 
 use crate::base::Rot;
+use crate::driver::Driver;
 use crate::journal::disk::RealDisk;
 use crate::local::Threads;
 use crate::port::{Change, Durability, ReadError, Store, Write};
@@ -131,7 +132,8 @@ fn scrub_with_flips(wanted: &[u8]) -> Vec<Scrubbed> {
         bytes[at + wanted.len() - 1] ^= 1;
         fs::write(&path, bytes).unwrap();
         let (store, Threads { writer: _writer, mut applier, .. }) =
-            LocalStore::assemble(&config(rotten.path()), Arc::new(RealDisk)).unwrap();
+            LocalStore::assemble(&config(rotten.path()), Arc::new(RealDisk), Driver::Threads)
+                .unwrap();
         let (first, second) = (applier.scrub().unwrap(), applier.scrub().unwrap());
         scrubbed.push((first, second, runtime.block_on(store.get(name(77)))));
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use dynarust_core::{Condition, RecordName, TableName};
 use proptest::prelude::*;
 
+use crate::driver::Driver;
 use crate::journal::disk::RealDisk;
 use crate::local::Threads;
 use crate::port::{Change, Durability, Store, TableCount, Write, Written};
@@ -78,7 +79,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig::new(folder.path().to_owned());
         let (store, Threads { writer, mut applier, .. }) =
-            LocalStore::assemble(&config, Arc::new(RealDisk)).unwrap();
+            LocalStore::assemble(&config, Arc::new(RealDisk), Driver::Threads).unwrap();
         let writer = std::thread::spawn(move || writer.run());
         let mut model = BTreeMap::new();
         // Names of which one begins another, and some with bytes that sort low.

@@ -24,14 +24,16 @@ use super::arrivals::{Arriving, BEGINNING};
 use super::{Asked, HOUR, KEYS, MINUTE, REQUEST_KEYS, Step};
 use crate::answers::is_over;
 use crate::applier::Applier;
+use crate::driver::Driver;
 use crate::expirer::Expirer;
 use crate::folder::Folder;
+use crate::journal::disk::RealDisk;
 use crate::local::Threads;
 use crate::note;
 use crate::open::open_base;
 use crate::port::{Answered, Change, Durability, FeedRead, Scan, Store, TakenIn, Write, Written};
 use crate::submission::Marked;
-use crate::{LocalStore, StoreConfig, WallClock};
+use crate::{LocalStore, StoreConfig, WallClock, config};
 
 /// What the map says of all keys; what expired is in it until somebody looks.
 pub(super) type Values = BTreeMap<String, Held>;
@@ -136,7 +138,8 @@ impl Run {
             ..StoreConfig::new(self.node())
         };
         let (store, Threads { writer, mut applier, expirer }) =
-            LocalStore::assemble(&config, self.disk.clone()).expect("the folder opens");
+            LocalStore::assemble(&config, self.disk.clone(), Driver::Threads)
+                .expect("the folder opens");
         // As its thread does first.
         applier.count_inherited().unwrap();
         let writer = std::thread::spawn(move || writer.run());
@@ -166,7 +169,8 @@ impl Run {
     /// As the expirer's thread does now and then.
     fn expire(&mut self) {
         let live = self.live();
-        let marked = self.open.as_mut().unwrap().expirer.look().unwrap();
+        let Open { store, expirer, .. } = self.open.as_mut().unwrap();
+        let marked = expirer.look(&mut |due| store.shared.submissions.mark_expired(due)).unwrap();
         assert_eq!(marked, Marked::All);
         if live != *self.present() {
             let mut after = self.state().clone();
@@ -338,7 +342,7 @@ impl Run {
 
     fn renew(&self, steps: u8) {
         let folder = Folder::lock_existing(&self.node()).unwrap();
-        let base = open_base(&folder).unwrap();
+        let base = open_base(&folder, &RealDisk, &config::random()).unwrap();
         let (node, former) = (NodeId(rand::random()), base.meta.node);
         folder.set_identity(node, Some(former)).unwrap();
         if steps > 1 {
