@@ -8,6 +8,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Consistency;
 
 /// Fewer owners are live than must stand behind the answer: it is refused, and nothing was done.
@@ -42,7 +44,7 @@ pub fn majority(all: usize) -> usize {
 }
 
 /// What stood behind an answer; as text, `1/3` (the header `DynaRust-Replicas`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replicas {
     /// How many owners did.
     pub stand: u16,

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use crate::UnixMillis;
 use crate::limits::HYBRID_TIME_MAX;
 
@@ -102,6 +104,18 @@ impl FromStr for Version {
     }
 }
 
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +145,9 @@ mod tests {
             let (a, b) = (version(a.0, a.1), version(b.0, b.1));
             prop_assert_eq!(a.to_string().parse(), Ok(a));
             prop_assert_eq!(Version::from_bytes(a.to_bytes()), a);
+            let json = serde_json::to_string(&a).unwrap();
+            prop_assert_eq!(&json, &format!("\"{a}\""));
+            prop_assert_eq!(serde_json::from_str::<Version>(&json).unwrap(), a);
             prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
             prop_assert_eq!(a.cmp(&b), a.to_bytes().cmp(&b.to_bytes()));
         }

@@ -1,0 +1,416 @@
+//! Each key is one register: there is an order of its operations, each at some moment between its call and
+//! its answer, in which every one was told what those before it have left.
+//!
+//! The promise: "operations on one key are linearizable while the node runs" (guarantees.md, Reads), and of a
+//! cluster "reads see every acknowledged write, from any node, and never go back" with the rise of versions.
+//! It holds of keys that [`Circumstances::linearizable`] names: whose every write and read asked for
+//! `quorum` or `all`, or had a majority of the same owners, alive and connected, around it.
+//!
+//! - A write of unknown outcome takes effect at any time behind its call, or never; so does an acknowledged
+//!   one that too few stood behind: at `one`, or with `DynaRust-Replicas`. Reads like that are left out.
+//! - Versions rise in the order, where they are known.
+//! - A write that met a newer one is stamped again, and may have been seen at its first stamp: at each
+//!   of its versions it counts as a write of its own.
+//! - A refusal tells something, too: 404 that nothing was there, 412 that the condition did not hold.
+//! - The search is bounded; a key that is beyond it is reported as such.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dynarust_core::{Consistency, Version};
+
+use crate::circumstances::Circumstances;
+use crate::history::History;
+use crate::ledger::{Account, At, ledger};
+use crate::operation::{Action, Guard, Nanos, Operation, Outcome, Seen, WriteId};
+use crate::search::{Model, Step, Verdict, search};
+use crate::value::Content;
+use crate::violation::Violation;
+
+const LAW: &str = "linearizable";
+
+/// How many configurations are tried for one key.
+pub const CONFIGURATIONS_MAX: usize = 400_000;
+
+/// What is wrong with each key that is to be a register.
+#[must_use]
+pub fn check(history: &History, circumstances: &dyn Circumstances) -> Vec<Violation> {
+    let ledger = ledger(history);
+    let named = ledger.iter().filter(|(key, _)| circumstances.linearizable(key));
+    named.filter_map(|(key, account)| check_key(key, account, circumstances)).collect()
+}
+
+fn check_key(
+    key: &str,
+    account: &Account<'_>,
+    circumstances: &dyn Circumstances,
+) -> Option<Violation> {
+    let (steps, whose) = steps_of(account, circumstances.clock_slack());
+    let text = match search(&Register, Held::default(), &steps, CONFIGURATIONS_MAX) {
+        Verdict::Linearizable => return None,
+        Verdict::Not { placed, stuck } => {
+            let stuck = whose.get(stuck).map(At::to_string).unwrap_or_default();
+            format!("no order explains what was told: {placed} fit, and {stuck} does not")
+        }
+        Verdict::Unknown { tried } => {
+            format!("no verdict: {tried} configurations were tried, which is the bound")
+        }
+    };
+    Some(Violation::new(LAW, key, text))
+}
+
+/// What a key holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Held {
+    /// Nothing where the write's version was never told.
+    version: Option<Version>,
+    content: Option<Content>,
+}
+
+/// What is asked of it, with what was told.
+#[derive(Debug, Clone)]
+struct Asked {
+    what: What,
+    guard: Guard,
+    /// The write's, or the one that was read; nothing where nobody knows it.
+    version: Option<Version>,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Put(WriteId),
+    Patch(WriteId),
+    Delete,
+    /// The record of this PUT is over.
+    Expire(WriteId),
+    Read(Option<Content>),
+    /// The condition does not hold.
+    Miss,
+}
+
+struct Register;
+
+impl Model for Register {
+    type State = Held;
+    type Action = Asked;
+
+    fn step(&self, held: &Held, asked: &Asked) -> Option<Held> {
+        let content = match &asked.what {
+            What::Read(content) => return held.shows(content.as_ref(), asked.version),
+            What::Miss => return may_miss(asked.guard, held).then(|| held.clone()),
+            What::Expire(id) => {
+                let own = held.content.as_ref() == Some(&Content::put(*id));
+                return own.then_some(Held { version: held.version, content: None });
+            }
+            What::Put(id) => Some(Content::put(*id)),
+            What::Patch(id) => Some(held.content.as_ref()?.patched(*id)),
+            What::Delete => held.content.as_ref().and(None),
+        };
+        let there = !matches!(asked.what, What::Delete) || held.content.is_some();
+        let rises = asked.version.is_none() || asked.version > held.version;
+        let goes_on = there && rises && may_hold(asked.guard, held);
+        goes_on.then_some(Held { version: asked.version, content })
+    }
+}
+
+impl Held {
+    /// What it is known to hold after it was seen like this, if it can have been.
+    fn shows(&self, content: Option<&Content>, version: Option<Version>) -> Option<Held> {
+        let same_version = self.version.is_none() || version.is_none() || self.version == version;
+        let same = same_version && self.content.as_ref() == content;
+        same.then(|| Held { version: self.version.or(version), content: self.content.clone() })
+    }
+}
+
+fn may_hold(guard: Guard, held: &Held) -> bool {
+    match guard {
+        Guard::None => true,
+        Guard::Exists => held.content.is_some(),
+        Guard::Absent => held.content.is_none(),
+        Guard::Version(version) => {
+            held.content.is_some() && held.version.is_none_or(|held| held == version)
+        }
+    }
+}
+
+fn may_miss(guard: Guard, held: &Held) -> bool {
+    match guard {
+        Guard::None => false,
+        Guard::Exists => held.content.is_none(),
+        Guard::Absent => held.content.is_some(),
+        Guard::Version(version) => held.content.is_none() || held.version != Some(version),
+    }
+}
+
+type Steps<'h> = (Vec<Step<Asked>>, Vec<At<'h>>);
+
+/// The account as steps of a register, and which operation each of them is.
+fn steps_of<'h>(account: &Account<'h>, clock_slack: Nanos) -> Steps<'h> {
+    let seen = versions_seen(account);
+    let blind = account.writes.iter().all(|write| {
+        let delete = matches!(write.operation.action, Action::Delete { .. });
+        !delete && write.operation.guard() == Guard::None
+    });
+    let (mut steps, mut whose) = Steps::default();
+    let mut push = |step: Step<Asked>, at: At<'h>| {
+        steps.push(step);
+        whose.push(at);
+    };
+    for &write in &account.writes {
+        let seen = write.operation.write_id().and_then(|id| seen.get(&id));
+        write_steps(write.operation, seen, blind).into_iter().for_each(|step| push(step, write));
+        expiry(write.operation, clock_slack).into_iter().for_each(|step| push(step, write));
+    }
+    for &(read, seen) in &account.reads {
+        read_step(read.operation, seen).into_iter().for_each(|step| push(step, read));
+    }
+    (steps, whose)
+}
+
+/// Under which versions each write was shown.
+fn versions_seen(account: &Account<'_>) -> BTreeMap<WriteId, BTreeSet<Version>> {
+    let mut seen: BTreeMap<WriteId, BTreeSet<Version>> = BTreeMap::new();
+    for sighting in &account.sightings {
+        if let Seen::Value { version, content } = sighting.seen {
+            let last = content.patches.last().copied().unwrap_or(content.put);
+            seen.entry(last).or_default().insert(*version);
+        }
+    }
+    seen
+}
+
+/// Too few stood behind its answer for others to be held to it.
+fn is_weak(operation: &Operation) -> bool {
+    operation.consistency == Consistency::One || operation.replicas.is_some()
+}
+
+fn write_steps(
+    write: &Operation,
+    seen: Option<&BTreeSet<Version>>,
+    blind: bool,
+) -> Vec<Step<Asked>> {
+    let what = match write.action {
+        Action::Put { id, .. } => What::Put(id),
+        Action::Patch { id, .. } => What::Patch(id),
+        Action::Delete { .. } => What::Delete,
+        Action::Get | Action::Scan => return Vec::new(),
+    };
+    let guard = write.guard();
+    let step = |version: Option<Version>, ended: Option<Nanos>, certain: bool| Step {
+        action: Asked { what: what.clone(), guard, version },
+        began: write.invoked,
+        ended,
+        certain,
+    };
+    let seen = || seen.into_iter().flatten().copied();
+    match &write.outcome {
+        Outcome::Acknowledged { version } if !is_weak(write) => {
+            let earlier = seen().filter(|seen| seen != version);
+            let earlier = earlier.map(|seen| step(Some(seen), write.returned, false));
+            [step(Some(*version), write.returned, true)].into_iter().chain(earlier).collect()
+        }
+        Outcome::Acknowledged { version } => {
+            let versions: BTreeSet<Version> = seen().chain([*version]).collect();
+            versions.into_iter().map(|version| step(Some(version), None, false)).collect()
+        }
+        Outcome::Indeterminate if seen().next().is_some() => {
+            seen().map(|version| step(Some(version), None, false)).collect()
+        }
+        // A value that nobody saw makes a difference only to who asks whether there is one.
+        Outcome::Indeterminate if blind => Vec::new(),
+        Outcome::Indeterminate => vec![step(None, None, false)],
+        Outcome::Refused { .. } => refusal(write).into_iter().collect(),
+        Outcome::Read(_) | Outcome::Listed(_) => Vec::new(),
+    }
+}
+
+/// What a refusal tells of what was there.
+fn refusal(write: &Operation) -> Option<Step<Asked>> {
+    let Outcome::Refused { status, .. } = write.outcome else { return None };
+    let what = match status {
+        404 => What::Read(None),
+        412 => What::Miss,
+        _ => return None,
+    };
+    let action = Asked { what, guard: write.guard(), version: None };
+    let told = !is_weak(write) && write.returned.is_some();
+    told.then_some(Step { action, began: write.invoked, ended: write.returned, certain: true })
+}
+
+fn read_step(read: &Operation, seen: &Seen) -> Option<Step<Asked>> {
+    let content = match seen {
+        Seen::Value { content, .. } => Some(content.clone()),
+        Seen::Absent { .. } => None,
+        // The whole checker's business.
+        Seen::Garbled { .. } => return None,
+    };
+    let action = Asked { what: What::Read(content), guard: Guard::None, version: seen.version() };
+    let told = !is_weak(read) && read.returned.is_some();
+    told.then_some(Step { action, began: read.invoked, ended: read.returned, certain: true })
+}
+
+/// A record may be over from its deadline on; that it has to be is another law.
+fn expiry(write: &Operation, clock_slack: Nanos) -> Option<Step<Asked>> {
+    let Action::Put { id, ttl: Some(ttl), .. } = write.action else { return None };
+    let action = Asked { what: What::Expire(id), guard: Guard::None, version: None };
+    let began = write.invoked.saturating_add(ttl).saturating_sub(clock_slack);
+    Some(Step { action, began, ended: None, certain: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::story::{
+        acknowledged, assert_broken, assert_kept, delete, get, operation, patch, put, put_for,
+        put_if, refused, saw, saw_nothing, story, v, value,
+    };
+    use crate::{Calm, Stormy};
+
+    #[test]
+    fn a_read_sees_what_was_acknowledged_or_what_is_under_way() {
+        let writes =
+            [operation(1..5, put(1), acknowledged(1)), operation(10..20, put(2), acknowledged(2))];
+        let reads = |first: Outcome, second: Outcome| {
+            let reads = [get(12..14, first), get(15..17, second)];
+            story(&[writes.as_slice(), &reads].concat())
+        };
+        for (first, second) in [((1, 1), (1, 1)), ((1, 1), (2, 2)), ((2, 2), (2, 2))] {
+            let history = reads(saw(first.0, first.1), saw(second.0, second.1));
+            assert_kept(check, &Calm, &history);
+        }
+        let back = reads(saw(2, 2), saw(1, 1));
+        assert_broken(check, &Calm, &back, &["t/k", "#3", "get"]);
+        assert_kept(check, &Stormy, &back);
+        let lost = reads(saw_nothing(), saw(2, 2));
+        assert_broken(check, &Calm, &lost, &["#2", "absent"]);
+    }
+
+    #[test]
+    fn an_indeterminate_write_comes_late_or_never_and_once() {
+        let write = operation(10..12, put(2), Outcome::Indeterminate);
+        let after = |reads: &[Outcome]| {
+            let first = operation(1..5, put(1), acknowledged(1));
+            let reads = reads.iter().cloned().zip(0..);
+            let reads = reads.map(|(outcome, nth)| get(20 + 10 * nth..25 + 10 * nth, outcome));
+            story(&[first, write.clone()].into_iter().chain(reads).collect::<Vec<_>>())
+        };
+        assert_kept(check, &Calm, &after(&[saw(1, 1), saw(1, 1)]));
+        assert_kept(check, &Calm, &after(&[saw(1, 1), saw(2, 2)]));
+        assert_broken(check, &Calm, &after(&[saw(1, 1), saw(2, 2), saw(1, 1)]), &["#4"]);
+        let early = [get(7..8, saw(2, 2)), write.clone()];
+        assert_broken(check, &Calm, &story(&early), &["#0"]);
+        let gone = operation(30..31, Action::Delete { guard: Guard::None }, Outcome::Indeterminate);
+        let history = [
+            operation(1..5, put(1), acknowledged(1)),
+            gone,
+            get(40..41, saw(1, 1)),
+            get(50..51, saw_nothing()),
+        ];
+        assert_kept(check, &Calm, &story(&history));
+    }
+
+    #[test]
+    fn conditions_are_judged_on_what_stands_there() {
+        let first = operation(1..5, put(1), acknowledged(1));
+        let over = |id, nth, base| {
+            operation(10..20, put_if(Guard::Version(v(base)), id), acknowledged(nth)).quorum()
+        };
+        assert_kept(check, &Calm, &story(&[first.clone(), over(2, 2, 1), over(3, 3, 2)]));
+        let both = [first.clone(), over(2, 2, 1), over(3, 3, 1)];
+        assert_broken(check, &Calm, &story(&both), &["put 3 if"]);
+        let missed = |guard| operation(10..20, put_if(guard, 4), refused(412)).quorum();
+        assert_kept(check, &Calm, &story(&[first.clone(), missed(Guard::Absent)]));
+        for guard in [Guard::Exists, Guard::Version(v(1))] {
+            assert_broken(check, &Calm, &story(&[first.clone(), missed(guard)]), &["#1"]);
+        }
+        // An indeterminate write, which nobody saw, may have been in the way.
+        let unseen = operation(6..9, put(9), Outcome::Indeterminate);
+        let history = story(&[first.clone(), unseen, missed(Guard::Version(v(1)))]);
+        assert_kept(check, &Calm, &history);
+        let created = operation(10..11, put_if(Guard::Absent, 5), acknowledged(5)).quorum();
+        assert_broken(check, &Calm, &story(&[first.clone(), created.clone()]), &["#1"]);
+        let deleted = operation(6..7, delete(), acknowledged(4));
+        assert_kept(check, &Calm, &story(&[first, deleted, created]));
+    }
+
+    #[test]
+    fn a_refusal_tells_that_nothing_was_there() {
+        let first = operation(1..5, put(1), acknowledged(1));
+        for action in [delete(), patch(2)] {
+            let missing = operation(10..20, action, refused(404));
+            assert_broken(check, &Calm, &story(&[first.clone(), missing.clone()]), &["404"]);
+            assert_kept(check, &Calm, &story(&[missing]));
+        }
+    }
+
+    #[test]
+    fn patches_add_to_what_is_there() {
+        let patched = |reads: Seen| {
+            story(&[
+                operation(1..5, put(1), acknowledged(1)),
+                operation(10..20, patch(2), acknowledged(2)),
+                operation(10..20, patch(3), acknowledged(3)),
+                get(30..40, Outcome::Read(reads)),
+            ])
+        };
+        assert_kept(check, &Calm, &patched(value(3, 1, &[2, 3])));
+        assert_broken(check, &Calm, &patched(value(3, 1, &[3])), &["#3"]);
+        assert_broken(check, &Calm, &patched(value(3, 1, &[3, 2])), &["#3"]);
+        assert_broken(check, &Calm, &patched(value(3, 1, &[2, 3, 3])), &["#3"]);
+    }
+
+    #[test]
+    fn versions_rise_with_the_order() {
+        let writes = |second| {
+            [operation(1..5, put(1), acknowledged(2)), operation(second, put(2), acknowledged(1))]
+        };
+        assert_kept(check, &Calm, &story(&writes(3..7)));
+        assert_broken(check, &Calm, &story(&writes(6..7)), &["#1"]);
+    }
+
+    #[test]
+    fn a_write_that_is_stamped_again_may_be_seen_at_its_first_stamp() {
+        let history = [
+            operation(1..30, put(1), acknowledged(3)),
+            operation(5..20, put(2), acknowledged(2)),
+            get(2..4, saw(1, 1)),
+            get(21..22, saw(2, 2)),
+            get(31..32, saw(3, 1)),
+        ];
+        assert_kept(check, &Calm, &story(&history));
+        let after = [history.as_slice(), &[get(40..41, saw(1, 1))]].concat();
+        assert_broken(check, &Calm, &story(&after), &["#5"]);
+    }
+
+    #[test]
+    fn weak_answers_bind_nobody() {
+        let strong = operation(1..5, put(1), acknowledged(2));
+        let weak = [operation(10..20, put(2), acknowledged(3)).one(), get(30..31, saw(2, 1))];
+        assert_kept(check, &Calm, &story(&[[strong.clone()].as_slice(), &weak].concat()));
+        let stale = get(30..31, saw_nothing());
+        for stale in [stale.clone().one(), stale.weak()] {
+            assert_kept(check, &Calm, &story(&[strong.clone(), stale]));
+        }
+    }
+
+    #[test]
+    fn a_record_may_be_over_at_its_deadline() {
+        let slack = Calm.clock_slack();
+        let history = |at: Nanos| {
+            let record = operation(1..5, put_for(10 * slack, 1), acknowledged(1));
+            story(&[record, get(at..at + 1, saw_nothing())])
+        };
+        assert_kept(check, &Calm, &history(10 * slack));
+        assert_broken(check, &Calm, &history(8 * slack), &["#1"]);
+    }
+
+    #[test]
+    fn the_bound_is_no_pass() {
+        // So many writes at a time, none of which anybody saw, have too many orders for the last read.
+        let writes =
+            (1..=40).map(|id| operation(1..100, put_if(Guard::None, id), acknowledged(id)));
+        let patches = (41..=64).map(|id| operation(1..100, patch(id), Outcome::Indeterminate));
+        let missing = get(200..201, saw_nothing());
+        let all: Vec<Operation> = writes.chain(patches).chain([missing]).collect();
+        assert_broken(check, &Calm, &story(&all), &["no verdict", "bound"]);
+    }
+}

@@ -1,0 +1,249 @@
+//! The search for an order of operations that one register, used by one client, could have shown.
+//!
+//! Wing and Gong's search ("Testing and verifying concurrent objects", 1993) with Lowe's memory of what was
+//! tried ("Testing for linearizability", 2017): take one operation after the other whose moment can have
+//! come, turn back where none fits, and never look twice at the same set of operations with the same state.
+//!
+//! - An operation can be next if none that has to come was over before it began.
+//! - Each has a moment at which it began, one by which its effect had come (or none), and has to be in the
+//!   order or may be: a write whose outcome is unknown may be, at any time from its beginning.
+//! - The search is exponential at worst. Who asks says how many configurations it may try; beyond them the
+//!   verdict is [`Verdict::Unknown`], which is no pass.
+
+use std::collections::BTreeSet;
+
+use crate::operation::Nanos;
+
+/// What a register does.
+pub(crate) trait Model {
+    /// What it holds.
+    type State: Clone + Ord;
+    /// What is asked of it, with what was told.
+    type Action;
+
+    /// What it holds afterwards; nothing where it could not have told that.
+    fn step(&self, state: &Self::State, action: &Self::Action) -> Option<Self::State>;
+}
+
+/// An operation on it.
+#[derive(Debug, Clone)]
+pub(crate) struct Step<A> {
+    pub(crate) action: A,
+    pub(crate) began: Nanos,
+    /// Its effect, if it has one, was there by then.
+    pub(crate) ended: Option<Nanos>,
+    /// It took effect for sure.
+    pub(crate) certain: bool,
+}
+
+/// What came out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// There is such an order.
+    Linearizable,
+    /// There is none. The best try had all of these but this one in order, by their places in the input.
+    Not {
+        /// How many certain operations the best try had.
+        placed: usize,
+        /// The certain one that was over first of those that it had not.
+        stuck: usize,
+    },
+    /// Not found within so many configurations.
+    Unknown {
+        /// How many were tried.
+        tried: usize,
+    },
+}
+
+/// Looks for an order of the steps, in which each finds what those before have left.
+pub(crate) fn search<M: Model>(
+    model: &M,
+    initial: M::State,
+    steps: &[Step<M::Action>],
+    configurations_max: usize,
+) -> Verdict {
+    Search::new(model, initial, steps).run(configurations_max)
+}
+
+/// No such step.
+const NONE: usize = usize::MAX;
+
+struct Search<'a, M: Model> {
+    model: &'a M,
+    /// In the order in which they began, with their places in the input.
+    steps: Vec<(usize, &'a Step<M::Action>)>,
+    /// Of those that are not in the order yet: the next one, in the order in which they began. The last
+    /// entry leads to the first.
+    next: Vec<usize>,
+    previous: Vec<usize>,
+    placed: Placed,
+    state: M::State,
+    tried: BTreeSet<(usize, Vec<u64>, M::State)>,
+    frames: Vec<Frame<M::State>>,
+    certain_left: usize,
+    /// The fewest that were left, and which of them was over first.
+    best: (usize, usize),
+}
+
+/// A step that was put into the order, and what else could have been.
+struct Frame<S> {
+    step: usize,
+    before: S,
+    others: Vec<usize>,
+    /// The latest beginning of all in the order before.
+    latest: Nanos,
+}
+
+/// The steps that are in the order, as bits.
+struct Placed {
+    words: Vec<u64>,
+    /// The latest beginning of them.
+    latest: Nanos,
+}
+
+impl Placed {
+    fn flip(&mut self, step: usize) {
+        if let Some(word) = self.words.get_mut(step / 64) {
+            *word ^= 1 << (step % 64);
+        }
+    }
+
+    /// The same set always gives the same: how many words are full, and those behind.
+    fn key(&self) -> (usize, Vec<u64>) {
+        let full = self.words.iter().take_while(|word| **word == u64::MAX).count();
+        let last = self.words.iter().rposition(|word| *word != 0).map_or(full, |last| last + 1);
+        (full, self.words.get(full..last.max(full)).unwrap_or_default().to_vec())
+    }
+}
+
+impl<'a, M: Model> Search<'a, M> {
+    fn new(model: &'a M, initial: M::State, steps: &'a [Step<M::Action>]) -> Self {
+        let mut sorted: Vec<(usize, &Step<M::Action>)> = steps.iter().enumerate().collect();
+        sorted.sort_by_key(|(_, step)| step.began);
+        let count = sorted.len();
+        let certain = steps.iter().filter(|step| step.certain).count();
+        Self {
+            model,
+            steps: sorted,
+            next: (1..=count).chain([0]).collect(),
+            previous: [count].into_iter().chain(0..count).collect(),
+            placed: Placed { words: vec![0; count.div_ceil(64)], latest: 0 },
+            state: initial,
+            tried: BTreeSet::new(),
+            frames: Vec::new(),
+            certain_left: certain,
+            best: (certain + 1, NONE),
+        }
+    }
+
+    fn run(mut self, configurations_max: usize) -> Verdict {
+        let certain = self.certain_left;
+        let mut candidates = self.candidates();
+        loop {
+            if self.certain_left == 0 {
+                return Verdict::Linearizable;
+            }
+            if self.tried.len() >= configurations_max {
+                return Verdict::Unknown { tried: self.tried.len() };
+            }
+            if self.place_one_of(&mut candidates) {
+                candidates = self.candidates();
+            } else if let Some(others) = self.take_back() {
+                candidates = others;
+            } else {
+                let (left, stuck) = self.best;
+                let stuck = self.steps.get(stuck).map_or(NONE, |(place, _)| *place);
+                return Verdict::Not { placed: certain - left, stuck };
+            }
+        }
+    }
+
+    fn left(&self) -> impl Iterator<Item = usize> {
+        let count = self.steps.len();
+        let following =
+            move |step: usize| self.next.get(step).copied().filter(|next| *next < count);
+        std::iter::successors(following(count), move |step| following(*step))
+    }
+
+    /// Those whose moment can have come, the likeliest last: what has to come, and is over first.
+    fn candidates(&mut self) -> Vec<usize> {
+        let mut first_end = (Nanos::MAX, NONE);
+        let mut found = Vec::new();
+        for (place, step) in self.left().filter_map(|it| Some((it, self.steps.get(it)?.1))) {
+            if step.began > first_end.0 {
+                break;
+            }
+            let end = step.ended.unwrap_or(Nanos::MAX);
+            if step.certain && (end < first_end.0 || first_end.1 == NONE) {
+                first_end = (end, place);
+            }
+            if self.placed.latest <= end {
+                found.push((!step.certain, end, place));
+            }
+        }
+        if self.certain_left < self.best.0 {
+            self.best = (self.certain_left, first_end.1);
+        }
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.into_iter().map(|(_, _, place)| place).collect()
+    }
+
+    /// Puts the likeliest into the order that fits, and leads to what was not tried.
+    fn place_one_of(&mut self, candidates: &mut Vec<usize>) -> bool {
+        while let Some(candidate) = candidates.pop() {
+            let Some((_, step)) = self.steps.get(candidate) else { continue };
+            let Some(after) = self.model.step(&self.state, &step.action) else { continue };
+            self.placed.flip(candidate);
+            let (full, words) = self.placed.key();
+            if !self.tried.insert((full, words, after.clone())) {
+                self.placed.flip(candidate);
+                continue;
+            }
+            let latest = self.placed.latest;
+            self.placed.latest = latest.max(step.began);
+            self.certain_left -= usize::from(step.certain);
+            let before = std::mem::replace(&mut self.state, after);
+            let others = std::mem::take(candidates);
+            self.frames.push(Frame { step: candidate, before, others, latest });
+            self.unlink(candidate);
+            return true;
+        }
+        false
+    }
+
+    /// Takes the last one out of the order again; gives what else could stand there.
+    fn take_back(&mut self) -> Option<Vec<usize>> {
+        let frame = self.frames.pop()?;
+        self.link(frame.step);
+        self.placed.flip(frame.step);
+        self.placed.latest = frame.latest;
+        self.certain_left += usize::from(self.steps.get(frame.step)?.1.certain);
+        self.state = frame.before;
+        Some(frame.others)
+    }
+
+    fn unlink(&mut self, step: usize) {
+        let around = (self.previous.get(step).copied(), self.next.get(step).copied());
+        if let (Some(previous), Some(next)) = around {
+            self.join(previous, next);
+        }
+    }
+
+    /// Undoes [`Search::unlink`], in the opposite order.
+    fn link(&mut self, step: usize) {
+        let around = (self.previous.get(step).copied(), self.next.get(step).copied());
+        if let (Some(previous), Some(next)) = around {
+            self.join(previous, step);
+            self.join(step, next);
+        }
+    }
+
+    fn join(&mut self, previous: usize, next: usize) {
+        if let Some(it) = self.next.get_mut(previous) {
+            *it = next;
+        }
+        if let Some(it) = self.previous.get_mut(next) {
+            *it = previous;
+        }
+    }
+}
