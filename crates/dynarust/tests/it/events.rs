@@ -66,6 +66,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) last_event_id: Option<&'a str>,
     /// The size of the socket's receive buffer, for readers that are to be slow.
     pub(crate) receive_buffer_bytes: Option<u32>,
+    /// When it gives up waiting for the head of the answer, where the node may stand still.
+    pub(crate) patience: Option<Duration>,
 }
 
 /// An open stream. Dropping it cuts the connection.
@@ -92,7 +94,8 @@ impl Events {
         Events::open_with(address, path, opening).unwrap()
     }
 
-    /// Fails where no connection could be made; anything but a 200 of the right type panics.
+    /// Fails where no connection could be made, and where the node says that it can't now (503); anything
+    /// else but a 200 of the right type panics.
     pub(crate) fn open_with(
         address: SocketAddr,
         path: &str,
@@ -104,7 +107,7 @@ impl Events {
         }
         let request = request.body(Full::<Bytes>::default()).unwrap();
         let runtime = runtime();
-        let answer = runtime.block_on(async {
+        let opened = async {
             let socket = TcpSocket::new_v4().map_err(|error| error.to_string())?;
             if let Some(bytes) = opening.receive_buffer_bytes {
                 socket.set_recv_buffer_size(bytes).map_err(|error| error.to_string())?;
@@ -112,8 +115,15 @@ impl Events {
             let socket = socket.connect(address).await.map_err(|error| error.to_string())?;
             let mut sender = shake_hands(socket).await?;
             sender.send_request(request).await.map_err(|error| error.to_string())
-        })?;
+        };
+        let patience = opening.patience.unwrap_or(PATIENCE);
+        let answer = runtime
+            .block_on(async { tokio::time::timeout(patience, opened).await })
+            .map_err(|_| format!("no answer in {patience:?}"))??;
         let (head, body) = answer.into_parts();
+        if head.status == 503 {
+            return Err(format!("{path}: 503"));
+        }
         assert_eq!(head.status, 200, "{path}");
         assert_eq!(head.headers["content-type"], "text/event-stream", "{path}");
         Ok(Events {

@@ -65,13 +65,9 @@ impl Mount {
         self.mounted = run("mount", &["-o", "loop", text(&image), text(&target)]);
     }
 
-    /// Pulls the plug: from now on nothing reaches the disk, and what was not synced never will
-    /// (`EXT4_IOC_SHUTDOWN` without a flush of the log).
+    /// Pulls the plug of this one.
     pub(crate) fn shut_down(&self) {
-        const SHUT_DOWN: &str = "open(my $folder, q(<), $ARGV[0]) or die $!;
-my $no_flush = pack(q(L), 2);
-ioctl($folder, 0x8004587d, $no_flush) or die $!";
-        run("perl", &["-e", SHUT_DOWN, text(&self.path())]);
+        shut_down([self]);
     }
 
     /// The power comes back: mounted again, from what the disk holds.
@@ -85,6 +81,18 @@ ioctl($folder, 0x8004587d, $no_flush) or die $!";
             run("umount", &[text(&self.path())]);
         }
     }
+}
+
+/// Pulls the plug of all these: from now on nothing reaches the disks, and what was not synced never will
+/// (`EXT4_IOC_SHUTDOWN` without a flush of the log).
+pub(crate) fn shut_down<'a>(mounts: impl IntoIterator<Item = &'a Mount>) {
+    const SHUT_DOWN: &str = "my $no_flush = pack(q(L), 2);
+my @folders = map { open(my $folder, q(<), $_) or die $!; $folder } @ARGV;
+ioctl($_, 0x8004587d, $no_flush) or die $! for @folders;";
+    let paths: Vec<PathBuf> = mounts.into_iter().map(Mount::path).collect();
+    let mut arguments = vec!["-e", SHUT_DOWN];
+    arguments.extend(paths.iter().map(|path| text(path)));
+    run("perl", &arguments);
 }
 
 impl Drop for Mount {

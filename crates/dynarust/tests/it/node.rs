@@ -117,12 +117,6 @@ impl Launch {
         self
     }
 
-    /// The same, from the next start on.
-    pub(crate) fn set_environment(&mut self, name: &str, value: &str) {
-        self.environment.retain(|(other, _)| other != name);
-        self.environment.push((name.to_owned(), value.to_owned()));
-    }
-
     pub(crate) fn flag(mut self, flag: &str) -> Launch {
         self.flags.push(flag.to_owned());
         self
@@ -133,6 +127,16 @@ impl Launch {
     pub(crate) fn wrapped_in(mut self, wrapper: &[&str]) -> Launch {
         self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
         self
+    }
+
+    /// The same as [`Launch::wrapped_in`], from the next start on.
+    pub(crate) fn set_wrapper(&mut self, wrapper: Vec<String>) {
+        self.wrapper = wrapper;
+    }
+
+    /// On this folder, from the next start on.
+    pub(crate) fn set_folder(&mut self, folder: PathBuf) {
+        self.folder = folder;
     }
 
     pub(crate) fn folder(&self) -> &Path {

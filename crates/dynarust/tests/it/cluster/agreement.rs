@@ -13,7 +13,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::nodes::{Cluster, PATIENCE};
-use crate::client::Client;
+use crate::client::{Answer, Client};
 use crate::mirror::Seen;
 use crate::node;
 
@@ -28,18 +28,18 @@ const ROUND: Duration = Duration::from_millis(50);
 const SLACK: u32 = 4;
 
 /// How many seconds each scenario of the long form lasts, where that is what was asked for.
-pub(super) fn long_form() -> Option<Duration> {
+pub(crate) fn long_form() -> Option<Duration> {
     let seconds = std::env::var("DYNARUST_CLUSTER_SECONDS").ok()?;
     Some(Duration::from_secs(seconds.parse().unwrap()))
 }
 
 /// How long a scenario lasts: this, or what the long form asks for.
-pub(super) fn lasting(short_form: Duration) -> Duration {
+pub(crate) fn lasting(short_form: Duration) -> Duration {
     long_form().unwrap_or(short_form)
 }
 
 /// A table's records, by key.
-pub(super) type View = BTreeMap<String, Seen>;
+pub(crate) type View = BTreeMap<String, Seen>;
 
 #[derive(Deserialize)]
 struct Line<'a> {
@@ -50,10 +50,15 @@ struct Line<'a> {
 }
 
 /// All records of a table as one node lists them; a reason where it can't.
-pub(super) fn view_of(client: &mut Client, table: &str, consistency: &str) -> Result<View, String> {
+pub(crate) fn view_of(client: &mut Client, table: &str, consistency: &str) -> Result<View, String> {
     let path = format!("/{table}/store?consistency={consistency}");
     let accept = ("accept", "application/x-ndjson");
     let answer = client.call("GET", &path, &[accept], "").map_err(|it| format!("{it:?}"))?;
+    view_in(&answer)
+}
+
+/// All records in a list of lines.
+pub(crate) fn view_in(answer: &Answer) -> Result<View, String> {
     let text = std::str::from_utf8(&answer.body).map_err(|it| it.to_string())?;
     if answer.status != 200 {
         return Err(format!("{}: {text}", answer.status));
@@ -85,7 +90,7 @@ impl Cluster {
     /// Waits until `met` is content; a reason why it is not is shown when it never is. Gives how long
     /// it took, which is held against `limit`.
     #[track_caller]
-    pub(super) fn within(
+    pub(crate) fn within(
         &self,
         limit: Duration,
         what: &str,
@@ -115,12 +120,12 @@ impl Cluster {
 
     /// Every running node shows the same nodes, so many, all active. Promised within 5 s.
     #[track_caller]
-    pub(super) fn until_members(&self, count: usize) -> Duration {
+    pub(crate) fn until_members(&self, count: usize) -> Duration {
         self.until_members_within(Duration::from_secs(5), count)
     }
 
     #[track_caller]
-    pub(super) fn until_members_within(&self, limit: Duration, count: usize) -> Duration {
+    pub(crate) fn until_members_within(&self, limit: Duration, count: usize) -> Duration {
         self.within(limit, &format!("one membership of {count}"), || self.are_members(count))
     }
 
@@ -142,7 +147,7 @@ impl Cluster {
 
     /// Every running node has caught up with all others, as far as it knows.
     #[track_caller]
-    pub(super) fn until_caught_up(&self) {
+    pub(crate) fn until_caught_up(&self) {
         self.within(Duration::from_secs(15), "all caught up", || {
             self.running().into_iter().try_for_each(|node| {
                 match self.stats(node)?.pointer("/catch_up/partitions_waiting") {
@@ -156,7 +161,7 @@ impl Cluster {
     /// No running node holds copies any more that others are to have. They are looked for every second, and
     /// each takes some.
     #[track_caller]
-    pub(super) fn until_dropped(&self) {
+    pub(crate) fn until_dropped(&self) {
         self.within(Duration::from_secs(60), "surplus copies dropped", || {
             self.running().into_iter().try_for_each(|node| {
                 let moves = self.stats(node)?["moves"].clone();
@@ -171,7 +176,7 @@ impl Cluster {
     /// So many copies of a table's records lie on all running nodes together. Their counts are as old as the
     /// applier's last round.
     #[track_caller]
-    pub(super) fn until_held(&self, table: &str, copies: u64) {
+    pub(crate) fn until_held(&self, table: &str, copies: u64) {
         self.within(Duration::from_secs(60), "the right number of copies", || {
             let path = format!("/tables/counts/{table}/keys");
             let held = self.running().into_iter().map(|node| {
@@ -189,12 +194,12 @@ impl Cluster {
     /// Every running node lists the same records, from its own copies where it has them: the same value
     /// and version under each key, and what one has deleted none has. Promised within 5 s.
     #[track_caller]
-    pub(super) fn until_equal(&self, table: &str) -> View {
+    pub(crate) fn until_equal(&self, table: &str) -> View {
         self.until_equal_within(Duration::from_secs(5), table)
     }
 
     #[track_caller]
-    pub(super) fn until_equal_within(&self, limit: Duration, table: &str) -> View {
+    pub(crate) fn until_equal_within(&self, limit: Duration, table: &str) -> View {
         let mut common = View::new();
         self.within(limit, &format!("equal copies of {table}"), || {
             common = self.common_view(table)?;
@@ -221,13 +226,18 @@ impl Cluster {
         Ok(first.unwrap_or_default())
     }
 
+    /// Who is a member, as this node tells it.
+    pub(crate) fn membership(&self, node: usize) -> Result<Value, String> {
+        json_of(self.address(node), "/membership")
+    }
+
     /// The node's figures.
-    pub(super) fn stats(&self, node: usize) -> Result<Value, String> {
+    pub(crate) fn stats(&self, node: usize) -> Result<Value, String> {
         json_of(self.address(node), "/stats")
     }
 
     /// What each node says of itself and of the others, to stderr.
-    pub(super) fn dump(&self) {
+    pub(crate) fn dump(&self) {
         for node in self.all() {
             let address = self.address(node);
             let said = self.said_ever(node);
@@ -260,7 +270,7 @@ fn json_of(address: SocketAddr, path: &str) -> Result<Value, String> {
 }
 
 /// The addresses and ids of those that a node shows as active.
-pub(super) fn active_nodes(address: SocketAddr) -> Result<BTreeSet<(String, String)>, String> {
+pub(crate) fn active_nodes(address: SocketAddr) -> Result<BTreeSet<(String, String)>, String> {
     let membership = json_of(address, "/membership")?;
     let nodes = membership["nodes"].as_object().ok_or("no nodes in /membership")?;
     let active = nodes.iter().filter(|(_, node)| node["status"] == "Active");
@@ -309,10 +319,10 @@ mod tests {
     /// A node's clock is where it was set, and stamps tell.
     #[test]
     fn clocks_are_set() {
-        if !crate::cluster::nodes::can_set_clocks("clocks") {
+        if !crate::cluster::clocks::can_set_clocks("clocks") {
             return;
         }
-        let mut cluster = Plan::default().clock(1, 3600).prepare(2);
+        let mut cluster = Plan::default().clock(1, 3600.0).prepare(2);
         cluster.set_join(1, None);
         for node in [0, 1] {
             cluster.start_one(node);

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::switch::{Link, Switch};
+use super::switch::{Harm, Link, Switch, Way};
 use crate::node::wait_for;
 
 /// The port of each host's node: nobody else is in its network.
@@ -19,7 +19,7 @@ const PORT: u16 = 6660;
 const NETWORKS: u32 = 512;
 
 /// Whether there can be hosts here. Says so where there can't; panics where there must.
-pub(super) fn can_have_hosts(test: &str) -> bool {
+pub(crate) fn can_have_hosts(test: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
     let possible = root && Path::new("/dev/net/tun").exists() && has_ip();
     let must = std::env::var("CI").is_ok_and(|value| value == "true");
@@ -80,7 +80,7 @@ fn run(program: &str, arguments: &str) {
 
 /// Some hosts, and the network between them.
 #[derive(Debug)]
-pub(super) struct Hosts {
+pub(crate) struct Hosts {
     network: u32,
     // Before the namespaces, since the switch has the links' other ends.
     switch: Switch,
@@ -89,7 +89,7 @@ pub(super) struct Hosts {
 
 impl Hosts {
     /// All ways are open and fast.
-    pub(super) fn new(count: usize) -> Hosts {
+    pub(crate) fn new(count: usize) -> Hosts {
         let (network, own) = free_network();
         let namespaces: Vec<Namespace> = (0..count).map(|_| Namespace::new()).collect();
         let mut links = Vec::new();
@@ -110,23 +110,23 @@ impl Hosts {
     }
 
     /// Where a host's node listens.
-    pub(super) fn address(&self, host: usize) -> SocketAddr {
+    pub(crate) fn address(&self, host: usize) -> SocketAddr {
         (address(self.network, host), PORT).into()
     }
 
     /// What stands before a node's command so that it runs on this host.
-    pub(super) fn wrapper(&self, host: usize) -> [String; 2] {
+    pub(crate) fn wrapper(&self, host: usize) -> [String; 2] {
         self.namespaces[host].wrapper()
     }
 
     /// Nothing passes between the two any more, in neither direction.
-    pub(super) fn cut(&self, one: usize, other: usize) {
+    pub(crate) fn cut(&self, one: usize, other: usize) {
         self.cut_one_way(one, other);
         self.cut_one_way(other, one);
     }
 
     /// Nothing passes between those and all others. The test reaches everybody still.
-    pub(super) fn split(&self, some: &[usize]) {
+    pub(crate) fn split(&self, some: &[usize]) {
         for one in 0..self.namespaces.len() {
             for other in 0..self.namespaces.len() {
                 if some.contains(&one) && !some.contains(&other) {
@@ -137,12 +137,12 @@ impl Hosts {
     }
 
     /// What the one sends does not reach the other; the other is heard.
-    pub(super) fn cut_one_way(&self, from: usize, to: usize) {
+    pub(crate) fn cut_one_way(&self, from: usize, to: usize) {
         self.switch.set(from, to, |way| way.cut = true);
     }
 
     /// Each way takes this long, and loses so many packets of a hundred.
-    pub(super) fn slow(&self, one: usize, other: usize, delay: Duration, lost_percent: u32) {
+    pub(crate) fn slow(&self, one: usize, other: usize, delay: Duration, lost_percent: u32) {
         for (from, to) in [(one, other), (other, one)] {
             self.switch.set(from, to, |way| {
                 way.delay = delay;
@@ -151,8 +151,22 @@ impl Hosts {
         }
     }
 
+    /// What happens to all that any node sends to any other. The test reaches everybody as before.
+    pub(crate) fn disturb_all(&self, way: Way) {
+        for one in 0..self.namespaces.len() {
+            for other in (0..self.namespaces.len()).filter(|&other| other != one) {
+                self.switch.set(one, other, |it| *it = way);
+            }
+        }
+    }
+
+    /// What was done to packets so far.
+    pub(crate) fn harm(&self) -> &Harm {
+        self.switch.harm()
+    }
+
     /// All ways are open and fast again.
-    pub(super) fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.switch.heal();
     }
 }
@@ -180,6 +194,7 @@ fn address(network: u32, host: usize) -> IpAddr {
 mod tests {
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
+    use std::sync::atomic::Ordering;
     use std::time::Instant;
 
     use super::*;
@@ -275,6 +290,27 @@ mod tests {
         assert_eq!(node.client().read("t", "large").unwrap().expect(200).value(), value);
         hosts.heal();
         assert!(ask() < DELAY * 4);
+    }
+
+    /// What is sent twice and out of order arrives once and in order: TCP is what it passes through.
+    #[test]
+    fn what_is_doubled_and_overtaken_arrives_whole() {
+        if !can_have_hosts("hosts") {
+            return;
+        }
+        let hosts = Hosts::new(1);
+        let home = tempfile::tempdir().unwrap();
+        let node = node_on(&hosts, 0, home.path());
+        let way = Way { jitter: Duration::from_millis(5), doubled_percent: 50, ..Way::default() };
+        for (from, to) in [(0, 1), (1, 0)] {
+            hosts.switch.set(from, to, |it| *it = way);
+        }
+        let value = format!("\"{}\"", "x".repeat(300_000));
+        node.client().put("t", "large", &value).unwrap().expect(200);
+        assert_eq!(node.client().read("t", "large").unwrap().expect(200).value(), value);
+        for count in [&hosts.harm().doubled, &hosts.harm().late] {
+            assert!(count.load(Ordering::Relaxed) > 10, "{:?}", hosts.harm());
+        }
     }
 
     /// Nothing stays: neither the devices nor the namespaces' holders.

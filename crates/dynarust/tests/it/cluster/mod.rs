@@ -1,30 +1,31 @@
 //! The promises of many nodes, shown from outside: real processes, each with its own folder and port,
 //! on one machine or on hosts of their own whose links are cut, slowed and mended.
 //!
-//! `nodes` starts and harms them, `agreement` waits until they say the same, `hosts` and `switch` are
-//! the network between them, `doors`, `workload` and `oracle` write and know what must be left. Each other
-//! file is a promise. It is a part of the binary `it`, and no binary of its own: it needs the same
+//! `nodes` starts and harms them, `clocks` sets their clocks, `agreement` waits until they say the same, `hosts`
+//! and `switch` are the network between them, `doors`, `workload` and `oracle` write and know what must be left;
+//! `crate::hazards` stands on them, too. Each other file is a promise. It is a part of the binary `it`, and no binary of its own: it needs the same
 //! processes, clients and streams, and one binary is linked once.
 
 mod absence;
-mod agreement;
+pub(crate) mod agreement;
 mod batches;
+pub(crate) mod clocks;
 mod conditions;
-mod doors;
+pub(crate) mod doors;
 mod drops;
 mod growth;
-mod hosts;
+pub(crate) mod hosts;
 mod joining;
 mod kills;
 mod leaving;
 mod live;
-mod nodes;
-mod oracle;
+pub(crate) mod nodes;
+pub(crate) mod oracle;
 mod pair;
 mod pauses;
 mod refusals;
 mod rejoin;
 mod scans;
 mod splits;
-mod switch;
-mod workload;
+pub(crate) mod switch;
+pub(crate) mod workload;

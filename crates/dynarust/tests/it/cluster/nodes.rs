@@ -3,6 +3,7 @@
 //! A node is named by its number. It keeps its folder and its address from life to life, and its
 //! process from start to end; what it says in each life is kept for the report of a failure.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -13,63 +14,45 @@ use tempfile::TempDir;
 
 use super::hosts::Hosts;
 use crate::client::Client;
+use crate::mount::{Mount, shut_down};
 use crate::node::{Launch, Node, Refusal, run_in_with, wait_for};
 
-pub(super) const SECRET: &str = "the secret of the tests";
+pub(crate) const SECRET: &str = "the secret of the tests";
 
 /// What a client waits for an answer: longer than any deadline of a node.
-pub(super) const PATIENCE: Duration = Duration::from_secs(6);
-
-/// Where Debian has the library that shows a process another time.
-const FAKETIME: [&str; 2] = [
-    "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
-    "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
-];
-
-/// By how much the library moves the clock.
-const CLOCK: &str = "FAKETIME";
-
-/// Whether clocks can be set here. Says so where they can't; panics where they must.
-pub(super) fn can_set_clocks(test: &str) -> bool {
-    let possible = FAKETIME.iter().any(|path| std::path::Path::new(path).exists());
-    let must = std::env::var("CI").is_ok_and(|value| value == "true");
-    assert!(possible || !must, "{test} needs libfaketime, and CI=true demands it");
-    if !possible {
-        eprintln!("!! SKIPPED: {test} needs libfaketime");
-    }
-    possible
-}
+pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
 
 /// What all nodes of a cluster have in common, and what one of them has alone.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     flags: Vec<String>,
     /// Seconds by which a node's clock is ahead.
-    clocks: Vec<(usize, i64)>,
+    pub(super) clocks: BTreeMap<usize, f64>,
     hosts: Option<Hosts>,
+    disk_mebibytes: Option<u32>,
 }
 
 impl Plan {
     /// A flag that all nodes get.
-    pub(super) fn flag(mut self, flag: &str) -> Plan {
+    pub(crate) fn flag(mut self, flag: &str) -> Plan {
         self.flags.push(flag.to_owned());
         self
     }
 
-    /// This node's clock is so many seconds ahead.
-    pub(super) fn clock(mut self, node: usize, seconds_ahead: i64) -> Plan {
-        self.clocks.push((node, seconds_ahead));
-        self
-    }
-
     /// Each node on a host of its own.
-    pub(super) fn on(mut self, hosts: Hosts) -> Plan {
+    pub(crate) fn on(mut self, hosts: Hosts) -> Plan {
         self.hosts = Some(hosts);
         self
     }
 
+    /// Each node's folder on a disk of its own, of this size, whose power can be cut.
+    pub(crate) fn on_disks(mut self, mebibytes: u32) -> Plan {
+        self.disk_mebibytes = Some(mebibytes);
+        self
+    }
+
     /// So many nodes, none of which runs yet.
-    pub(super) fn prepare(self, count: usize) -> Cluster {
+    pub(crate) fn prepare(self, count: usize) -> Cluster {
         let home = tempfile::tempdir().unwrap();
         let mut cluster = Cluster { home, plan: self, seats: Vec::new() };
         for _ in 0..count {
@@ -79,7 +62,7 @@ impl Plan {
     }
 
     /// So many nodes, ready and one cluster.
-    pub(super) fn start(self, count: usize) -> Cluster {
+    pub(crate) fn start(self, count: usize) -> Cluster {
         let mut cluster = self.prepare(count);
         for node in 0..count {
             cluster.start_one(node);
@@ -95,107 +78,108 @@ struct Seat {
     // Before the launch, which has its log.
     node: Option<Node>,
     launch: Launch,
+    disk: Option<Mount>,
     /// What its earlier lives said.
     said_before: Vec<String>,
     paused: bool,
 }
 
 #[derive(Debug)]
-pub(super) struct Cluster {
-    home: TempDir,
-    plan: Plan,
+pub(crate) struct Cluster {
+    pub(super) home: TempDir,
+    pub(super) plan: Plan,
     seats: Vec<Seat>,
 }
 
 impl Cluster {
     /// So many nodes with the settings that a user gets, ready and one cluster.
-    pub(super) fn start(count: usize) -> Cluster {
+    pub(crate) fn start(count: usize) -> Cluster {
         Plan::default().start(count)
     }
 
     /// One more folder and address. The first joins nobody; each other the first.
-    pub(super) fn add(&mut self) -> usize {
+    pub(crate) fn add(&mut self) -> usize {
         let number = self.seats.len();
-        let folder = self.home.path().join(format!("node-{number}"));
+        let disk = self.plan.disk_mebibytes.map(Mount::ext4);
+        let name = format!("node-{number}");
+        let home = disk.as_ref().map_or_else(|| self.home.path().to_path_buf(), Mount::path);
         let mut launch = match &self.plan.hosts {
-            Some(hosts) => {
-                let [program, entered] = hosts.wrapper(number);
-                Launch::on(hosts.address(number), &folder).wrapped_in(&[&program, &entered])
-            }
-            None => Launch::new(&folder),
+            Some(hosts) => Launch::on(hosts.address(number), &home.join(name)),
+            None => Launch::new(&home.join(name)),
         };
         launch = launch.environment("CLUSTER_SECRET", SECRET);
         for flag in &self.plan.flags {
             launch = launch.flag(flag);
         }
-        for (_, ahead) in self.plan.clocks.iter().filter(|(node, _)| *node == number) {
-            let library = FAKETIME.iter().find(|path| std::path::Path::new(path).exists()).unwrap();
-            launch = launch
-                .environment("LD_PRELOAD", library)
-                .environment(CLOCK, &format!("{ahead:+}s"))
-                .environment("DONT_FAKE_MONOTONIC", "1")
-                .environment("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-        }
+        launch = self.with_own_clock(number, launch);
         launch.set_join(self.seats.first().map(|first| first.launch.address().to_string()));
-        self.seats.push(Seat { node: None, launch, said_before: Vec::new(), paused: false });
+        let said_before = Vec::new();
+        self.seats.push(Seat { node: None, launch, disk, said_before, paused: false });
+        self.wrap(number, &[]);
         number
     }
 
+    /// From its next start on, this node runs under that program, which must become it by `exec`.
+    pub(crate) fn wrap(&mut self, node: usize, program: &[&str]) {
+        let host = self.plan.hosts.iter().flat_map(|hosts| hosts.wrapper(node));
+        let wrapper = host.chain(program.iter().map(|&word| word.to_owned())).collect();
+        self.seats[node].launch.set_wrapper(wrapper);
+    }
+
     /// From its next start on, this node joins that one.
-    pub(super) fn set_join(&mut self, node: usize, join: Option<usize>) {
+    pub(crate) fn set_join(&mut self, node: usize, join: Option<usize>) {
         let join = join.map(|join| self.address(join).to_string());
         self.seats[node].launch.set_join(join);
     }
 
-    /// From its next start on, this node has the time that all have.
-    pub(super) fn set_clock_right(&mut self, node: usize) {
-        self.seats[node].launch.set_environment(CLOCK, "+0s");
+    pub(crate) fn has_hosts(&self) -> bool {
+        self.plan.hosts.is_some()
     }
 
-    pub(super) fn hosts(&self) -> &Hosts {
+    pub(crate) fn hosts(&self) -> &Hosts {
         self.plan.hosts.as_ref().unwrap()
     }
 
-    pub(super) fn address(&self, node: usize) -> SocketAddr {
+    pub(crate) fn address(&self, node: usize) -> SocketAddr {
         self.seats[node].launch.address()
     }
 
-    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.seats.iter().map(|seat| seat.launch.address()).collect()
     }
 
-    pub(super) fn folder(&self, node: usize) -> PathBuf {
+    pub(crate) fn folder(&self, node: usize) -> PathBuf {
         self.seats[node].launch.folder().to_path_buf()
     }
 
-    pub(super) fn client(&self, node: usize) -> Client {
+    pub(crate) fn client(&self, node: usize) -> Client {
         Client::impatient(self.address(node), PATIENCE)
     }
 
     /// The nodes whose processes run, paused ones left out.
-    pub(super) fn running(&self) -> Vec<usize> {
+    pub(crate) fn running(&self) -> Vec<usize> {
         let runs = |seat: &Seat| seat.node.is_some() && !seat.paused;
         (0..self.seats.len()).filter(|&node| runs(&self.seats[node])).collect()
     }
 
-    pub(super) fn all(&self) -> std::ops::Range<usize> {
+    pub(crate) fn all(&self) -> std::ops::Range<usize> {
         0..self.seats.len()
     }
 
     /// What this node's latest life has said so far.
-    pub(super) fn said(&self, node: usize) -> String {
+    pub(crate) fn said(&self, node: usize) -> String {
         self.seats[node].launch.said()
     }
 
     /// What all its lives have said.
-    pub(super) fn said_ever(&self, node: usize) -> String {
+    pub(crate) fn said_ever(&self, node: usize) -> String {
         let seat = &self.seats[node];
         [seat.said_before.join("--- the next life\n"), seat.launch.said()]
             .join("--- the latest life\n")
     }
 
     /// Starts the process and returns at once.
-    pub(super) fn spawn(&mut self, node: usize) {
+    pub(crate) fn spawn(&mut self, node: usize) {
         let seat = &mut self.seats[node];
         assert!(seat.node.is_none(), "node {node} runs already");
         let said = seat.launch.said();
@@ -206,7 +190,7 @@ impl Cluster {
     }
 
     /// Starts the process and waits until it is ready, or ends.
-    pub(super) fn try_start(&mut self, node: usize) -> Result<(), Refusal> {
+    pub(crate) fn try_start(&mut self, node: usize) -> Result<(), Refusal> {
         self.spawn(node);
         let seat = &mut self.seats[node];
         let process = seat.node.as_mut().unwrap();
@@ -224,24 +208,48 @@ impl Cluster {
     }
 
     #[track_caller]
-    pub(super) fn start_one(&mut self, node: usize) {
+    pub(crate) fn start_one(&mut self, node: usize) {
         if let Err(refusal) = self.try_start(node) {
             panic!("node {node} did not start ({}): {}", refusal.status, refusal.stderr);
         }
     }
 
-    pub(super) fn kill9(&mut self, node: usize) {
+    pub(crate) fn kill9(&mut self, node: usize) {
         self.seats[node].node.take().unwrap().kill9();
     }
 
+    /// The power of these nodes fails, at one moment: what was not synced by then never will be. When it is
+    /// back they can be started again.
+    pub(crate) fn cut_power(&mut self, nodes: &[usize]) {
+        let disks = nodes.iter().map(|&node| self.seats[node].disk.as_ref().unwrap());
+        shut_down(disks);
+        for &node in nodes {
+            self.kill9(node);
+            self.seats[node].disk.as_mut().unwrap().mount_again();
+        }
+    }
+
+    /// Where the node's disk is seen, beside its folder.
+    pub(crate) fn disk(&self, node: usize) -> PathBuf {
+        self.seats[node].disk.as_ref().unwrap().path()
+    }
+
+    /// Each of the two, none of which runs, gets the other's folder: from its next start on it is the other,
+    /// at this address.
+    pub(crate) fn swap_folders(&mut self, one: usize, other: usize) {
+        let [first, second] = [self.folder(one), self.folder(other)];
+        self.seats[one].launch.set_folder(second);
+        self.seats[other].launch.set_folder(first);
+    }
+
     /// SIGTERM, and the process must end well.
-    pub(super) fn terminate(&mut self, node: usize) {
+    pub(crate) fn terminate(&mut self, node: usize) {
         self.seats[node].node.take().unwrap().terminate();
     }
 
     /// `DynaRust` with these words and the cluster's secret. What it says on standard output; or, where it
     /// fails, on standard error.
-    pub(super) fn operate(&self, words: &[&str]) -> Result<String, String> {
+    pub(crate) fn operate(&self, words: &[&str]) -> Result<String, String> {
         let ran = run_in_with(self.home.path(), words, &[("CLUSTER_SECRET", SECRET)]);
         let said = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         if ran.status.success() { Ok(said(ran.stdout)) } else { Err(said(ran.stderr)) }
@@ -249,36 +257,36 @@ impl Cluster {
 
     /// Waits until the process has ended by itself; tells how.
     #[track_caller]
-    pub(super) fn until_ended(&mut self, node: usize) -> ExitStatus {
+    pub(crate) fn until_ended(&mut self, node: usize) -> ExitStatus {
         let status = wait_for("the end of a node", || self.has_ended(node));
         self.seats[node].node = None;
         status
     }
 
     /// How the process ended, if it has, by itself.
-    pub(super) fn has_ended(&mut self, node: usize) -> Option<ExitStatus> {
+    pub(crate) fn has_ended(&mut self, node: usize) -> Option<ExitStatus> {
         self.seats[node].node.as_mut().unwrap().has_ended()
     }
 
     /// SIGSTOP: the process stands still, its connections are open.
-    pub(super) fn stop(&mut self, node: usize) {
+    pub(crate) fn stop(&mut self, node: usize) {
         self.signal(node, Signal::STOP);
         self.seats[node].paused = true;
     }
 
     /// SIGCONT: it goes on, and does not know that it stood.
-    pub(super) fn cont(&mut self, node: usize) {
+    pub(crate) fn cont(&mut self, node: usize) {
         self.signal(node, Signal::CONT);
         self.seats[node].paused = false;
     }
 
-    pub(super) fn signal(&self, node: usize, signal: Signal) {
+    pub(crate) fn signal(&self, node: usize, signal: Signal) {
         self.seats[node].node.as_ref().unwrap().signal(signal);
     }
 
     /// Kills the process, if there is one, and starts it again on the same folder and address.
     #[track_caller]
-    pub(super) fn restart(&mut self, node: usize) {
+    pub(crate) fn restart(&mut self, node: usize) {
         if self.seats[node].node.is_some() {
             self.kill9(node);
         }
@@ -287,7 +295,7 @@ impl Cluster {
 
     /// The same, without its folder: another node at the same address.
     #[track_caller]
-    pub(super) fn wipe_and_restart(&mut self, node: usize) {
+    pub(crate) fn wipe_and_restart(&mut self, node: usize) {
         if self.seats[node].node.is_some() {
             self.kill9(node);
         }

@@ -22,7 +22,7 @@ const VIOLATIONS_SHOWN: usize = 20;
 
 /// What reads are held against while the writers run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Promise {
+pub(crate) enum Promise {
     /// A majority of owners is alive and connected, at each moment.
     Fresh,
     /// Nodes are apart: each goes its own way for a while.
@@ -31,14 +31,14 @@ pub(super) enum Promise {
 
 /// A PUT's name: who wrote it, and the how-many-th write of that writer it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
-pub(super) struct WriteId {
-    pub(super) writer: usize,
-    pub(super) write: u64,
+pub(crate) struct WriteId {
+    pub(crate) writer: usize,
+    pub(crate) write: u64,
 }
 
 impl WriteId {
     /// The value that says who wrote it, some hundred bytes long.
-    pub(super) fn value(self) -> String {
+    pub(crate) fn value(self) -> String {
         let filler = "lorem ipsum ".repeat(usize::try_from(self.write % 40).unwrap_or_default());
         format!(r#"{{"writer":{},"write":{},"text":"{filler}"}}"#, self.writer, self.write)
     }
@@ -50,14 +50,14 @@ impl WriteId {
 
 /// What a writer wants of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(crate) enum Wish {
     Put(WriteId),
     Delete,
 }
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// Acknowledged, with this version.
     Acknowledged(String),
     /// It may have taken effect, or take effect still.
@@ -135,22 +135,22 @@ impl Key {
 
 /// What is known of a table's records.
 #[derive(Debug)]
-pub(super) struct Oracle {
+pub(crate) struct Oracle {
     promise: Promise,
     keys: Vec<Mutex<Key>>,
     violations: Mutex<Vec<String>>,
-    pub(super) acknowledged: AtomicU64,
-    pub(super) unknown: AtomicU64,
-    pub(super) refused: AtomicU64,
+    pub(crate) acknowledged: AtomicU64,
+    pub(crate) unknown: AtomicU64,
+    pub(crate) refused: AtomicU64,
 }
 
 /// The name of a record.
-pub(super) fn key_name(key: usize) -> String {
+pub(crate) fn key_name(key: usize) -> String {
     format!("key/{key:06}")
 }
 
 impl Oracle {
-    pub(super) fn new(keys: usize, promise: Promise) -> Oracle {
+    pub(crate) fn new(keys: usize, promise: Promise) -> Oracle {
         Oracle {
             promise,
             keys: (0..keys).map(|_| Mutex::default()).collect(),
@@ -161,7 +161,7 @@ impl Oracle {
         }
     }
 
-    pub(super) fn keys(&self) -> usize {
+    pub(crate) fn keys(&self) -> usize {
         self.keys.len()
     }
 
@@ -170,12 +170,12 @@ impl Oracle {
     }
 
     /// To be called before a request is sent: what its answer must not fall below.
-    pub(super) fn floor(&self, key: usize) -> String {
+    pub(crate) fn floor(&self, key: usize) -> String {
         self.key(key).floor()
     }
 
     /// A write is about to be sent.
-    pub(super) fn begin(&self, key: usize, wish: Wish) -> String {
+    pub(crate) fn begin(&self, key: usize, wish: Wish) -> String {
         let mut known = self.key(key);
         match wish {
             Wish::Put(id) => _ = known.puts.insert(id, Fate::UnderWay),
@@ -185,7 +185,7 @@ impl Oracle {
     }
 
     /// It was answered, or never will be. `floor` is what [`Oracle::begin`] gave.
-    pub(super) fn settle(&self, key: usize, wish: Wish, floor: &str, outcome: Outcome) {
+    pub(crate) fn settle(&self, key: usize, wish: Wish, floor: &str, outcome: Outcome) {
         let count = match outcome {
             Outcome::Acknowledged(_) => &self.acknowledged,
             Outcome::Maybe => &self.unknown,
@@ -222,7 +222,7 @@ impl Oracle {
     }
 
     /// What a read at the default consistency has shown; `floor` was taken before it was sent.
-    pub(super) fn read(&self, key: usize, floor: &str, answer: &Answer) {
+    pub(crate) fn read(&self, key: usize, floor: &str, answer: &Answer) {
         let mut known = self.key(key);
         let fresh = self.promise == Promise::Fresh;
         let wrong = if answer.status == 200 {
@@ -240,7 +240,7 @@ impl Oracle {
     }
 
     /// A law was broken, if it was.
-    pub(super) fn complain(&self, key: usize, wrong: Option<String>) {
+    pub(crate) fn complain(&self, key: usize, wrong: Option<String>) {
         let Some(wrong) = wrong else { return };
         let wrong = format!("{}: {wrong}", key_name(key));
         let mut violations = self.violations.lock().unwrap_or_else(PoisonError::into_inner);
@@ -251,7 +251,7 @@ impl Oracle {
     }
 
     /// Whatever was seen that must not be, and whatever is wrong with these last records.
-    pub(super) fn violations(&self, last: &View) -> Vec<String> {
+    pub(crate) fn violations(&self, last: &View) -> Vec<String> {
         let named: BTreeMap<String, usize> =
             (0..self.keys.len()).map(|key| (key_name(key), key)).collect();
         let mut found = self.violations.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -278,7 +278,7 @@ impl Oracle {
 
     /// Panics where any law was broken.
     #[track_caller]
-    pub(super) fn assert_kept(&self, last: &View) {
+    pub(crate) fn assert_kept(&self, last: &View) {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let (acknowledged, unknown) = (count(&self.acknowledged), count(&self.unknown));
         let refused = count(&self.refused);

@@ -1,4 +1,5 @@
-//! The network between hosts: it takes each host's packets, and hands them on, late, or not at all.
+//! The network between hosts: it takes each host's packets, and hands them on: late, twice, in another
+//! order, or not at all.
 //!
 //! Every host's only link is a TUN device whose other end is here, so what a rule says of a way from
 //! one host to another holds for all that goes that way, at once, for connections that stand too. It
@@ -11,7 +12,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -30,11 +31,35 @@ const PACKET_BYTES_MAX: usize = 65_536;
 
 /// What happens to packets from one host to another.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Way {
-    pub(super) cut: bool,
-    pub(super) delay: Duration,
+pub(crate) struct Way {
+    pub(crate) cut: bool,
+    pub(crate) delay: Duration,
+    /// By up to so much more each packet is late, so that others overtake it.
+    pub(crate) jitter: Duration,
     /// Of a hundred packets, so many are lost.
-    pub(super) lost_percent: u32,
+    pub(crate) lost_percent: u32,
+    /// Of a hundred packets, so many arrive twice.
+    pub(crate) doubled_percent: u32,
+}
+
+/// What was done to packets so far.
+#[derive(Debug, Default)]
+pub(crate) struct Harm {
+    /// Lost on an open way, or sent into a cut one.
+    pub(crate) lost: AtomicU64,
+    pub(crate) doubled: AtomicU64,
+    pub(crate) late: AtomicU64,
+}
+
+impl Harm {
+    /// By its kind.
+    pub(crate) fn counted(&self) -> [(&'static str, u64); 3] {
+        [
+            ("packets lost", self.lost.load(Ordering::Relaxed)),
+            ("packets doubled", self.doubled.load(Ordering::Relaxed)),
+            ("packets late", self.late.load(Ordering::Relaxed)),
+        ]
+    }
 }
 
 /// The ways between all pairs, row by row.
@@ -46,12 +71,12 @@ struct Ways {
 
 /// One end of a TUN device: packets that its host sends come out, and packets put in reach it.
 #[derive(Debug)]
-pub(super) struct Link(File);
+pub(crate) struct Link(File);
 
 impl Link {
     /// A new device of this name, in the network namespace of this process; nothing where there is
     /// one already. It is gone with this value.
-    pub(super) fn new(name: &str) -> Option<Link> {
+    pub(crate) fn new(name: &str) -> Option<Link> {
         // `ioctl(TUNSETIFF)` with IFF_TUN and IFF_NO_PI, on the open file that perl gets from here.
         const SET: &str = "my $request = pack(q(a16 S x22), $ARGV[0], 0x1001);
 ioctl(STDIN, 0x400454ca, $request) or exit($!{EBUSY} ? 2 : die $!);";
@@ -71,8 +96,9 @@ ioctl(STDIN, 0x400454ca, $request) or exit($!{EBUSY} ? 2 : die $!);";
 }
 
 #[derive(Debug)]
-pub(super) struct Switch {
+pub(crate) struct Switch {
     ways: Arc<Mutex<Ways>>,
+    harm: Arc<Harm>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -80,14 +106,16 @@ pub(super) struct Switch {
 impl Switch {
     /// Joins these links. A packet goes to the link whose number is the last part of its IPv4
     /// destination, less one.
-    pub(super) fn new(links: Vec<Link>, seed: u64) -> Switch {
+    pub(crate) fn new(links: Vec<Link>, seed: u64) -> Switch {
         let ports = links.len();
         let ways = vec![Way::default(); ports * ports];
         let ways = Arc::new(Mutex::new(Ways { ports, ways }));
+        let harm = Arc::<Harm>::default();
         let over = Arc::new(AtomicBool::new(false));
         let forwarder = Forwarder {
             links,
             ways: Arc::clone(&ways),
+            harm: Arc::clone(&harm),
             over: Arc::clone(&over),
             delayed: BinaryHeap::new(),
             taken: 0,
@@ -95,18 +123,23 @@ impl Switch {
         };
         let thread = std::thread::Builder::new().name("switch".to_owned());
         let thread = thread.spawn(move || forwarder.run()).unwrap();
-        Switch { ways, over, thread: Some(thread) }
+        Switch { ways, harm, over, thread: Some(thread) }
     }
 
     /// Changes the way from one port to another.
-    pub(super) fn set(&self, from: usize, to: usize, change: impl FnOnce(&mut Way)) {
+    pub(crate) fn set(&self, from: usize, to: usize, change: impl FnOnce(&mut Way)) {
         let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
         let index = from * ways.ports + to;
         change(&mut ways.ways[index]);
     }
 
+    /// What was done to packets so far.
+    pub(crate) fn harm(&self) -> &Harm {
+        &self.harm
+    }
+
     /// All ways are fast and open again. What is under way arrives when it would have.
-    pub(super) fn heal(&self) {
+    pub(crate) fn heal(&self) {
         let mut ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
         ways.ways.fill(Way::default());
     }
@@ -128,6 +161,7 @@ type Delayed = Reverse<(Instant, u64, usize, Vec<u8>)>;
 struct Forwarder {
     links: Vec<Link>,
     ways: Arc<Mutex<Ways>>,
+    harm: Arc<Harm>,
     over: Arc<AtomicBool>,
     delayed: BinaryHeap<Delayed>,
     taken: u64,
@@ -167,14 +201,27 @@ impl Forwarder {
             let ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner);
             ways.ways[from * ways.ports + to]
         };
-        if way.cut || self.dice.random_range(0..100) < way.lost_percent {
+        let mut happens = |percent| self.dice.random_range(0..100) < percent;
+        let (lost, doubled) = (way.cut || happens(way.lost_percent), happens(way.doubled_percent));
+        if lost {
+            self.harm.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        if way.delay.is_zero() {
+        self.carry(way, to, packet);
+        if doubled {
+            self.harm.doubled.fetch_add(1, Ordering::Relaxed);
+            self.carry(way, to, packet);
+        }
+    }
+
+    fn carry(&mut self, way: Way, to: usize, packet: &[u8]) {
+        let delay = way.delay + way.jitter.mul_f64(self.dice.random());
+        if delay.is_zero() {
             self.hand_out(to, packet);
         } else if self.delayed.len() < DELAYED_MAX {
+            self.harm.late.fetch_add(1, Ordering::Relaxed);
             self.taken += 1;
-            let due = Instant::now() + way.delay;
+            let due = Instant::now() + delay;
             self.delayed.push(Reverse((due, self.taken, to, packet.to_vec())));
         }
     }

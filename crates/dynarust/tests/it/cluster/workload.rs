@@ -16,21 +16,21 @@ use super::nodes::PATIENCE;
 use super::oracle::{Oracle, Outcome, Wish, WriteId, key_name};
 use crate::client::{Answer, Client, JSON, Unknown, put_body, record_path};
 
-pub(super) const TABLE: &str = "shared";
+pub(crate) const TABLE: &str = "shared";
 
 /// How long somebody waits who was let down.
 const REST: Duration = Duration::from_millis(20);
 
 /// Who is at work.
 #[derive(Debug, Clone)]
-pub(super) struct Workload {
-    pub(super) writers: usize,
+pub(crate) struct Workload {
+    pub(crate) writers: usize,
     /// Readers that go through any door.
-    pub(super) roving: usize,
+    pub(crate) roving: usize,
     /// Readers that stay at one.
-    pub(super) pinned: usize,
+    pub(crate) pinned: usize,
     /// Between two requests of one of them.
-    pub(super) pause: Duration,
+    pub(crate) pause: Duration,
 }
 
 impl Default for Workload {
@@ -41,17 +41,17 @@ impl Default for Workload {
 
 /// What the workers went through.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Report {
+pub(crate) struct Report {
     /// The longest time in which one writer, trying all doors, had nothing acknowledged.
-    pub(super) longest_write_outage: Duration,
+    pub(crate) longest_write_outage: Duration,
     /// The same of a reader and answers.
-    pub(super) longest_read_outage: Duration,
-    pub(super) reads: u64,
+    pub(crate) longest_read_outage: Duration,
+    pub(crate) reads: u64,
 }
 
 impl Workload {
     /// All of them at work until `during` has ended.
-    pub(super) fn run<T>(
+    pub(crate) fn run<T>(
         &self,
         doors: &Doors,
         oracle: &Oracle,
@@ -91,7 +91,7 @@ impl Workload {
 }
 
 /// Sets it when dropped, also where a check fails: the workers must not go on for ever.
-pub(super) struct SetAtLast<'a>(pub(super) &'a AtomicBool);
+pub(crate) struct SetAtLast<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for SetAtLast<'_> {
     fn drop(&mut self) {
@@ -101,14 +101,14 @@ impl Drop for SetAtLast<'_> {
 
 /// How long somebody was let down, at most.
 #[derive(Debug, Default)]
-pub(super) struct Outage {
+pub(crate) struct Outage {
     since: Option<Instant>,
     longest: Duration,
 }
 
 impl Outage {
     /// A request that was sent then has succeeded, or not.
-    pub(super) fn note(&mut self, sent: Instant, success: bool) {
+    pub(crate) fn note(&mut self, sent: Instant, success: bool) {
         let since = *self.since.get_or_insert(sent);
         if success {
             self.longest = self.longest.max(since.elapsed());
@@ -117,7 +117,7 @@ impl Outage {
     }
 
     /// Whoever is let down at the end was so until then.
-    pub(super) fn longest(self) -> Duration {
+    pub(crate) fn longest(self) -> Duration {
         self.longest.max(self.since.map_or(Duration::ZERO, |since| since.elapsed()))
     }
 }
