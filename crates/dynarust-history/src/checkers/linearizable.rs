@@ -103,11 +103,11 @@ impl Model for Register {
             }
             What::Put(id) => Some(Content::put(*id)),
             What::Patch(id) => Some(held.content.as_ref()?.patched(*id)),
-            What::Delete => held.content.as_ref().and(None),
+            // Two at a time, where nodes do not agree on who coordinates, may both have found something.
+            What::Delete => None,
         };
-        let there = !matches!(asked.what, What::Delete) || held.content.is_some();
         let rises = asked.version.is_none() || asked.version > held.version;
-        let goes_on = there && rises && may_hold(asked.guard, held);
+        let goes_on = rises && may_hold(asked.guard, held);
         goes_on.then_some(Held { version: asked.version, content })
     }
 }
@@ -206,7 +206,10 @@ fn write_steps(
         Outcome::Acknowledged { version } if !is_weak(write) => {
             let earlier = seen().filter(|seen| seen != version);
             let earlier = earlier.map(|seen| step(Some(seen), write.returned, false));
-            [step(Some(*version), write.returned, true)].into_iter().chain(earlier).collect()
+            // Of a delete no read tells the version at which it saw nothing.
+            let unseen = matches!(what, What::Delete).then(|| step(None, write.returned, false));
+            let last = step(Some(*version), write.returned, true);
+            [last].into_iter().chain(unseen).chain(earlier).collect()
         }
         Outcome::Acknowledged { version } => {
             let versions: BTreeSet<Version> = seen().chain([*version]).collect();
@@ -330,6 +333,26 @@ mod tests {
         assert_broken(check, &Calm, &story(&[first.clone(), created.clone()]), &["#1"]);
         let deleted = operation(6..7, delete(), acknowledged(4));
         assert_kept(check, &Calm, &story(&[first, deleted, created]));
+    }
+
+    #[test]
+    fn a_delete_may_have_been_seen_at_an_earlier_stamp() {
+        let first = operation(1..5, put(1), acknowledged(1));
+        let deleted = operation(10..40, delete(), acknowledged(5));
+        let between = operation(16..18, put(2), acknowledged(3));
+        let reads =
+            [get(12..14, saw_nothing()), get(20..22, saw(2, 3)), get(50..52, saw_nothing())];
+        let told = [&[first, deleted, between][..], &reads].concat();
+        assert_kept(check, &Calm, &story(&told));
+        let back = get(60..62, saw(2, 3));
+        assert_broken(check, &Calm, &story(&[&told[..], &[back]].concat()), &["#6"]);
+    }
+
+    #[test]
+    fn two_deletes_at_a_time_may_both_have_found_something() {
+        let first = operation(1..5, put(1), acknowledged(1));
+        let deletes = [2, 3].map(|nth| operation(10..20, delete(), acknowledged(nth)));
+        assert_kept(check, &Calm, &story(&[&[first][..], &deletes].concat()));
     }
 
     #[test]
