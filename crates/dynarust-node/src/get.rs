@@ -68,7 +68,7 @@ impl Node {
         };
         let stored = match self.store.peek(&name) {
             Some(stored) => Some(stored),
-            None => self.store.get(name).await?,
+            None => self.cluster.get_own(&name).await?,
         };
         Ok(Found { stored: stored.and_then(|stored| self.if_live(stored)), replicas })
     }

@@ -111,7 +111,7 @@ impl Scanner {
                 partitions: None,
                 values: true,
             };
-            self.node.store.scan(scan).await?
+            self.node.cluster.scan_own(scan).await?
         } else {
             self.node.scan_owners(&range, self.reverse, records_max, self.consistency).await?
         };

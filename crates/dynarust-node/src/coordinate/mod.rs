@@ -11,6 +11,7 @@
 //! | `forward` | a write that another node coordinates |
 //! | `confirm` | whether another owner has anything that this node lacks |
 //! | `read` | a read from as many owners as is asked, and the repair of those that lag |
+//! | `mend` | a damaged record, taken anew from the other owners |
 //! | `scan`, `tables` | a part of a range, or of the list of tables, merged from several owners |
 //! | `text` | how forwarded writes travel |
 
@@ -19,6 +20,7 @@ mod acks;
 mod answered;
 mod confirm;
 mod forward;
+mod mend;
 mod proposals;
 mod propose;
 mod read;

@@ -25,14 +25,14 @@ use crate::{Node, RefusedRead};
 
 /// What one owner says.
 #[derive(Debug, Clone)]
-struct Said {
+pub(super) struct Said {
     owner: NodeId,
-    stamp: Option<Stamp>,
+    pub(super) stamp: Option<Stamp>,
     /// The record, where it was asked for.
-    stored: Option<Arc<Stored>>,
+    pub(super) stored: Option<Arc<Stored>>,
     /// The request that became it, where the owner knows that still.
-    request: Option<RequestKey>,
-    behind: bool,
+    pub(super) request: Option<RequestKey>,
+    pub(super) behind: bool,
 }
 
 impl Node {
@@ -252,7 +252,7 @@ async fn ask(
         let stored = match cluster.store.peek(name) {
             Some(stored) => Some(stored),
             None => {
-                let read = cluster.store.get(name.clone()).await;
+                let read = cluster.get_own(name).await;
                 read.map_err(|error| AskError::Failed(following::failure(error)))?
             }
         };
@@ -260,9 +260,29 @@ async fn ask(
         let request = stored.as_ref().and_then(|stored| cluster.store.request_at(stored.seq));
         return Ok(Said { owner, stamp, stored, request, behind: cluster.is_behind() });
     }
+    let read = Read { name: Bytes::copy_from_slice(name.as_bytes()), whole, as_it_is: false };
+    ask_other(cluster, owner, read, deadline).await
+}
+
+/// Asks another owner for the record, and that it does not mend what it has.
+pub(super) async fn ask_as_it_is(
+    cluster: &Arc<Cluster>,
+    owner: NodeId,
+    name: &RecordName,
+    deadline: Instant,
+) -> Result<Said, AskError> {
+    let read = Read { name: Bytes::copy_from_slice(name.as_bytes()), whole: true, as_it_is: true };
+    ask_other(cluster, owner, read, deadline).await
+}
+
+async fn ask_other(
+    cluster: &Arc<Cluster>,
+    owner: NodeId,
+    read: Read,
+    deadline: Instant,
+) -> Result<Said, AskError> {
     let link = cluster.peer(owner).and_then(|peer| peer.link(Channel::Data));
     let link = link.ok_or(AskError::NotSent("there is no connection"))?;
-    let read = Read { name: Bytes::copy_from_slice(name.as_bytes()), whole };
     let asking = link.ask::<ReadAnswer>(number::READ, &read);
     let answer = timeout_at(deadline, asking).await.map_err(|_| AskError::Broken)??;
     let entry = match answer.entry {
@@ -279,7 +299,7 @@ async fn ask(
 }
 
 /// Gives one owner, which may be this node, what it lacks.
-async fn repair(
+pub(super) async fn repair(
     cluster: &Arc<Cluster>,
     owner: NodeId,
     (stored, request): (&Stored, Option<&RequestKey>),
@@ -316,7 +336,8 @@ pub(crate) async fn answer_read(cluster: Arc<Cluster>, body: Bytes) -> Reply {
     let behind = cluster.is_behind();
     let stored = match cluster.store.peek(&name) {
         Some(stored) => Some(stored),
-        None => cluster.store.get(name).await.map_err(following::failure)?,
+        None if read.as_it_is => cluster.store.get(name).await.map_err(following::failure)?,
+        None => cluster.get_own(&name).await.map_err(following::failure)?,
     };
     let entry = stored.map(|stored| match read.whole {
         true => Entry::of(&stored, cluster.store.request_at(stored.seq).as_ref()),

@@ -199,7 +199,7 @@ async fn ask(
 ) -> Result<Told, AskError> {
     if owner == cluster.me {
         let scan = scan_of(range.clone(), reverse, records_max, share.clone());
-        let page = cluster.store.scan(scan).await;
+        let page = cluster.scan_own(scan).await;
         let page = page.map_err(|error| AskError::Failed(following::failure(error)))?;
         return Ok(Told { page, behind: cluster.is_behind() });
     }
@@ -253,7 +253,7 @@ pub(crate) async fn answer_scan(cluster: Arc<Cluster>, body: Bytes) -> Reply {
     let behind = cluster.is_behind();
     let records_max = text.records_max.max(1) as usize;
     let scan = scan_of(range, text.reverse, records_max, share);
-    let page = cluster.store.scan(scan).await.map_err(following::failure)?;
+    let page = cluster.scan_own(scan).await.map_err(following::failure)?;
     let entries = page.records.iter().map(|stored| Entry::of(stored, None)).collect();
     Ok(ScannedText { entries, more: page.more, behind }.encode_to_vec().into())
 }

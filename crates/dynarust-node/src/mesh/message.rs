@@ -416,6 +416,9 @@ pub(crate) struct Read {
     /// The record; else its stamp.
     #[prost(bool, tag = "2")]
     pub(crate) whole: bool,
+    /// What is damaged is not mended first: who asks is mending its own.
+    #[prost(bool, tag = "3")]
+    pub(crate) as_it_is: bool,
 }
 
 /// The answer to [`Read`].

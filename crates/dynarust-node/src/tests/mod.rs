@@ -21,6 +21,7 @@ mod fence;
 mod identity;
 mod members;
 mod membership_is_noted;
+mod mending;
 mod moves;
 mod positions;
 mod reads;

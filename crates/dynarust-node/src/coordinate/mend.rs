@@ -1,0 +1,65 @@
+//! A record of which this node's copy is damaged: it is taken anew from the other owners (design section 3).
+//!
+//! Only where every other owner is there, has missed nothing, and can read its own: what is newest among all
+//! other copies is then no older than the one that was here, whatever that was. Else the damage is told, and
+//! the copy stays as it is, since an older record in its place could pass for the newest.
+
+use std::sync::Arc;
+
+use dynarust_core::{Partition, RecordName, Stored};
+use dynarust_store::{ReadError, Scan, ScanPage};
+use futures_util::future::try_join_all;
+use tokio::time::Instant;
+
+use super::read::{ask_as_it_is, read_deadline, repair};
+use crate::cluster::Cluster;
+
+impl Cluster {
+    /// What this node's store holds; what is damaged is mended first, where that can be.
+    pub(crate) async fn get_own(
+        self: &Arc<Self>,
+        name: &RecordName,
+    ) -> Result<Option<Arc<Stored>>, ReadError> {
+        match self.store.get(name.clone()).await {
+            Err(ReadError::CorruptRecord(_)) if self.mend(name, read_deadline()).await => {
+                self.store.get(name.clone()).await
+            }
+            found => found,
+        }
+    }
+
+    /// A part of what this node's store holds; what is damaged is mended first, where that can be.
+    pub(crate) async fn scan_own(self: &Arc<Self>, scan: Scan) -> Result<ScanPage, ReadError> {
+        let deadline = read_deadline();
+        loop {
+            match self.store.scan(scan.clone()).await {
+                Err(ReadError::CorruptRecord(name)) if self.mend(&name, deadline).await => {}
+                found => return found,
+            }
+        }
+    }
+
+    /// Whether the record is whole here now.
+    async fn mend(self: &Arc<Self>, name: &RecordName, deadline: Instant) -> bool {
+        let partition = Partition::of(name);
+        let view = self.view();
+        let mut others = view.serving(partition);
+        others.retain(|owner| *owner != self.me);
+        let reachable = others.iter().all(|owner| self.liveness(*owner).is_live());
+        if others.is_empty() || !reachable || self.is_behind() {
+            return false;
+        }
+        let asking = others.into_iter().map(|owner| ask_as_it_is(self, owner, name, deadline));
+        let Ok(said) = try_join_all(asking).await else { return false };
+        let newest = said.iter().max_by_key(|it| it.stamp);
+        let Some((newest, stored)) = newest.and_then(|it| Some((it, it.stored.as_ref()?))) else {
+            return false;
+        };
+        if said.iter().any(|it| it.behind) {
+            return false;
+        }
+        let mended = repair(self, self.me, (stored, newest.request.as_ref()), deadline).await;
+        tracing::warn!(?name, mended, "a damaged record was taken anew from another owner");
+        mended
+    }
+}

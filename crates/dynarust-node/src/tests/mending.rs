@@ -1,0 +1,97 @@
+//! A copy that rots: who is asked for it takes the record anew from the others, where all of them can tell what
+//! they have; else the damage is told.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dynarust_core::Consistency::{All, Available, One};
+use dynarust_core::{KeyRange, TableName};
+use dynarust_store::{ReadError, Store};
+
+use super::members::{Members, name};
+use crate::RefusedRead;
+
+const ROTTEN: &str = r#""a needle in the haystack""#;
+
+/// So many nodes, of which the first has a copy that has rotted.
+async fn with_a_rotten_copy(count: usize) -> Members {
+    let mut members = Members::running(count).await;
+    for key in ["a", "c"] {
+        members.put(0, key, "1", All).await.unwrap();
+    }
+    members.put(0, "b", ROTTEN, All).await.unwrap();
+    // After a clean stop all is in the base.
+    members.stop(0).await;
+    flip(&members.folder(0).join("base.sqlite"));
+    members.start(0);
+    members.until_whole().await;
+    let damaged = members.store(0).get(name("b")).await;
+    assert_eq!(damaged.unwrap_err(), ReadError::CorruptRecord(name("b")));
+    members
+}
+
+fn flip(file: &Path) {
+    let mut text = std::fs::read(file).unwrap();
+    let places = text.windows(ROTTEN.len()).position(|window| window == ROTTEN.as_bytes());
+    text[places.unwrap() + 3] ^= 1;
+    std::fs::write(file, text).unwrap();
+}
+
+async fn assert_mended(members: &Members) {
+    assert_eq!(members.held(0, "b").await.as_deref(), Some(ROTTEN.as_bytes()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_mends_it_whoever_is_asked() {
+    for (asked, consistency) in [(0, Available), (0, One), (1, All)] {
+        let members = with_a_rotten_copy(3).await;
+        let found = members.get(asked, "b", consistency).await.unwrap();
+        assert_eq!(found.stored.unwrap().record.value, ROTTEN);
+        assert_mended(&members).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_mends_it_and_is_whole() {
+    for (asked, consistency) in [(0, Available), (0, One), (1, All)] {
+        let members = with_a_rotten_copy(3).await;
+        let range = KeyRange::table(TableName::parse("t").unwrap());
+        let mut scanner = Arc::clone(members.node(asked)).scan(range, false, consistency);
+        assert_eq!(scanner.page(10).await.unwrap().records.len(), 3);
+        assert_mended(&members).await;
+    }
+}
+
+/// Of two, the other has it.
+#[tokio::test(start_paused = true)]
+async fn one_other_is_enough_where_there_is_no_more() {
+    let members = with_a_rotten_copy(2).await;
+    members.get(0, "b", Available).await.unwrap();
+    assert_mended(&members).await;
+}
+
+/// The one that is away may have a newer one.
+#[tokio::test(start_paused = true)]
+async fn it_stays_as_it_is_while_another_copy_is_out_of_reach() {
+    let mut members = with_a_rotten_copy(3).await;
+    members.stop(2).await;
+    members.until_down(&[2], &[0, 1]).await;
+    let refused = members.get(0, "b", Available).await.unwrap_err();
+    assert!(matches!(refused, RefusedRead::Store(ReadError::CorruptRecord(_))), "{refused:?}");
+    members.start(2);
+    members.until_whole().await;
+    members.get(0, "b", Available).await.unwrap();
+    assert_mended(&members).await;
+}
+
+/// Nobody can tell any more what it was.
+#[tokio::test(start_paused = true)]
+async fn two_rotten_copies_of_two_do_not_ask_each_other_for_ever() {
+    let mut members = with_a_rotten_copy(2).await;
+    members.stop(1).await;
+    flip(&members.folder(1).join("base.sqlite"));
+    members.start(1);
+    members.until_whole().await;
+    let refused = members.get(0, "b", One).await.unwrap_err();
+    assert!(matches!(refused, RefusedRead::Store(ReadError::CorruptRecord(_))), "{refused:?}");
+}
