@@ -29,6 +29,10 @@ run *arguments:
 doc:
     cargo doc --workspace --no-deps --document-private-items
 
+# What has cost others data, done to real processes: each scenario lasts so many seconds.
+hazards seconds="60":
+    DYNARUST_HAZARDS_SECONDS={{ seconds }} cargo test --release -p dynarust --test it hazards:: -- --nocapture --test-threads 1
+
 # The whole of the cluster's tests.
 cluster seconds="300":
     DYNARUST_CLUSTER_SECONDS={{seconds}} DYNARUST_CLUSTER_ORDERS=6 cargo test --release -p dynarust --test it cluster:: -- --nocapture --test-threads 1

@@ -3,7 +3,7 @@
 //! Nothing here knows the program's insides; it knows the HTTP contract (`docs/api.md`), the folder
 //! (`FORMAT.md` of the store) and what an operator can do to a process, a file and a disk.
 //! `node`, `client`, `events`, `mirror`, `herd`, `journal_file`, `mount` and `seed` are the tools; each other
-//! file is a promise. The promises of many nodes are in `cluster`.
+//! file is a promise. The promises of many nodes are in `cluster`, and what has cost others data in `hazards`.
 
 #[cfg(test)]
 mod bench;
@@ -23,6 +23,8 @@ mod events;
 mod expiry;
 #[cfg(test)]
 mod full_disk;
+#[cfg(test)]
+mod hazards;
 #[cfg(test)]
 mod health;
 #[cfg(test)]

@@ -1,0 +1,133 @@
+//! Whether a history keeps all laws; where it does not, it is kept, with the command that judges it again.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use dynarust_history::{Circumstances, History, Nanos, Operation, Outcome, Stream, checkers};
+
+use super::crowd::{JUDGED, MIXED, STRICT};
+
+const VIOLATIONS_SHOWN: usize = 20;
+
+/// By how much a node's clock may be off, as far as records expire.
+const CLOCK_SLACK: Nanos = 2_000_000_000;
+
+/// What holds in all of a scenario, beside what always does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Promises {
+    /// A majority is alive and connected at each moment, and nobody keeps another for dead.
+    Majority,
+    /// At times there is none, or the nodes do not agree on who is there.
+    Apart,
+}
+
+impl Promises {
+    fn name(self) -> &'static str {
+        match self {
+            Promises::Majority => "majority",
+            Promises::Apart => "apart",
+        }
+    }
+}
+
+impl Circumstances for Promises {
+    fn fresh(&self, _: &Operation, _: &Operation) -> bool {
+        *self == Promises::Majority
+    }
+
+    /// No scenario takes the disks of a majority.
+    fn kept(&self, _: &Operation) -> bool {
+        true
+    }
+
+    fn linearizable(&self, key: &str) -> bool {
+        let table = key.split('/').next().unwrap_or_default();
+        match self {
+            Promises::Majority => table != MIXED,
+            Promises::Apart => [STRICT, JUDGED].contains(&table),
+        }
+    }
+
+    fn steady(&self, _: &Operation, _: &Operation) -> bool {
+        false
+    }
+
+    fn agreed(&self, _: &Operation, _: &Operation) -> bool {
+        *self == Promises::Majority
+    }
+
+    /// Readers go from node to node.
+    fn may_reset(&self, _: &Stream, _: usize) -> bool {
+        true
+    }
+
+    fn clock_slack(&self) -> Nanos {
+        CLOCK_SLACK
+    }
+}
+
+/// Panics where a law is broken.
+#[track_caller]
+pub(super) fn assert_kept(
+    name: &str,
+    history: &History,
+    promises: Promises,
+    faults: &BTreeMap<&'static str, u64>,
+) {
+    eprintln!("hazard {name}: {}; {faults:?}", summary(history));
+    let violations = checkers::check(history, &promises);
+    if violations.is_empty() {
+        return;
+    }
+    let kept = keep(name, history);
+    for violation in violations.iter().take(VIOLATIONS_SHOWN) {
+        eprintln!("!! {violation}");
+    }
+    panic!(
+        "{} laws broken in {name}. To judge the history again: DYNARUST_HISTORY={} \
+         DYNARUST_PROMISES={} cargo test -p dynarust --test it hazards::verdict::again",
+        violations.len(),
+        kept.display(),
+        promises.name()
+    );
+}
+
+fn summary(history: &History) -> String {
+    let count = |is: fn(&Operation) -> bool| history.operations.iter().filter(|it| is(it)).count();
+    let connections = history.streams.iter().flat_map(|stream| &stream.connections);
+    let (mut cuts, mut events) = (0, 0);
+    for connection in connections {
+        (cuts, events) = (cuts + 1, events + connection.events.len());
+    }
+    format!(
+        "{} operations ({} acknowledged, {} read, {} listed, {} refused, {} unknown), {events} events \
+         over {cuts} connections",
+        history.operations.len(),
+        count(|it| it.acknowledged().is_some()),
+        count(|it| matches!(it.outcome, Outcome::Read(_))),
+        count(|it| matches!(it.outcome, Outcome::Listed(_))),
+        count(Operation::is_refused),
+        count(Operation::is_open),
+    )
+}
+
+fn keep(name: &str, history: &History) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("hazards");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(format!("{}-{}.jsonl", name.replace(' ', "-"), std::process::id()));
+    std::fs::write(&path, history.to_lines()).unwrap();
+    path
+}
+
+/// Judges a history that was kept, where one is named.
+#[test]
+fn again() {
+    let Ok(path) = std::env::var("DYNARUST_HISTORY") else { return };
+    let promises = match std::env::var("DYNARUST_PROMISES").as_deref() {
+        Ok("majority") => Promises::Majority,
+        Ok("apart") => Promises::Apart,
+        other => panic!("DYNARUST_PROMISES is {other:?}, neither majority nor apart"),
+    };
+    let history = History::of_lines(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_kept("again", &history, promises, &BTreeMap::new());
+}
