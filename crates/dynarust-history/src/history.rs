@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::operation::{Operation, Seen};
+use crate::operation::{Nanos, Operation, Seen};
 use crate::stream::Stream;
 
 /// What clients of a cluster did and were told.
@@ -23,6 +23,8 @@ pub struct Final {
     pub node: u32,
     /// The record's name, as in [`Operation::key`].
     pub key: String,
+    /// When it was asked.
+    pub at: Nanos,
     /// What it says.
     pub seen: Seen,
 }

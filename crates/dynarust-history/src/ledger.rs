@@ -1,6 +1,6 @@
 //! What is known of each key: its writes, its reads, and everything that was ever shown of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use dynarust_core::Version;
@@ -19,7 +19,7 @@ pub(crate) struct Account<'h> {
     pub(crate) writes: Vec<At<'h>>,
     /// Those that were acknowledged, the lowest version first.
     pub(crate) acknowledged: Vec<(Version, At<'h>)>,
-    /// Reads of this one record that were answered, in the order in which they were sent.
+    /// What reads have shown, a list's records too, in the order in which they were sent.
     pub(crate) reads: Vec<(At<'h>, &'h Seen)>,
     /// What anybody was shown.
     pub(crate) sightings: Vec<Sighting<'h>>,
@@ -45,17 +45,27 @@ pub(crate) struct Sighting<'h> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum By<'h> {
     Operation(At<'h>),
-    Final { node: u32 },
+    Final { node: u32, at: Nanos },
     Stream { reader: u32, node: u32, at: Nanos },
 }
 
+impl<'h> Account<'h> {
+    /// Its writes without those that repeat an earlier one under its idempotency key.
+    pub(crate) fn firsts(&self) -> impl Iterator<Item = At<'h>> + use<'_, 'h> {
+        let mut sent = BTreeSet::new();
+        let writes = self.writes.iter().copied();
+        writes.filter(move |write| {
+            write.operation.request_key.as_ref().is_none_or(|it| sent.insert(it))
+        })
+    }
+}
+
 impl By<'_> {
-    /// When it was shown, at the latest; the end has no time.
+    /// When it was shown, at the latest.
     pub(crate) fn until(self) -> Option<Nanos> {
         match self {
-            Self::Operation(at) => at.operation.returned,
-            Self::Stream { at, .. } => Some(at),
-            Self::Final { .. } => None,
+            Self::Operation(read) => read.operation.returned,
+            Self::Stream { at, .. } | Self::Final { at, .. } => Some(at),
         }
     }
 }
@@ -69,7 +79,8 @@ pub(crate) fn ledger(history: &History) -> Ledger<'_> {
     for last in &history.finals {
         let account = ledger.entry(&last.key).or_default();
         account.finals.push(last);
-        account.sightings.push(Sighting { seen: &last.seen, by: By::Final { node: last.node } });
+        let by = By::Final { node: last.node, at: last.at };
+        account.sightings.push(Sighting { seen: &last.seen, by });
     }
     note_streams(&mut ledger, history);
     for account in ledger.values_mut() {
@@ -86,6 +97,7 @@ fn note_operation<'h>(ledger: &mut Ledger<'h>, at: At<'h>) {
         for it in listed {
             let account = ledger.entry(&it.key).or_default();
             account.sightings.extend(it.seen.iter().map(|seen| Sighting { seen, by }));
+            account.reads.extend(it.seen.iter().map(|seen| (at, seen)));
         }
     }
     if at.operation.action == Action::Scan {
@@ -164,7 +176,7 @@ impl fmt::Display for By<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Operation(at) => write!(f, "{at}"),
-            Self::Final { node } => write!(f, "[node {node} at the end]"),
+            Self::Final { node, .. } => write!(f, "[node {node} at the end]"),
             Self::Stream { reader, node, at } => {
                 write!(f, "[reader {reader}'s stream of node {node} at {at}]")
             }

@@ -18,6 +18,7 @@
 //! | [`circumstances`] | what the recorder knows of the faults |
 //! | [`checkers`] | the laws |
 
+mod bonds;
 pub mod checkers;
 pub mod circumstances;
 pub mod history;

@@ -247,3 +247,102 @@ impl<'a, M: Model> Search<'a, M> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Debug, Clone, Copy)]
+    enum Asked {
+        Read(u8),
+        Write(u8),
+        Swap(u8, u8),
+    }
+
+    #[derive(Debug)]
+    struct Register;
+
+    impl Model for Register {
+        type State = u8;
+        type Action = Asked;
+
+        fn step(&self, held: &u8, asked: &Asked) -> Option<u8> {
+            match *asked {
+                Asked::Read(seen) => (seen == *held).then_some(*held),
+                Asked::Write(value) => Some(value),
+                Asked::Swap(from, to) => (from == *held).then_some(to),
+            }
+        }
+    }
+
+    /// What the search is to find, by its definition: some order of all certain ones, and of some others, in
+    /// which nobody stands behind somebody who began after it was over.
+    fn can_be_ordered(placed: &mut Vec<usize>, held: u8, steps: &[Step<Asked>]) -> bool {
+        let is_placed = |nth: usize, placed: &[usize]| placed.contains(&nth);
+        if (0..steps.len()).all(|nth| !steps[nth].certain || is_placed(nth, placed)) {
+            return true;
+        }
+        (0..steps.len()).any(|nth| {
+            let ended = steps[nth].ended.unwrap_or(Nanos::MAX);
+            let late = placed.iter().any(|before| ended < steps[*before].began);
+            if is_placed(nth, placed) || late {
+                return false;
+            }
+            let Some(after) = Register.step(&held, &steps[nth].action) else { return false };
+            placed.push(nth);
+            let found = can_be_ordered(placed, after, steps);
+            placed.pop();
+            found
+        })
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step<Asked>>> {
+        let value = || 0..3_u8;
+        let action = prop_oneof![
+            3 => value().prop_map(Asked::Read),
+            2 => value().prop_map(Asked::Write),
+            1 => (value(), value()).prop_map(|(from, to)| Asked::Swap(from, to)),
+        ];
+        let certain = || prop::option::weighted(0.7, 0..8 as Nanos);
+        let step = (action, 0..20 as Nanos, certain(), prop::option::of(0..9 as Nanos));
+        let step = step.prop_map(|(action, began, certain, ended)| match certain {
+            Some(length) => Step { action, began, ended: Some(began + length), certain: true },
+            None => Step { action, began, ended: ended.map(|it| began + it), certain: false },
+        });
+        prop::collection::vec(step, 0..7)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn finds_an_order_where_there_is_one(steps in steps()) {
+            let verdict = search(&Register, 0, &steps, 100_000);
+            let expected = can_be_ordered(&mut Vec::new(), 0, &steps);
+            prop_assert_eq!(verdict == Verdict::Linearizable, expected, "{:?}", verdict);
+            let unknown = matches!(verdict, Verdict::Unknown { .. });
+            prop_assert!(!unknown);
+        }
+
+        #[test]
+        fn a_bound_changes_no_verdict_but_to_unknown(steps in steps(), bound in 0..20_usize) {
+            let verdict = search(&Register, 0, &steps, bound);
+            let whole = search(&Register, 0, &steps, 100_000);
+            let same = verdict == whole || matches!(verdict, Verdict::Unknown { .. });
+            prop_assert!(same, "{:?} and {:?}", verdict, whole);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let certain =
+            |action, began, ended| Step { action, began, ended: Some(ended), certain: true };
+        let steps = [
+            certain(Asked::Read(1), 5, 6),
+            certain(Asked::Write(1), 1, 2),
+            certain(Asked::Read(0), 8, 9),
+        ];
+        let verdict = search(&Register, 0, &steps, 100);
+        assert_eq!(verdict, Verdict::Not { placed: 2, stuck: 2 });
+    }
+}

@@ -12,6 +12,9 @@ use crate::{
 
 pub(crate) const KEY: &str = "t/k";
 
+/// When nodes are asked for what is there at the end.
+const END: Nanos = 1_000;
+
 pub(crate) fn v(nth: u64) -> Version {
     Version { hlc: nth, node: NodeId(1) }
 }
@@ -115,7 +118,7 @@ pub(crate) fn story(operations: &[Operation]) -> History {
 
 /// The same, and this at each of three nodes in the end.
 pub(crate) fn ends(operations: &[Operation], seen: &Seen) -> History {
-    let last = |node| Final { node, key: KEY.to_owned(), seen: seen.clone() };
+    let last = |node| Final { node, key: KEY.to_owned(), at: END, seen: seen.clone() };
     History { finals: (0..3).map(last).collect(), ..story(operations) }
 }
 

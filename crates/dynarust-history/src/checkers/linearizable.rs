@@ -11,6 +11,7 @@
 //! - Versions rise in the order, where they are known.
 //! - A write that met a newer one is stamped again, and may have been seen at its first stamp: at each
 //!   of its versions it counts as a write of its own.
+//! - Repeats under an idempotency key are one operation.
 //! - A refusal tells something, too: 404 that nothing was there, 412 that the condition did not hold.
 //! - The search is bounded; a key that is beyond it is reported as such.
 
@@ -36,16 +37,17 @@ pub const CONFIGURATIONS_MAX: usize = 400_000;
 pub fn check(history: &History, circumstances: &dyn Circumstances) -> Vec<Violation> {
     let ledger = ledger(history);
     let named = ledger.iter().filter(|(key, _)| circumstances.linearizable(key));
-    named.filter_map(|(key, account)| check_key(key, account, circumstances)).collect()
+    let slack = circumstances.clock_slack();
+    let judged = named.filter_map(|(key, account)| {
+        let text = judge(account, slack, CONFIGURATIONS_MAX)?;
+        Some(Violation::new(LAW, key, text))
+    });
+    judged.collect()
 }
 
-fn check_key(
-    key: &str,
-    account: &Account<'_>,
-    circumstances: &dyn Circumstances,
-) -> Option<Violation> {
-    let (steps, whose) = steps_of(account, circumstances.clock_slack());
-    let text = match search(&Register, Held::default(), &steps, CONFIGURATIONS_MAX) {
+fn judge(account: &Account<'_>, clock_slack: Nanos, configurations_max: usize) -> Option<String> {
+    let (steps, whose) = steps_of(account, clock_slack);
+    Some(match search(&Register, Held::default(), &steps, configurations_max) {
         Verdict::Linearizable => return None,
         Verdict::Not { placed, stuck } => {
             let stuck = whose.get(stuck).map(At::to_string).unwrap_or_default();
@@ -54,8 +56,7 @@ fn check_key(
         Verdict::Unknown { tried } => {
             format!("no verdict: {tried} configurations were tried, which is the bound")
         }
-    };
-    Some(Violation::new(LAW, key, text))
+    })
 }
 
 /// What a key holds.
@@ -155,15 +156,31 @@ fn steps_of<'h>(account: &Account<'h>, clock_slack: Nanos) -> Steps<'h> {
         steps.push(step);
         whose.push(at);
     };
-    for &write in &account.writes {
-        let seen = write.operation.write_id().and_then(|id| seen.get(&id));
-        write_steps(write.operation, seen, blind).into_iter().for_each(|step| push(step, write));
-        expiry(write.operation, clock_slack).into_iter().for_each(|step| push(step, write));
+    for (at, write) in requests(account) {
+        let seen = write.write_id().and_then(|id| seen.get(&id));
+        write_steps(&write, seen, blind).into_iter().for_each(|step| push(step, at));
+        expiry(&write, clock_slack).into_iter().for_each(|step| push(step, at));
     }
     for &(read, seen) in &account.reads {
         read_step(read.operation, seen).into_iter().for_each(|step| push(step, read));
     }
     (steps, whose)
+}
+
+/// The writes, each with all its repeats: it began with the first try, and was over with the first that
+/// was acknowledged.
+fn requests<'h>(account: &Account<'h>) -> Vec<(At<'h>, Operation)> {
+    let request = |first: At<'h>| {
+        let key = first.operation.request_key.as_ref();
+        let again = |at: &&At<'h>| key.is_some() && at.operation.request_key.as_ref() == key;
+        let tries = || account.writes.iter().filter(again).map(|at| at.operation);
+        let acknowledged = tries().filter(|it| it.acknowledged().is_some());
+        let answer = acknowledged.min_by_key(|it| it.returned).or(tries().find(|it| it.is_open()));
+        let mut whole = answer.unwrap_or(first.operation).clone();
+        whole.invoked = first.operation.invoked;
+        (first, whole)
+    };
+    account.firsts().map(request).collect()
 }
 
 /// Under which versions each write was shown.
@@ -263,7 +280,7 @@ fn expiry(write: &Operation, clock_slack: Nanos) -> Option<Step<Asked>> {
 mod tests {
     use super::*;
     use crate::story::{
-        acknowledged, assert_broken, assert_kept, delete, get, operation, patch, put, put_for,
+        KEY, acknowledged, assert_broken, assert_kept, delete, get, operation, patch, put, put_for,
         put_if, refused, saw, saw_nothing, story, v, value,
     };
     use crate::{Calm, Stormy};
@@ -427,13 +444,39 @@ mod tests {
     }
 
     #[test]
+    fn repeats_are_one_operation() {
+        let history = |tries: [Outcome; 2], seen: Outcome| {
+            let [first, second] = tries;
+            story(&[
+                operation(1..5, put(1), first).under("a"),
+                operation(6..7, put(2), acknowledged(2)),
+                operation(8..9, put(1), second).under("a"),
+                get(11..12, seen),
+            ])
+        };
+        let told = [acknowledged(1), acknowledged(1)];
+        assert_kept(check, &Calm, &history(told.clone(), saw(2, 2)));
+        assert_broken(check, &Calm, &history(told, saw(1, 1)), &["#3"]);
+        let late = [Outcome::Indeterminate, acknowledged(3)];
+        assert_kept(check, &Calm, &history(late.clone(), saw(3, 1)));
+        assert_broken(check, &Calm, &history(late, saw(2, 2)), &["#3"]);
+        let never = [Outcome::Indeterminate, refused(503)];
+        assert_kept(check, &Calm, &history(never.clone(), saw(3, 1)));
+        assert_kept(check, &Calm, &history(never, saw(2, 2)));
+    }
+
+    #[test]
     fn the_bound_is_no_pass() {
         // So many writes at a time, none of which anybody saw, have too many orders for the last read.
-        let writes =
-            (1..=40).map(|id| operation(1..100, put_if(Guard::None, id), acknowledged(id)));
-        let patches = (41..=64).map(|id| operation(1..100, patch(id), Outcome::Indeterminate));
-        let missing = get(200..201, saw_nothing());
-        let all: Vec<Operation> = writes.chain(patches).chain([missing]).collect();
-        assert_broken(check, &Calm, &story(&all), &["no verdict", "bound"]);
+        let writes = (1..=20).map(|id| operation(1..100, put(id), acknowledged(id)));
+        let patches = (21..=40).map(|id| operation(1..100, patch(id), Outcome::Indeterminate));
+        let missing = [operation(1..100, delete(), refused(404)), get(200..201, saw_nothing())];
+        let all: Vec<Operation> = writes.chain(patches).chain(missing).collect();
+        let history = story(&all);
+        let told = judge(&ledger(&history)[KEY], 0, 1_000).unwrap();
+        assert!(
+            told.contains("no verdict: 1000 configurations") && told.contains("bound"),
+            "{told}"
+        );
     }
 }

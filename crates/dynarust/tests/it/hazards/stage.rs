@@ -125,6 +125,7 @@ fn note_finals(recorder: &Recorder, cluster: &Cluster, views: &BTreeMap<&str, Vi
             last.insert(format!("{table}/{key}"), seen(&it.version, &it.value));
         }
     }
+    let at = recorder.now();
     let mut history = recorder.history();
     let asked: BTreeSet<String> = history
         .operations
@@ -137,7 +138,7 @@ fn note_finals(recorder: &Recorder, cluster: &Cluster, views: &BTreeMap<&str, Vi
         let node = recorder.number(cluster.address(node));
         for key in &asked {
             let seen = last.get(key).cloned().unwrap_or_else(Seen::absent);
-            history.finals.push(Final { node, key: key.clone(), seen });
+            history.finals.push(Final { node, key: key.clone(), at, seen });
         }
     }
 }
