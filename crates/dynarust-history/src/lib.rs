@@ -25,6 +25,8 @@ pub mod history;
 mod ledger;
 pub mod lines;
 pub mod operation;
+#[cfg(test)]
+mod properties;
 mod search;
 #[cfg(test)]
 mod search_vectors;
