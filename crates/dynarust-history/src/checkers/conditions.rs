@@ -7,7 +7,7 @@
 //!
 //! - at `quorum` and `all` always; at `available` while the owners agree ([`Circumstances::agreed`]); at `one`
 //!   never;
-//! - for what was acknowledged before, where that binds the writer ([`crate::bonds`]).
+//! - for what was acknowledged before, where that binds the writer (`bonds.rs`).
 
 use std::collections::BTreeMap;
 

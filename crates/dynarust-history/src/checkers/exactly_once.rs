@@ -3,7 +3,7 @@
 //! The promise: "a write with an `Idempotency-Key` that is repeated within 10 minutes takes effect once, and
 //! each repeat gets the first answer", "retries at another node" (guarantees.md). It holds:
 //!
-//! - between two repeats of which the first binds the second ([`crate::bonds`]): `quorum` and `quorum` always,
+//! - between two repeats of which the first binds the second (`bonds.rs`): `quorum` and `quorum` always,
 //!   by default in spans that [`Circumstances::fresh`] names;
 //! - between two that are under way at the same time, while the owners agree ([`Circumstances::agreed`]);
 //! - of a PATCH that is sent once, always: it is in no value twice.

@@ -3,7 +3,7 @@
 //! The promise: "default reads see every acknowledged write, from any node" (DESIGN.md, section 1), "a read
 //! at `quorum` sees every write at `quorum`", "the write is on every owner; later reads at `one` see it", "each
 //! write of a key has a higher version than all before it" (guarantees.md). Between which two requests it
-//! holds is [`crate::bonds`]'s, with [`Circumstances::fresh`] for those by default.
+//! holds is `bonds.rs`'s, with [`Circumstances::fresh`] for those by default.
 //!
 //! A record of a list is a read: it is as it was at some moment during the request.
 

@@ -1,7 +1,7 @@
 //! Who has seen a record is not shown an older one.
 //!
 //! The promise: default reads "never go back" (DESIGN.md, section 1; guarantees.md, Consistency). From a
-//! read to a later one it holds where the one binds the other ([`crate::bonds`]): by default in spans that
+//! read to a later one it holds where the one binds the other (`bonds.rs`): by default in spans that
 //! [`Circumstances::fresh`] names, and between `quorum` and `quorum` always, since a read that finds owners
 //! that differ writes the newest back before it answers. Of one session that asks one node at `one` it holds as
 //! long as that node keeps its copy ([`Circumstances::steady`]).

@@ -5,7 +5,7 @@
 //! Expiry). It holds:
 //!
 //! - at the end of every acknowledged delete that was not lost ([`Circumstances::kept`]): nothing older is there;
-//! - of reads that the delete binds ([`crate::bonds`]): they show nothing older;
+//! - of reads that the delete binds (`bonds.rs`): they show nothing older;
 //! - of every record with a deadline, for every reader at any consistency, once that has passed on all
 //!   clocks ([`Circumstances::clock_slack`]); and in streams no more than a second later.
 

@@ -3,7 +3,7 @@
 //! The promise: "a record that is there all the time is listed exactly once", "a list that breaks off is cut"
 //! (guarantees.md, Reads): so lists that came to their end are judged. That nothing is listed twice, in another
 //! order than that of its keys, without the prefix, or without ever having been written, always holds. That
-//! all is there holds of what binds the list ([`crate::bonds`]), unless something may have ended it.
+//! all is there holds of what binds the list (`bonds.rs`), unless something may have ended it.
 //!
 //! How new each listed record is, is [`super::fresh`]'s.
 
