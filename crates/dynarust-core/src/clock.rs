@@ -16,23 +16,29 @@ use crate::version::{COUNTER_BITS, Version};
 #[derive(Debug, Clone)]
 pub struct HybridClock {
     last: u64,
+    /// By how much the newest stamp over something far ahead was above that.
+    far: Option<u16>,
 }
 
 impl HybridClock {
     /// A clock that gives only stamps above `last`: the ceiling that an earlier start persisted.
     #[must_use]
     pub fn starting_above(last: u64) -> Self {
-        Self { last }
+        Self { last, far: None }
     }
 
     /// The next stamp: `max(now, last + 1, above + 1)`. One over a version that is far ahead is a little
-    /// above that, by an amount that the wall clock gives: a start that crashed may have given one over the
-    /// same version, and that was another. It may be above [`HybridClock::last`].
+    /// above that, and by another amount each time: two may be asked for over the same version, of which the
+    /// first is not seen yet. The first amount is the wall clock's: a start that crashed may have given a stamp
+    /// over that version, too. It may be above [`HybridClock::last`].
     pub fn stamp(&mut self, now: UnixMillis, above: Option<Version>) -> u64 {
         self.last = at(now).max(self.last.saturating_add(1));
         let above = above.map_or(0, |version| version.hlc.saturating_add(1));
         if is_far_ahead(above, now) && above > self.last {
-            return above.saturating_add(now & ((1 << COUNTER_BITS) - 1));
+            let low = u16::try_from(now & ((1 << COUNTER_BITS) - 1)).unwrap_or(0);
+            let far = self.far.map_or(low, |far| far.wrapping_add(1));
+            self.far = Some(far);
+            return above.saturating_add(far.into());
         }
         self.last = self.last.max(above);
         self.last
@@ -114,6 +120,16 @@ mod tests {
         let far = Some(Version { hlc: at(1 << 40), node: NodeId(1) });
         let [one, other] = [5, 6].map(|now| HybridClock::starting_above(0).stamp(now, far));
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn one_start_gives_no_stamp_twice_over_what_is_far_ahead() {
+        let far = Some(Version { hlc: at(1 << 40), node: NodeId(1) });
+        let mut clock = HybridClock::starting_above(0);
+        let mut given: Vec<_> = (0..1000).map(|nth| clock.stamp(5 + nth / 300, far)).collect();
+        given.sort_unstable();
+        given.dedup();
+        assert_eq!(given.len(), 1000);
     }
 
     #[test]
