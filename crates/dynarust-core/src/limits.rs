@@ -351,6 +351,8 @@ pub const ASK_NEXT_MILLIS: u64 = 50;
 pub const LOOK_AGAIN_MILLIS: u64 = 20;
 /// Published records of which it is remembered that a follower held something newer.
 pub const KEPT_REMEMBERED_MAX: usize = 16 << 10;
+/// Records that something newer stood in the way of, of which a follower tells that has caught up.
+pub const KEPT_TOLD_MAX: usize = 4096;
 /// Connections that peers have to a node: two from each, and as many that take their place.
 pub const MESH_CONNECTIONS_MAX: usize = 1024;
 /// Milliseconds for which an operator's command may answer a node's challenge.

@@ -38,6 +38,9 @@ struct Reached {
     partitions: PartitionSet,
     from: Seq,
     through: Seq,
+    /// What came behind this was shipped to it, one by one; what came before it has read, as far as it was still
+    /// in the feed.
+    shipped_from: Seq,
     /// When it told so.
     at: Instant,
 }
@@ -58,8 +61,11 @@ struct Waiting {
 /// What became of a write at the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stands {
-    /// Enough have it.
+    /// Enough have it: each was shipped it.
     AtEnough(Replicas),
+    /// The same; but some have read what came before they followed, and where something newer had taken its place
+    /// here, they never saw it.
+    AtEnoughThatRead(Replicas),
     /// An owner holds a newer version, which this write did not know of.
     Behind(Version),
     /// Fewer are there than are asked for.
@@ -76,7 +82,8 @@ pub(super) struct Wait<'a> {
 impl Acks {
     /// A follower begins behind this node's head; it takes in these partitions.
     pub(crate) fn follows(&self, follower: NodeId, partitions: PartitionSet, head: Seq) {
-        let reached = Reached { partitions, from: head, through: head, at: Instant::now() };
+        let at = Instant::now();
+        let reached = Reached { partitions, from: head, through: head, shipped_from: head, at };
         self.0.lock().followers.insert(follower, reached);
     }
 
@@ -190,9 +197,20 @@ impl State {
                 || self.followers.get(owner).is_some_and(|it| it.has(seq, waiting.partition))
         };
         let stand = owners.iter().filter(has).count();
+        let read = |owner: &NodeId| {
+            *owner != cluster.me
+                && self
+                    .followers
+                    .get(owner)
+                    .is_some_and(|it| it.has(seq, waiting.partition) && seq <= it.shipped_from)
+        };
+        let stands = match owners.iter().any(read) {
+            true => Stands::AtEnoughThatRead,
+            false => Stands::AtEnough,
+        };
         let live = owners.iter().filter(|owner| cluster.liveness(**owner).is_live()).count();
         match quorum::needed(waiting.consistency, owners.len(), live) {
-            Ok(needed) if stand >= needed => Some(Stands::AtEnough(replicas(stand, owners.len()))),
+            Ok(needed) if stand >= needed => Some(stands(replicas(stand, owners.len()))),
             Ok(_) => None,
             Err(not_enough) => Some(Stands::NotEnough(not_enough)),
         }

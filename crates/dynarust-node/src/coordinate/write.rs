@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dynarust_core::limits::COORDINATE_MILLIS_MAX;
 use dynarust_core::quorum::{self, NotEnough};
-use dynarust_core::{Condition, Consistency, NodeId, Partition};
+use dynarust_core::{Condition, Consistency, NodeId, Partition, Version};
 use dynarust_store::{Change, Write, Written};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -141,6 +141,12 @@ impl Node {
                 Ok(Some(Stands::AtEnough(replicas))) => {
                     return Ok(Acknowledged { version, replicas });
                 }
+                Ok(Some(Stands::AtEnoughThatRead(replicas))) => {
+                    match self.overtaken(&write, version).await {
+                        Some(newer) => newer,
+                        None => return Ok(Acknowledged { version, replicas }),
+                    }
+                }
                 Ok(Some(Stands::Behind(newer))) => newer,
                 Ok(Some(Stands::NotEnough(lack))) => return Err(not_enough(lack, true)),
                 Ok(None) | Err(_) => return Err(late(&self.cluster, partition, consistency, true)),
@@ -157,6 +163,14 @@ impl Node {
             let again = self.store.write(write.clone()).await;
             written = again.map_err(|error| surfacing(error.into()))?;
         }
+    }
+}
+
+impl Node {
+    /// What another node wrote, and has taken the write's place here; it may have been there before the write.
+    async fn overtaken(&self, write: &Write, version: Version) -> Option<Version> {
+        let there = self.store.get(write.name.clone()).await.ok()??.record.version;
+        (there > version && there.node != self.cluster.me).then_some(there)
     }
 }
 

@@ -28,7 +28,7 @@ use tokio::time::sleep;
 use super::copying::Turn;
 use super::lacking::{Notices, take_lacking};
 use super::positions::Position;
-use super::taking::take_in_for_sure;
+use super::taking::{kept_over, take_in_for_sure};
 use crate::cluster::{Cluster, Peer};
 use crate::mesh::message::{
     Acknowledge, DigestsText, Done, FeedAsk, FeedPart, Follow, Following, Shipped, number,
@@ -103,6 +103,7 @@ async fn follow_anew(
         return Some(Outcome::WantsOthers);
     }
     let through = peer.taking.is_caught_up(follow_number)?;
+    let kept = peer.taking.take_kept();
     // What is not followed any more is not covered from here on.
     let covered = wants.intersection(&cluster.view().wants());
     let position = Position { epoch, seq: through, covered };
@@ -113,7 +114,7 @@ async fn follow_anew(
     cluster.note_is_due();
     link.notify(
         number::ACKNOWLEDGE,
-        &Acknowledge { number: follow_number, through, kept: Vec::new(), contiguous: true },
+        &Acknowledge { number: follow_number, through, kept, contiguous: true },
     );
     tracing::debug!(peer = %peer.id, head, "caught up");
     Some(Outcome::Done)
@@ -241,17 +242,21 @@ impl Reader<'_> {
             let (whole, notices): (Vec<_>, Vec<_>) =
                 entries.into_iter().partition(|it| it.record.is_some());
             let arrivals: Vec<_> =
-                whole.into_iter().filter_map(|it| it.into_arrival(false)).collect();
+                whole.iter().filter_map(|it| it.clone().into_arrival(false)).collect();
             self.cluster.figures.caught_up(arrivals.len() as u64);
             if !arrivals.is_empty() {
-                take_in_for_sure(self.cluster, arrivals, Durability::Relaxed).await?;
+                let taken = take_in_for_sure(self.cluster, arrivals, Durability::Relaxed).await?;
+                self.peer.taking.kept(kept_over(&whole, taken));
             }
             if !notices.is_empty() {
                 let bulk = self.bulk().await?;
                 let notices = Notices { notices, gone: wanted.gone };
                 let pulled = take_lacking(self.cluster, &bulk, notices, Durability::Relaxed).await;
                 match pulled {
-                    Some(bytes) => self.cluster.budget.moved(bytes),
+                    Some(pulled) => {
+                        self.cluster.budget.moved(pulled.bytes);
+                        self.peer.taking.kept(pulled.kept.into_iter());
+                    }
                     // With the bulk link alone this page is lost: it is read again.
                     None if bulk.is_closed() && !self.link.is_closed() => continue,
                     None => return None,

@@ -1,18 +1,18 @@
 //! What a follower does with notices: it pulls what it lacks.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use dynarust_core::RecordName;
 use dynarust_core::limits::PULL_NAMES_MAX;
-use dynarust_store::Durability;
+use dynarust_store::{Durability, TakenIn};
 use prost::Message;
 
 use super::taking::take_in_for_sure;
 use crate::cluster::Cluster;
 use crate::mesh::Link;
-use crate::mesh::message::{Names, Records, Shipped, number};
+use crate::mesh::message::{Kept, Names, Records, Shipped, number};
 
 /// What a peer says that it has.
 pub(super) struct Notices {
@@ -21,40 +21,55 @@ pub(super) struct Notices {
     pub(super) gone: bool,
 }
 
-/// Takes in the records that the notices name and this node lacks, and tells of how many bytes they were. None
-/// where they can't be had on this link, or the store has stopped.
+/// What came of notices.
+pub(super) struct Pulled {
+    /// Bytes of the records that were pulled.
+    pub(super) bytes: usize,
+    /// Notices of what something newer stands in the way of.
+    pub(super) kept: Vec<Kept>,
+}
+
+/// Takes in the records that the notices name and this node lacks. None where they can't be had on this link, or
+/// the store has stopped.
 pub(super) async fn take_lacking(
     cluster: &Arc<Cluster>,
     link: &Arc<Link>,
     Notices { notices, gone }: Notices,
     durability: Durability,
-) -> Option<usize> {
-    let (mut lacking, mut bytes) = (BTreeSet::new(), 0);
+) -> Option<Pulled> {
+    let mut pulled = Pulled { bytes: 0, kept: Vec::new() };
+    let mut lacking = BTreeMap::new();
     for notice in notices {
         // What cannot be read here is mended by what the peer has.
         let present = match cluster.store.peek(&notice.name) {
             Some(stored) => Some(stored),
             None => cluster.store.get(notice.name.clone()).await.ok().flatten(),
         };
-        let lacks = match present {
+        let lacks = match &present {
             Some(stored) => stored.record.stamp() < notice.stamp,
             None => gone || !notice.gone,
         };
+        let there = present.map(|stored| stored.record.version);
+        pulled.kept.extend(there.and_then(|there| Kept::over(&notice, there)));
         if lacks {
-            lacking.insert(notice.name);
+            lacking.insert(notice.name.clone(), notice);
         }
     }
     while !lacking.is_empty() {
-        let asked: Vec<RecordName> = lacking.iter().take(PULL_NAMES_MAX).cloned().collect();
+        let asked: Vec<RecordName> = lacking.keys().take(PULL_NAMES_MAX).cloned().collect();
         let names = asked.iter().map(|it| Bytes::copy_from_slice(it.as_bytes())).collect();
         let records: Records = link.ask(number::PULL, &Names { names }).await.ok()?;
-        bytes += records.encoded_len();
-        let mut arrivals = Vec::new();
+        pulled.bytes += records.encoded_len();
+        let (mut arrivals, mut noticed) = (Vec::new(), Vec::new());
         let mut missing = true;
         for entry in records.entries {
             let shipped = entry.understood()?;
-            missing &= !lacking.remove(&shipped.name);
-            arrivals.extend(shipped.into_arrival(false));
+            let notice = lacking.remove(&shipped.name);
+            missing &= notice.is_none();
+            if let Some(arrival) = shipped.into_arrival(false) {
+                arrivals.push(arrival);
+                noticed.push(notice);
+            }
         }
         if missing {
             // It forgot them meanwhile, or they are damaged there: others have them, or nobody.
@@ -69,8 +84,15 @@ pub(super) async fn take_lacking(
             cluster.figures.repaired(count)
         }
         if !arrivals.is_empty() {
-            take_in_for_sure(cluster, arrivals, durability).await?;
+            let taken = take_in_for_sure(cluster, arrivals, durability).await?;
+            // Something newer may have come meanwhile.
+            let kept =
+                noticed.iter().zip(taken).filter_map(|(notice, taken)| match (notice, taken) {
+                    (Some(notice), TakenIn::Kept(stamp)) => Kept::over(notice, stamp.version),
+                    _ => None,
+                });
+            pulled.kept.extend(kept);
         }
     }
-    Some(bytes)
+    Some(pulled)
 }

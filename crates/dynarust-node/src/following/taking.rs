@@ -1,11 +1,14 @@
 //! Taking: what a source ships is taken in, and acknowledged in seq order.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dynarust_core::limits::{TAKE_RETRY_MILLIS, TAKING_AT_A_TIME_MAX, TAKING_BYTES_MAX};
+use dynarust_core::limits::{
+    KEPT_TOLD_MAX, TAKE_RETRY_MILLIS, TAKING_AT_A_TIME_MAX, TAKING_BYTES_MAX,
+};
 use dynarust_core::{Partition, PartitionSet, Seq};
 use dynarust_store::{Arrival, Durability, TakenIn, WriteError};
 use futures_util::StreamExt;
@@ -41,6 +44,8 @@ struct State {
     through: Seq,
     /// What lay before the ships was read, too.
     contiguous: bool,
+    /// What of that something newer stood in the way of, by seq.
+    kept: BTreeMap<Seq, Kept>,
 }
 
 impl Taking {
@@ -116,6 +121,21 @@ impl Taking {
         Some(state.contiguous)
     }
 
+    /// What was read of what lay before the ships, and something newer stood in the way of.
+    pub(super) fn kept(&self, kept: impl Iterator<Item = Kept>) {
+        let mut state = self.state.lock();
+        state.kept.extend(kept.map(|kept| (kept.seq, kept)));
+        // Whoever still waits for one of them published it of late.
+        while state.kept.len() > KEPT_TOLD_MAX {
+            state.kept.pop_first();
+        }
+    }
+
+    /// All of that, once.
+    pub(super) fn take_kept(&self) -> Vec<Kept> {
+        std::mem::take(&mut self.state.lock().kept).into_values().collect()
+    }
+
     /// What lay before the ships has been read: from where on the position moves with them.
     pub(super) fn is_caught_up(&self, number: u64) -> Option<Seq> {
         let mut state = self.state.lock();
@@ -189,7 +209,6 @@ fn take_in<'a>(
     let (whole, notices): (Vec<_>, Vec<_>) =
         understood.iter().flatten().cloned().partition(|it| it.record.is_some());
     let arrivals: Vec<_> = whole.iter().filter_map(|it| it.clone().into_arrival(true)).collect();
-    let sent: Vec<_> = whole.iter().map(|it| (it.seq, it.stamp.version)).collect();
     let first = (!arrivals.is_empty()).then(|| submit(cluster, arrivals.clone(), durability));
     async move {
         understood?;
@@ -199,19 +218,20 @@ fn take_in<'a>(
                 Ok(taken) => taken,
                 Err(error) => again(cluster, arrivals, durability, error).await?,
             };
-            for ((seq, sent), taken) in sent.into_iter().zip(taken) {
-                // The same record may have come before, another way.
-                if let TakenIn::Kept(stamp) = taken
-                    && stamp.version > sent
-                {
-                    let version = stamp.version;
-                    kept.push(Kept { seq, hlc: version.hlc, node: version.node.0 });
-                }
-            }
+            kept.extend(kept_over(&whole, taken));
         }
-        take_lacking(cluster, link, Notices { notices, gone: true }, durability).await?;
+        let notices = Notices { notices, gone: true };
+        kept.extend(take_lacking(cluster, link, notices, durability).await?.kept);
         Some(Acknowledge { number, through, kept, contiguous: false })
     }
+}
+
+/// Of records that came, those that something newer stood in the way of.
+pub(super) fn kept_over(came: &[Shipped], taken: Vec<TakenIn>) -> impl Iterator<Item = Kept> {
+    came.iter().zip(taken).filter_map(|(came, taken)| match taken {
+        TakenIn::Kept(stamp) => Kept::over(came, stamp.version),
+        TakenIn::Applied => None,
+    })
 }
 
 /// Takes the records in; tries again where there is no room now. None where the store has stopped.

@@ -166,6 +166,14 @@ pub(crate) struct Shipped {
     pub(crate) gone: bool,
 }
 
+impl Kept {
+    /// Where what is there is newer than what came. (The same record may have come before, another way.)
+    pub(crate) fn over(came: &Shipped, there: Version) -> Option<Self> {
+        let newer = there > came.stamp.version;
+        newer.then_some(Self { seq: came.seq, hlc: there.hlc, node: there.node.0 })
+    }
+}
+
 impl Entry {
     /// The whole record.
     pub(crate) fn of(stored: &Stored, request: Option<&RequestKey>) -> Self {
