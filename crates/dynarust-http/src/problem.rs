@@ -136,6 +136,9 @@ pub(crate) struct Summary<'a> {
     /// The version that the record has.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
+    /// How many owners stand behind it, where they are few.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replicas: Option<String>,
 }
 
 impl Problem {
@@ -225,6 +228,7 @@ impl Problem {
             detail: &self.detail,
             indeterminate: self.indeterminate,
             version: self.current.map(|version| version.to_string()),
+            replicas: self.replicas.and_then(replicas::few),
         }
     }
 
@@ -302,8 +306,10 @@ impl From<NameError> for Problem {
 impl From<RefusedWrite> for Problem {
     fn from(refused: RefusedWrite) -> Self {
         match refused {
-            RefusedWrite::VersionMismatch { current } => Self::version_mismatch(current),
-            RefusedWrite::Absent => Self::key_not_found(),
+            RefusedWrite::VersionMismatch { current, replicas } => {
+                Self { replicas, ..Self::version_mismatch(current) }
+            }
+            RefusedWrite::Absent { replicas } => Self { replicas, ..Self::key_not_found() },
             RefusedWrite::InProgress => Self::new(Code::RequestInProgress, refused.to_string()),
             RefusedWrite::KeyReused => Self::new(Code::IdempotencyKeyReused, refused.to_string()),
             RefusedWrite::NotEnoughReplicas { indeterminate, .. } => {
@@ -338,7 +344,7 @@ impl From<RefusedPatch> for Problem {
         match refused {
             RefusedPatch::Write(refused) => refused.into(),
             RefusedPatch::Read(error) => error.into(),
-            RefusedPatch::Patch(error) => error.into(),
+            RefusedPatch::Patch { error, replicas } => Self::from(error).standing_on(replicas),
             RefusedPatch::Outrun => Self::new(Code::Overloaded, refused.to_string()),
         }
     }
@@ -435,11 +441,32 @@ mod tests {
         assert_eq!(refused(RefusedWrite::ClockSkew), (503, "clock_skew", false));
     }
 
+    /// What is refused for what a record is, as few owners have it: alone, and in a batch.
     #[test]
-    fn what_few_owners_say_is_missing_is_told_as_such() {
-        let few = Problem::key_not_found().standing_on(Replicas { stand: 1, owners: 3 });
-        assert_eq!(few.into_response().headers().get(replicas::REPLICAS).unwrap(), "1/3");
-        let all = Problem::key_not_found().standing_on(Replicas { stand: 3, owners: 3 });
-        assert_eq!(all.into_response().headers().get(replicas::REPLICAS), None);
+    fn what_few_owners_say_of_a_record_is_told_as_such() {
+        for (stand, told) in [(1, Some("1/3")), (2, None)] {
+            let replicas = Replicas { stand, owners: 3 };
+            let asked = Some(replicas);
+            let error = PatchError::TooLarge { bytes_max: 3 };
+            let problems = [
+                Problem::key_not_found().standing_on(replicas),
+                RefusedWrite::Absent { replicas: asked }.into(),
+                RefusedWrite::VersionMismatch { current: None, replicas: asked }.into(),
+                RefusedPatch::Patch { error, replicas }.into(),
+            ];
+            for problem in problems {
+                let item = serde_json::to_value(problem.summary()).unwrap();
+                assert_eq!(item.get("replicas").and_then(|it| it.as_str()), told);
+                let response = problem.into_response();
+                let header = response.headers().get(replicas::REPLICAS);
+                assert_eq!(header.map(|it| it.to_str().unwrap()), told);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_told_of_replicas_is_not_made_up() {
+        let refused = Problem::from(RefusedWrite::Absent { replicas: None });
+        assert_eq!(refused.into_response().headers().get(replicas::REPLICAS), None);
     }
 }

@@ -7,10 +7,15 @@ use http::{HeaderMap, HeaderValue};
 
 pub(crate) const REPLICAS: HeaderName = HeaderName::from_static("dynarust-replicas");
 
+/// Its text, where it is to be told.
+pub(crate) fn few(replicas: Replicas) -> Option<String> {
+    replicas.is_few().then(|| replicas.to_string())
+}
+
 /// Tells it, where it is to be told.
 pub(crate) fn tell(replicas: Replicas, headers: &mut HeaderMap) {
-    if replicas.is_few()
-        && let Ok(text) = HeaderValue::try_from(replicas.to_string())
+    if let Some(text) = few(replicas)
+        && let Ok(text) = HeaderValue::try_from(text)
     {
         headers.insert(REPLICAS, text);
     }

@@ -17,13 +17,13 @@ use dynarust_core::limits::{
     PATCH_AT_ONCE_BYTES_MAX, PATCH_TRIES_BEFORE_PRESSING, PATCH_TRIES_MAX,
 };
 use dynarust_core::{
-    Condition, Consistency, EntityTags, Patch, PatchError, RecordName, RequestKey, Stored,
-    UnixMillis, Version,
+    Condition, Consistency, EntityTags, Patch, PatchError, RecordName, Replicas, RequestKey,
+    Stored, UnixMillis, Version,
 };
 use dynarust_store::{Change, Durability, ReadError, Write, WriteError};
 
 use crate::coordinate::Route;
-use crate::{Acknowledged, Node, RefusedRead, RefusedWrite};
+use crate::{Acknowledged, Found, Node, RefusedRead, RefusedWrite};
 
 /// A change in part of a record's value.
 #[derive(Debug, Clone)]
@@ -56,8 +56,13 @@ pub enum RefusedPatch {
     #[error(transparent)]
     Read(#[from] RefusedRead),
     /// There is no patched value. Nothing changed.
-    #[error(transparent)]
-    Patch(#[from] PatchError),
+    #[error("{error}")]
+    Patch {
+        /// Why.
+        error: PatchError,
+        /// Who was asked what the value is.
+        replicas: Replicas,
+    },
     /// Others wrote the key each time between the read and the write. Nothing changed.
     #[error(
         "the record changes faster than it can be patched: try again, or write it by `If-Match`"
@@ -70,8 +75,8 @@ impl RefusedPatch {
     pub(crate) fn is_for_good(&self) -> bool {
         matches!(
             self,
-            Self::Write(RefusedWrite::VersionMismatch { .. } | RefusedWrite::Absent)
-                | Self::Patch(_)
+            Self::Write(RefusedWrite::VersionMismatch { .. } | RefusedWrite::Absent { .. })
+                | Self::Patch { .. }
         )
     }
 
@@ -80,7 +85,7 @@ impl RefusedPatch {
     pub(crate) fn into_write(self) -> RefusedWrite {
         match self {
             Self::Write(refused) => refused,
-            Self::Read(_) | Self::Patch(_) | Self::Outrun => RefusedWrite::KeyReused,
+            Self::Read(_) | Self::Patch { .. } | Self::Outrun => RefusedWrite::KeyReused,
         }
     }
 }
@@ -111,14 +116,16 @@ impl Node {
             if tries == PATCH_TRIES_BEFORE_PRESSING {
                 turn.press();
             }
-            let stored = self.get(patch.name.clone(), patch.consistency).await?.stored;
+            let Found { stored, replicas } =
+                self.get(patch.name.clone(), patch.consistency).await?;
             let current = stored.as_ref().map(|stored| stored.record.version);
+            let asked = Some(replicas);
             if !patch.condition.holds(current) {
-                return Err(RefusedWrite::VersionMismatch { current }.into());
+                return Err(RefusedWrite::VersionMismatch { current, replicas: asked }.into());
             }
-            let stored = stored.ok_or(RefusedWrite::Absent)?;
+            let stored = stored.ok_or(RefusedWrite::Absent { replicas: asked })?;
             let read = stored.record.version;
-            let value = self.patched(&patch, stored).await?;
+            let value = self.patched(&patch, stored, replicas).await?;
             match self.submit(patch.write_over(read, value), patch.consistency, Route::Any).await {
                 Err(RefusedWrite::VersionMismatch { .. }) => {}
                 written => return Ok(written?),
@@ -133,15 +140,17 @@ impl Node {
         &self,
         patch: &PatchRecord,
         stored: Arc<Stored>,
+        replicas: Replicas,
     ) -> Result<Bytes, RefusedPatch> {
         let bytes_max = patch.value_bytes_max;
         if stored.record.value.len() + patch.patch.text().len() <= PATCH_AT_ONCE_BYTES_MAX {
-            return apply(&patch.patch, &stored, bytes_max);
+            return apply(&patch.patch, (&stored, replicas), bytes_max);
         }
         let stopped = || RefusedWrite::Store(WriteError::Stopped("the node closes".into()));
         let _turn = self.large_patches.acquire().await.map_err(|_| stopped())?;
         let patch = Arc::clone(&patch.patch);
-        let applied = tokio::task::spawn_blocking(move || apply(&patch, &stored, bytes_max)).await;
+        let apply = move || apply(&patch, (&stored, replicas), bytes_max);
+        let applied = tokio::task::spawn_blocking(apply).await;
         applied.map_err(|error| match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => stopped(),
@@ -165,10 +174,15 @@ impl PatchRecord {
     }
 }
 
-fn apply(patch: &Patch, stored: &Stored, bytes_max: usize) -> Result<Bytes, RefusedPatch> {
+fn apply(
+    patch: &Patch,
+    (stored, replicas): (&Stored, Replicas),
+    bytes_max: usize,
+) -> Result<Bytes, RefusedPatch> {
     let value = std::str::from_utf8(&stored.record.value)
         .map_err(|_| RefusedRead::Store(ReadError::CorruptRecord(stored.name.clone())))?;
-    Ok(patch.apply(value, bytes_max)?.into())
+    let patched = patch.apply(value, bytes_max);
+    Ok(patched.map_err(|error| RefusedPatch::Patch { error, replicas })?.into())
 }
 
 #[cfg(test)]
@@ -179,6 +193,7 @@ mod tests {
     use dynarust_store::{LocalStore, StoreConfig, SystemClock};
 
     use super::*;
+    use crate::membership::ALONE;
     use crate::store_in_memory::StoreInMemory;
     use crate::{NodeConfig, Put};
 
@@ -247,7 +262,7 @@ mod tests {
         let refused = patching.await.unwrap().unwrap_err();
         assert!(matches!(
             refused,
-            RefusedPatch::Write(RefusedWrite::VersionMismatch { current: Some(current) }) if current > read
+            RefusedPatch::Write(RefusedWrite::VersionMismatch { current: Some(current), .. }) if current > read
         ));
         assert_eq!(value(&node).await, "2");
     }
@@ -314,12 +329,14 @@ mod tests {
     async fn what_is_refused_changes_nothing() {
         let (node, store) = node();
         let absent = node.patch(merge("1")).await;
-        assert_eq!(absent, Err(RefusedWrite::Absent.into()));
+        let refused = RefusedWrite::Absent { replicas: Some(ALONE) };
+        assert_eq!(absent, Err(refused.clone().into()));
         store.insert(name(), "1", Some(1));
-        assert_eq!(node.patch(merge("1")).await, Err(RefusedWrite::Absent.into()));
+        assert_eq!(node.patch(merge("1")).await, Err(refused.into()));
         store.insert(name(), "1", None);
         let small = PatchRecord { value_bytes_max: 3, ..merge("1234") };
-        let too_large = RefusedPatch::Patch(PatchError::TooLarge { bytes_max: 3 });
+        let error = PatchError::TooLarge { bytes_max: 3 };
+        let too_large = RefusedPatch::Patch { error, replicas: ALONE };
         assert_eq!(node.patch(small).await, Err(too_large));
         store.refuse_writes(Some(WriteError::Full));
         let full = RefusedWrite::Store(WriteError::Full);

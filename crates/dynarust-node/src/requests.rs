@@ -125,7 +125,7 @@ mod tests {
     }
 
     fn refused() -> Option<RefusedPatch> {
-        Some(RefusedWrite::Absent.into())
+        Some(RefusedWrite::Absent { replicas: None }.into())
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
         requests.begin(Some(&request("a", 1)), 5).unwrap().end(refused(), 5);
         let last = 5 + ANSWERS_KEPT_MILLIS;
         let again = requests.begin(Some(&request("a", 1)), last).unwrap_err();
-        assert_eq!(again, RefusedWrite::Absent.into());
+        assert_eq!(Some(again), refused());
         let other = requests.begin(Some(&request("a", 2)), last).unwrap_err();
         assert_eq!(other, RefusedWrite::KeyReused.into());
         requests.begin(Some(&request("a", 2)), last + 1).unwrap();

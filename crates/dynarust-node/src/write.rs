@@ -27,10 +27,15 @@ pub enum RefusedWrite {
     VersionMismatch {
         /// The live version; none where the key is absent.
         current: Option<Version>,
+        /// Who was asked; none where the node that was does not tell.
+        replicas: Option<Replicas>,
     },
     /// A delete found no live record. Nothing changed.
     #[error("there is no such record")]
-    Absent,
+    Absent {
+        /// Who was asked; none where the node that was does not tell.
+        replicas: Option<Replicas>,
+    },
     /// A request with the same idempotency key runs. Ask again when it is done.
     #[error("a request with this idempotency key is under way: repeat it in a moment")]
     InProgress,
@@ -136,15 +141,20 @@ impl Node {
         write: Write,
     ) -> impl Future<Output = Result<Acknowledged, RefusedWrite>> + Send + use<'_> {
         let written = self.store.write(write);
-        async move {
-            match written.await? {
-                Written::Done { version, .. } | Written::Repeated(version) => {
-                    Ok(Acknowledged { version, replicas: ALONE })
-                }
-                Written::Refused(current) => Err(RefusedWrite::VersionMismatch { current }),
-                Written::Absent => Err(RefusedWrite::Absent),
-                Written::KeyReused => Err(RefusedWrite::KeyReused),
-            }
+        async move { decided(&written.await?, ALONE) }
+    }
+}
+
+/// What the store decided, where so many stand behind that.
+pub(crate) fn decided(written: &Written, replicas: Replicas) -> Result<Acknowledged, RefusedWrite> {
+    match *written {
+        Written::Done { version, .. } | Written::Repeated(version) => {
+            Ok(Acknowledged { version, replicas })
         }
+        Written::Refused(current) => {
+            Err(RefusedWrite::VersionMismatch { current, replicas: Some(replicas) })
+        }
+        Written::Absent => Err(RefusedWrite::Absent { replicas: Some(replicas) }),
+        Written::KeyReused => Err(RefusedWrite::KeyReused),
     }
 }

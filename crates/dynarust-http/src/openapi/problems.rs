@@ -19,6 +19,16 @@ pub(super) const DOOR: [Code; 5] = [
     Code::VersionNotSupported,
 ];
 
+/// What tells of a record, and so who stands behind that where they are few.
+const OF_RECORDS: [Code; 5] = [
+    Code::KeyNotFound,
+    Code::VersionMismatch,
+    Code::PatchFailed,
+    // As others, of a patched value.
+    Code::InvalidPatch,
+    Code::ValueTooLarge,
+];
+
 /// The codes, by their statuses.
 pub(super) fn by_status(codes: &[Code]) -> BTreeMap<StatusCode, BTreeSet<&'static str>> {
     let mut by_status = BTreeMap::<_, BTreeSet<_>>::new();
@@ -56,6 +66,9 @@ fn whole(status: StatusCode, codes: &BTreeSet<&str>, head: bool) -> Value {
         StatusCode::UPGRADE_REQUIRED => headers.push("Upgrade"),
         StatusCode::PRECONDITION_FAILED => headers.push("ETag"),
         _ => {}
+    }
+    if OF_RECORDS.iter().any(|code| codes.contains(code.row().1)) {
+        headers.push("DynaRust-Replicas");
     }
     let listed: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
     let mut problem = json!({

@@ -149,7 +149,7 @@ fn batch_answers() -> Value {
             "key": { "type": ["string", "null"] },
             "status": { "type": "integer" },
             "version": { "type": "string" },
-            "replicas": { "type": "string", "description": "How many owners have it, of how many, where they are few." },
+            "replicas": { "type": "string", "description": "How many owners stand behind it, of how many, where they are few." },
             "code": schema_of_codes(),
             "detail": { "type": "string" },
             "indeterminate": { "type": "boolean" },

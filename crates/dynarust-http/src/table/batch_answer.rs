@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::budget::{Budget, Share};
 use crate::content_type::BatchForm;
 use crate::problem::{Problem, Summary};
+use crate::replicas;
 use crate::response_body::Body;
 
 /// Bytes of an item's answer beside its key, at most.
@@ -69,9 +70,8 @@ impl BatchAnswer {
         // Writing into memory cannot fail.
         let _ = match (key, written) {
             (Some(key), Ok(Acknowledged { version, replicas })) => {
-                let few = replicas.is_few().then(|| replicas.to_string());
-                let version = version.to_string();
-                let done = DoneText { key, status: 200, version, replicas: few };
+                let (version, replicas) = (version.to_string(), replicas::few(replicas));
+                let done = DoneText { key, status: 200, version, replicas };
                 serde_json::to_writer(&mut self.text, &done)
             }
             // What was written has a key that may be repeated.

@@ -20,7 +20,7 @@ use std::time::Duration;
 use dynarust_core::limits::{ASK_NEXT_MILLIS, LOOK_AGAIN_MILLIS};
 use dynarust_core::quorum::{self, NotEnough};
 use dynarust_core::{Consistency, NodeId, Partition, Record, Replicas, Version};
-use dynarust_store::{Arrival, Over, Proposed, TakenIn, Write, Written};
+use dynarust_store::{Arrival, Over, Proposed, TakenIn, Write};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -30,7 +30,7 @@ use super::acks::replicas;
 use super::proposals::Proposal;
 use super::write::{late, not_enough, of_read};
 use crate::cluster::Cluster;
-use crate::write::Acknowledged;
+use crate::write::{Acknowledged, decided};
 use crate::{Node, RefusedWrite};
 
 /// A conditional write on its way over the owners.
@@ -77,24 +77,13 @@ impl Node {
                         Err(Failed::Passed) => {}
                     }
                 }
+                // Where everything newer had been read: so many have it.
                 (Proposed::Decided(written), Some(replicas)) => return decided(&written, replicas),
                 (Proposed::Decided(_), None) => {}
             }
             let read = self.read_owners(name, consistency, deadline).await.map_err(of_read)?;
             newest = Some(read.replicas);
         }
-    }
-}
-
-/// What was decided where everything newer had been read: so many have it.
-fn decided(written: &Written, replicas: Replicas) -> Result<Acknowledged, RefusedWrite> {
-    match *written {
-        Written::Done { version, .. } | Written::Repeated(version) => {
-            Ok(Acknowledged { version, replicas })
-        }
-        Written::Refused(current) => Err(RefusedWrite::VersionMismatch { current }),
-        Written::Absent => Err(RefusedWrite::Absent),
-        Written::KeyReused => Err(RefusedWrite::KeyReused),
     }
 }
 

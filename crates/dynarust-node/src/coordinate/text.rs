@@ -60,8 +60,10 @@ pub(super) struct WrittenText {
     /// The record's version now, or the one that a condition met.
     #[prost(message, optional, tag = "2")]
     version: Option<VersionText>,
+    /// Who has it, or was asked about what refused it; or how many are there, of how many that must.
     #[prost(uint32, tag = "3")]
     stand: u32,
+    /// 0 where that is not told.
     #[prost(uint32, tag = "4")]
     owners: u32,
     #[prost(bool, tag = "5")]
@@ -179,16 +181,17 @@ impl WrittenText {
                 owners: replicas.owners.into(),
                 indeterminate: false,
             },
-            Err(RefusedWrite::VersionMismatch { current }) => {
-                Self { version: current.map(VersionText::of), ..number(VERSION_MISMATCH) }
-            }
+            Err(RefusedWrite::VersionMismatch { current, replicas }) => Self {
+                version: current.map(VersionText::of),
+                ..number(VERSION_MISMATCH).standing_on(*replicas)
+            },
             Err(RefusedWrite::NotEnoughReplicas { needed, live, indeterminate }) => Self {
                 stand: (*live).into(),
                 owners: (*needed).into(),
                 indeterminate: *indeterminate,
                 ..number(NOT_ENOUGH)
             },
-            Err(RefusedWrite::Absent) => number(ABSENT),
+            Err(RefusedWrite::Absent { replicas }) => number(ABSENT).standing_on(*replicas),
             Err(RefusedWrite::InProgress) => number(IN_PROGRESS),
             Err(RefusedWrite::KeyReused) => number(KEY_REUSED),
             Err(RefusedWrite::NotReady) => number(NOT_READY),
@@ -200,6 +203,12 @@ impl WrittenText {
         }
     }
 
+    fn standing_on(self, replicas: Option<Replicas>) -> Self {
+        let told = |Replicas { stand, owners }| (stand.into(), owners.into());
+        let (stand, owners) = replicas.map_or((0, 0), told);
+        Self { stand, owners, ..self }
+    }
+
     /// None where it makes no sense.
     pub(super) fn understood(
         self,
@@ -208,13 +217,15 @@ impl WrittenText {
         let stand = u16::try_from(self.stand).ok()?;
         let owners = u16::try_from(self.owners).ok()?;
         let version = self.version.map(VersionText::understood);
+        // A node of before that was told with refusals leaves it out.
+        let replicas = (owners != 0).then_some(Replicas { stand, owners });
         let refused = match self.outcome {
             DONE => {
                 let replicas = Replicas { stand, owners };
                 return Some(Ok(Acknowledged { version: version?, replicas }));
             }
-            VERSION_MISMATCH => RefusedWrite::VersionMismatch { current: version },
-            ABSENT => RefusedWrite::Absent,
+            VERSION_MISMATCH => RefusedWrite::VersionMismatch { current: version, replicas },
+            ABSENT => RefusedWrite::Absent { replicas },
             IN_PROGRESS => RefusedWrite::InProgress,
             KEY_REUSED => RefusedWrite::KeyReused,
             NOT_ENOUGH => RefusedWrite::NotEnoughReplicas {
@@ -286,11 +297,14 @@ mod tests {
     fn what_became_of_it_comes_as_it_went() {
         let name = RecordName::parse("t", "k").unwrap();
         let version = Version { hlc: 7, node: NodeId(3) };
+        let few = Some(Replicas { stand: 1, owners: 3 });
         let outcomes = [
             Ok(Acknowledged { version, replicas: Replicas { stand: 2, owners: 3 } }),
-            Err(RefusedWrite::VersionMismatch { current: None }),
-            Err(RefusedWrite::VersionMismatch { current: Some(version) }),
-            Err(RefusedWrite::Absent),
+            Err(RefusedWrite::VersionMismatch { current: None, replicas: None }),
+            Err(RefusedWrite::VersionMismatch { current: None, replicas: few }),
+            Err(RefusedWrite::VersionMismatch { current: Some(version), replicas: few }),
+            Err(RefusedWrite::Absent { replicas: None }),
+            Err(RefusedWrite::Absent { replicas: few }),
             Err(RefusedWrite::InProgress),
             Err(RefusedWrite::KeyReused),
             Err(RefusedWrite::NotEnoughReplicas { needed: 2, live: 1, indeterminate: true }),

@@ -10,9 +10,9 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 
-use super::acks::Stands;
+use super::acks::{Stands, replicas};
 use crate::cluster::Cluster;
-use crate::write::Acknowledged;
+use crate::write::{Acknowledged, decided};
 use crate::{Node, RefusedRead, RefusedWrite};
 
 /// Which node may coordinate a write.
@@ -86,9 +86,9 @@ impl Node {
         // What others have and this node lacks comes in.
         let read = self.read_owners(&write.name, consistency, deadline).await.map_err(of_read)?;
         let written = self.store.write(write.clone()).await?;
-        if let Written::Repeated(version) = written {
-            // It, or what came after it, was read, and so it stands at enough.
-            return Ok(Acknowledged { version, replicas: read.replicas });
+        if !matches!(written, Written::Done { .. }) {
+            // What decided it, or what came after that, was read, and so it stands at enough.
+            return decided(&written, read.replicas);
         }
         self.stand(write, written, consistency, deadline).await
     }
@@ -129,11 +129,11 @@ impl Node {
                 (Written::Repeated(version), _) => (version, self.store.position().seq),
                 // It deleted what was there, and so did somebody else, later.
                 (Written::Absent, Some(deleted)) => (deleted, self.store.position().seq),
-                (Written::Refused(current), _) => {
-                    return Err(RefusedWrite::VersionMismatch { current });
+                // What is decided by what is there has been decided before; else nobody else was asked.
+                (refused, _) => {
+                    let owners = self.cluster.view().serving(partition).len();
+                    return decided(&refused, replicas(1, owners));
                 }
-                (Written::Absent, None) => return Err(RefusedWrite::Absent),
-                (Written::KeyReused, _) => return Err(RefusedWrite::KeyReused),
             };
             took = Some(version);
             let mut wait = self.cluster.acks.wait(&self.cluster, (seq, partition), consistency);

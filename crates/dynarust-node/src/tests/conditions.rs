@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use dynarust_core::Consistency::{Available, One, Quorum};
-use dynarust_core::{Condition, Consistency, EntityTags, RequestKey, Version};
+use dynarust_core::{Condition, Consistency, EntityTags, Replicas, RequestKey, Version};
 
 use super::members::{Members, put, until, until_found};
 use crate::{Acknowledged, Put, RefusedWrite};
@@ -11,6 +11,12 @@ fn put_over(key: &str, value: &str, over: Version, consistency: Consistency) -> 
     let if_match = Some(EntityTags::Versions(vec![over]));
     let condition = Condition { if_match, if_none_match: None };
     Put { condition, ..put(key, value, consistency) }
+}
+
+/// By two owners of three, which found that version.
+fn refused_over(version: Version) -> Result<Acknowledged, RefusedWrite> {
+    let replicas = Some(Replicas { stand: 2, owners: 3 });
+    Err(RefusedWrite::VersionMismatch { current: Some(version), replicas })
 }
 
 /// Three nodes of which two have lost each other, and a key of which each of these would decide.
@@ -43,7 +49,7 @@ async fn of_two_coordinators_one_writes_over_a_version() {
         }
         let won: Vec<_> = outcomes.iter().flatten().map(|it| it.version).collect();
         let [won] = won[..] else { panic!("not one: {outcomes:?}") };
-        let lost = Err(RefusedWrite::VersionMismatch { current: Some(won) });
+        let lost = refused_over(won);
         assert!(outcomes.contains(&lost), "{outcomes:?}");
         over = won;
     }
@@ -115,8 +121,7 @@ async fn what_was_accepted_before_the_coordinator_died_surfaces_once() {
             let Ok(Acknowledged { version: again, .. }) = repeated else { panic!("{repeated:?}") };
             assert_eq!(again, version);
         } else {
-            let current = Some(version);
-            assert_eq!(repeated, Err(RefusedWrite::VersionMismatch { current }));
+            assert_eq!(repeated, refused_over(version));
         }
         assert_eq!(members.stored(1, &key).await.unwrap().record.version, version);
     }

@@ -25,6 +25,7 @@ mod mending;
 mod moves;
 mod positions;
 mod reads;
+mod refusals;
 mod rejoin;
 mod repair;
 mod repeats;
