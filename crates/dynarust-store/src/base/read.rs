@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dynarust_core::{KeyRange, Partition, PartitionSet, RecordName, Seq, Stored, Version};
-use rusqlite::{Connection, OpenFlags, Params, Transaction, params};
+use rusqlite::{Connection, Params, Transaction, params};
 
 use super::error::BaseError;
 use super::row::{
@@ -92,7 +92,7 @@ pub(crate) struct BaseFeed {
 impl ReadBase {
     /// Opens one more connection to the base.
     pub(crate) fn open(path: &Path) -> Result<Self, BaseError> {
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let connection = connect(path)?;
         // In KiB, for the upper pages of the trees. More shows no gain: the others are the kernel's to cache.
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -128")?;
         Ok(Self { connection })

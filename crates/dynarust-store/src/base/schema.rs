@@ -99,7 +99,7 @@ pub(crate) fn open_existing(path: &Path) -> Result<OpenBase, BaseError> {
     if empty {
         return Err(BaseError::Damaged("the file is empty".into()));
     }
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = connect(path)?;
     let format = format_of(&connection)?;
     let meta = match format {
         BaseFormat::One => Meta::read_format_1(&connection)?,
@@ -111,7 +111,11 @@ pub(crate) fn open_existing(path: &Path) -> Result<OpenBase, BaseError> {
 /// Opens the base, or makes one of a new node. Only for a folder that never had one.
 pub(crate) fn open_or_create(path: &Path, node: NodeId) -> Result<OpenBase, BaseError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    let mut connection = connect(path, flags)?;
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // These take only where the file is still empty; elsewhere they would write. What is freed in it can be
+    // given back.
+    connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
+    let mut connection = with_settings(connection)?;
     let transaction = connection.transaction()?;
     let tables: i64 =
         transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -125,17 +129,19 @@ pub(crate) fn open_or_create(path: &Path, node: NodeId) -> Result<OpenBase, Base
     open_existing(path)
 }
 
-/// Opens a connection with the settings that all of ours have.
-pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, BaseError> {
-    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+/// Opens a connection with the settings that all of ours have. Writes nothing.
+pub(super) fn connect(path: &Path) -> Result<Connection, BaseError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    with_settings(Connection::open_with_flags(path, flags)?)
+}
+
+fn with_settings(connection: Connection) -> Result<Connection, BaseError> {
     // Closing must change nothing: what was found damaged stays as it was. The applier's checkpoints
     // bring the log into the base.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(std::time::Duration::from_secs(1))?;
-    // The first two take only where the file is still empty. What is freed in it can be given back.
     connection.execute_batch(
-        "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-         PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 16777216;
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 16777216;
          PRAGMA temp_store = MEMORY;",
     )?;
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
