@@ -19,8 +19,11 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Bytes before a frame's body.
 pub(super) const HEADER_BYTES: usize = 16;
-/// Bytes that are read at a time, at least.
-const READ_BYTES: usize = 64 << 10;
+/// Bytes that there is room for when more is read, at least. What a frame is a part of stays in memory for as
+/// long as the frame does: so little of it may be left empty.
+const ROOM_BYTES_MIN: usize = 4 << 10;
+/// Bytes that room is made for.
+const ROOM_BYTES: usize = 64 << 10;
 
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +127,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             if let Some(frame) = self.take()? {
                 return Ok(frame);
             }
-            self.buffer.reserve(READ_BYTES);
+            if self.buffer.capacity() - self.buffer.len() < ROOM_BYTES_MIN {
+                self.buffer.reserve(ROOM_BYTES);
+            }
             if self.from.read_buf(&mut self.buffer).await? == 0 {
                 return Err(if self.buffer.is_empty() {
                     FrameError::Closed
@@ -165,8 +170,13 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
     use super::*;
+    use futures_util::FutureExt;
     use proptest::prelude::*;
+    use tokio::io::ReadBuf;
 
     fn frames() -> impl Strategy<Value = Vec<Frame>> {
         let frame =
@@ -229,6 +239,37 @@ mod tests {
             let (read, _) = read(&bytes);
             prop_assert!(read.is_empty());
         }
+    }
+
+    /// Gives one byte at a time.
+    struct Trickle<'a>(&'a [u8]);
+
+    impl AsyncRead for Trickle<'_> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let (part, rest) = self.0.split_at(self.0.len().min(1));
+            buffer.put_slice(part);
+            self.0 = rest;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn small_frames_that_wait_share_their_memory() {
+        let frame =
+            Frame { kind: Kind::Notice, number: 1, id: 0, body: Bytes::from_static(b"small") };
+        let bytes = encoded(&vec![frame; 10_000]);
+        let mut reader = FrameReader::new(Trickle(&bytes), 1 << 10);
+        let frames: Vec<_> =
+            (0..10_000).map(|_| reader.next().now_or_never().unwrap().unwrap()).collect();
+        let place = |frame: &Frame| frame.body.as_ptr() as usize;
+        let step = HEADER_BYTES + "small".len();
+        let apart = frames.windows(2).filter(|it| place(&it[1]) != place(&it[0]) + step).count();
+        // As many as there are pieces of memory.
+        assert!(apart <= bytes.len() / (ROOM_BYTES - ROOM_BYTES_MIN), "{apart}");
     }
 
     #[test]
