@@ -72,10 +72,11 @@ mod table;
 mod ttl;
 mod wire;
 
-#[cfg(test)]
-mod fuzzing;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 #[path = "../../dynarust-node/src/store_in_memory.rs"]
 mod store_in_memory;
 

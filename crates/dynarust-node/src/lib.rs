@@ -35,6 +35,9 @@ mod coordinate;
 pub mod delete;
 pub mod environment;
 mod following;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod get;
 pub mod leaving;
 pub mod lifecycle;
@@ -52,7 +55,7 @@ pub mod tables;
 mod turns;
 pub mod write;
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod store_in_memory;
 #[cfg(test)]
 mod tests;

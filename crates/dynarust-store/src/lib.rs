@@ -20,6 +20,9 @@ mod emptying;
 mod expirer;
 mod finding;
 mod folder;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod journal;
 mod local;

@@ -33,7 +33,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod reference;
 
 pub(crate) use fault::Fault;

@@ -1,5 +1,11 @@
 //! Which requests some bytes hold, as the guard sees them, told in the plainest way: all bytes at once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "only tests and fuzz targets have this module"
+)]
+
 use http::{Method, Uri};
 
 use super::chunked::Chunked;

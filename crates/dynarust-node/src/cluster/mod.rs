@@ -29,6 +29,8 @@ mod agree;
 mod clock;
 mod config;
 mod figures;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod hand_over;
 mod join;
 mod keep;

@@ -16,6 +16,8 @@
 mod channel;
 mod dial;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod handshake;
 mod link;
 pub(crate) mod message;

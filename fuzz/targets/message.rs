@@ -1,0 +1,4 @@
+//! Messages of the mesh.
+#![no_main]
+
+dynarust_fuzz::target!(dynarust_node::fuzzing::message, 8 << 20);
