@@ -48,7 +48,11 @@ pub(crate) async fn follow(cluster: &Arc<Cluster>, peer: &Arc<Peer>, link: &Arc<
             match follow_anew(cluster, peer, link, &wants).await {
                 None => return,
                 Some(Outcome::Done) => followed = Some(wants),
-                Some(Outcome::WantsOthers) => continue,
+                Some(Outcome::WantsOthers) => {
+                    // It has begun anew: nothing is followed, whatever is wanted next.
+                    followed = None;
+                    continue;
+                }
             }
             cluster.tell_change();
             cluster.serve_what_is_complete();

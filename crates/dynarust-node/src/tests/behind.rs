@@ -1,7 +1,10 @@
 //! A node that was away does not know what it missed, and says so.
 
+use std::time::Duration;
+
 use dynarust_core::Consistency::Available;
 use dynarust_core::Replicas;
+use tokio::time::sleep;
 
 use super::members::{Members, until};
 use super::wires::Way;
@@ -60,4 +63,24 @@ async fn a_node_that_has_caught_up_is_behind_no_more() {
     }
     let found = members.get(1, &key, Available).await.unwrap();
     assert_eq!(found.replicas, Replicas { stand: 2, owners: 3 });
+}
+
+/// Who is about to copy what another leaves, when that one stays after all, follows all as before.
+#[tokio::test(start_paused = true)]
+async fn nobody_stays_behind_where_a_copy_is_not_wanted_any_more() {
+    let mut members = Members::running(4).await;
+    // What is to be copied from this one does not come: the other's feed waits for that.
+    let way = Way { from: 0, to: 3, channel: Channel::Bulk };
+    members.wires.shut(way);
+    let wants = |members: &Members| members.node(3).cluster.view().wants().len();
+    let before = wants(&members);
+    members.node(1).leave().await.unwrap();
+    until("it is to own all", || wants(&members) > before).await;
+    sleep(Duration::from_secs(1)).await;
+    assert!(members.is_behind_in(3, 2));
+    members.kill(1).await;
+    members.start(1);
+    until("it is to own what it owned", || wants(&members) == before).await;
+    members.wires.open(way);
+    members.until_whole().await;
 }
