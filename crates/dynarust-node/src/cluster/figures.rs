@@ -27,7 +27,7 @@ pub struct ClusterStats {
     pub feeds_behind: u64,
     /// Partitions that this node serves, and is to own no more.
     pub partitions_surplus: u64,
-    /// Partitions that it has dropped, and of which there may be records left.
+    /// Partitions that it has dropped, or never served and does not want, and of which there may be records left.
     pub partitions_dropping: u64,
     /// Records that went with copies which were dropped.
     pub records_dropped: u64,
@@ -97,6 +97,7 @@ impl Cluster {
         let dropped = view.own().map(|own| own.dropped.clone()).unwrap_or_default();
         let owned = view.placement.owned(self.me);
         let waiting = owned.difference(&serves).len();
+        let dropping = self.moves.not_emptied(&dropped).union(&self.left_over(&view));
         let (lag_records, lag) = self.acks.lag(self);
         let figures = &self.figures;
         let (background_bytes, background_waited) = self.budget.figures();
@@ -109,7 +110,7 @@ impl Cluster {
             partitions_waiting: waiting.into(),
             feeds_behind: self.feeds_behind() as u64,
             partitions_surplus: serves.difference(&owned).len().into(),
-            partitions_dropping: self.moves.not_emptied(&dropped).len().into(),
+            partitions_dropping: dropping.len().into(),
             records_dropped: figures.records_dropped.load(Ordering::Relaxed),
             catch_up_records_received: figures.catch_up_records_received.load(Ordering::Relaxed),
             background_bytes,

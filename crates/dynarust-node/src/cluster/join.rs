@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dynarust_core::limits::{JOIN_TELL_MILLIS, PING_MILLIS, REDIAL_MILLIS_MAX, RETURN_MILLIS_MAX};
-use dynarust_core::placement::Placement;
 use dynarust_core::{ClusterId, Incarnation, Member, MemberState, PartitionSet, Registry};
 use dynarust_store::Store;
 use tokio::time::{Instant, sleep, timeout};
@@ -13,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::note::Note;
 use super::rejoin::{Completeness, Former, Holdings};
 use super::state::Cluster;
-use super::{ClusterConfig, View};
+use super::{ClusterConfig, Leftovers, View};
 use crate::environment::Environment;
 use crate::following::Positions;
 use crate::mesh::{self, Channel, DialError, HandshakeError, Refusal};
@@ -68,6 +67,7 @@ impl Cluster {
     ) -> Arc<Self> {
         let me = store.position().node;
         let incarnation = Incarnation(store.stats().incarnation);
+        let replication = config.replication;
         let (note, mut refused) = match store.kept().map(|bytes| Note::read(&bytes)) {
             None => (None, None),
             Some(Some(note)) => (Some(note), None),
@@ -85,6 +85,11 @@ impl Cluster {
         };
         let address = own_address(&config);
         let known = registry.get(me).cloned();
+        let wanted = match known {
+            Some(_) => View::of(me, cluster, registry.clone(), replication).wants(),
+            None => PartitionSet::all(),
+        };
+        let leftovers = Leftovers::begin(&wanted, store.position().seq == 0);
         let founds = cluster.is_some() && known.is_none();
         let own = Member {
             id: me,
@@ -112,14 +117,13 @@ impl Cluster {
             },
             None => own,
         });
-        let placement = Arc::new(Placement::of(&registry, config.replication));
-        let view = View { me, cluster, registry, placement };
+        let view = View::of(me, cluster, registry, replication);
         let others = former.as_ref().map_or(view.others().count(), |it| it.addresses.len());
         let members = others + 1;
         if config.secret.is_none() && (members > 1 || former.is_some()) {
             refused = Some(ClusterError::NoSecret { members });
         }
-        let past = (completeness, former);
+        let past = (completeness, former, leftovers);
         Self::new(store, environment, config, (view, positions), past, refused)
     }
 
@@ -281,11 +285,10 @@ impl Cluster {
             own.state = MemberState::Joining;
             own.serves = PartitionSet::default();
         });
+        // What others are to own is theirs, once they have read it here (`leftovers`).
         self.admit(cluster, members);
-        // What others are to own is theirs, once they have read it here.
-        let surplus =
-            self.held().unwrap_or_default().difference(&self.view().placement.owned(self.me));
-        self.change_own(|own| own.dropped = own.dropped.union(&surplus));
+        // They are told of this node.
+        self.change_own(|_| ());
     }
 
     /// Where others reach this node, where it listens everywhere and was not told: at the address at

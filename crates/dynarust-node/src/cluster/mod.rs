@@ -12,6 +12,7 @@
 //! | `keep` | the links to every member are there, or tried |
 //! | `join` | a new node, or one that returns, becomes a member |
 //! | `moves` | copies that are dropped, and taken in again |
+//! | `leftovers` | what lies here of partitions that this node does not want |
 //! | `leave` | this node goes by itself |
 //! | `hand_over` | what others lack of what a node holds that leaves |
 //! | `agree` | all live members know a change, and stand behind what was acknowledged before it |
@@ -35,6 +36,7 @@ mod hand_over;
 mod join;
 mod keep;
 mod leave;
+mod leftovers;
 mod meet;
 mod moves;
 mod note;
@@ -49,6 +51,7 @@ pub use config::{ClusterConfig, Secret};
 pub(crate) use figures::ClusterFigures;
 pub use figures::ClusterStats;
 pub use join::ClusterError;
+pub(crate) use leftovers::Leftovers;
 pub(crate) use moves::Moves;
 pub(crate) use peer::{Liveness, Peer};
 pub use rejoin::Holdings;

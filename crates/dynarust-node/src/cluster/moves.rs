@@ -59,7 +59,8 @@ impl Moves {
         *emptied = emptied.union(partitions);
     }
 
-    fn are_taken_back(&self, partitions: &PartitionSet) {
+    /// There are records of these, or will be: before they are taken in once more they are emptied again.
+    pub(super) fn are_not_emptied(&self, partitions: &PartitionSet) {
         let mut emptied = self.emptied.lock();
         *emptied = emptied.difference(partitions);
     }
@@ -71,6 +72,7 @@ impl Cluster {
         loop {
             sleep(Duration::from_millis(MOVES_LOOK_MILLIS)).await;
             self.drop_surplus();
+            self.look_for_leftovers();
             let moved = match self.take_back().await {
                 Ok(()) => self.empty_dropped().await,
                 Err(error) => Err(error),
@@ -184,6 +186,7 @@ impl Cluster {
         self.keep_note_now().await?;
         let records = self.store.empty(partitions.clone()).await?;
         self.moves.are_emptied(partitions);
+        self.leftovers.are_emptied(partitions);
         self.figures.dropped(records);
         tracing::info!(partitions = partitions.len(), records, "dropped copies are gone");
         self.tell_change();
@@ -226,7 +229,11 @@ impl Cluster {
     fn want_again(self: &Arc<Self>, partitions: &PartitionSet) {
         self.positions.uncover(partitions);
         self.copying.forget(partitions);
-        self.moves.are_taken_back(partitions);
-        self.change_own(|own| own.dropped = own.dropped.difference(partitions));
+        self.moves.are_not_emptied(partitions);
+        self.change_own(|own| {
+            // In the same view: nothing of them is left, or it counts.
+            self.leftovers.are_wanted_as_they_are(partitions);
+            own.dropped = own.dropped.difference(partitions);
+        });
     }
 }

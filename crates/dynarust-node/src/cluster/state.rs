@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use super::leave::Departure;
 use super::note::NoteDue;
 use super::rejoin::{Completeness, Former};
-use super::{ClusterConfig, ClusterError, ClusterFigures, Liveness, Moves, Peer, View};
+use super::{ClusterConfig, ClusterError, ClusterFigures, Leftovers, Liveness, Moves, Peer, View};
 use crate::Node;
 use crate::coordinate::{Acks, Proposals, replicas};
 use crate::environment::{Environment, Tasks};
@@ -54,6 +54,8 @@ pub(crate) struct Cluster {
     pub(crate) remembered: Remembered,
     /// What is dropped, and taken in again.
     pub(crate) moves: Moves,
+    /// What is to be dropped, though it was never served.
+    pub(super) leftovers: Leftovers,
     /// Where the others are in this node's feed, and who waits for them.
     pub(crate) acks: Acks,
     /// Conditional writes that this node coordinates.
@@ -87,7 +89,7 @@ impl Cluster {
         environment: Environment,
         config: ClusterConfig,
         (view, positions): (View, Positions),
-        (completeness, former): (Completeness, Option<Former>),
+        (completeness, former, leftovers): (Completeness, Option<Former>, Leftovers),
         refused: Option<ClusterError>,
     ) -> Arc<Self> {
         let alone = AtomicBool::new(view.is_alone());
@@ -107,6 +109,7 @@ impl Cluster {
             budget: Budget::new(background_bytes),
             remembered: Remembered::default(),
             moves: Moves::default(),
+            leftovers,
             acks: Acks::default(),
             proposals: Proposals::default(),
             watches: Arc::default(),
@@ -293,7 +296,7 @@ impl Cluster {
             }
             let changed = !news.is_empty() || view.cluster != Some(cluster);
             if changed {
-                *view = self.view_of(&view, Some(cluster), registry);
+                news.extend(self.replace(&mut view, Some(cluster), registry));
             }
             changed
         };
@@ -313,8 +316,8 @@ impl Cluster {
             let Some(own) = registry.get(self.me).cloned() else {
                 return;
             };
-            *view = self.view_of(&view, view.cluster, registry);
-            own
+            let cluster = view.cluster;
+            self.replace(&mut view, cluster, registry).unwrap_or(own)
         };
         self.after_change();
         self.tell_members(&[own]);
@@ -322,29 +325,37 @@ impl Cluster {
 
     /// A member is gone, for good.
     pub(super) fn mark_gone(self: &Arc<Self>, id: NodeId) {
-        let gone = {
+        let news: Vec<Member> = {
             let mut view = self.view.write();
             let mut registry = view.registry.clone();
             registry.remove(id);
             let gone = registry.get(id).cloned();
-            *view = self.view_of(&view, view.cluster, registry);
-            gone
+            let cluster = view.cluster;
+            gone.into_iter().chain(self.replace(&mut view, cluster, registry)).collect()
         };
         self.after_change();
-        self.tell_members(gone.as_slice());
+        self.tell_members(&news);
     }
 
-    fn view_of(&self, former: &View, cluster: Option<ClusterId>, registry: Registry) -> Arc<View> {
+    /// What this node says of itself with the new view, where it says something that the registry had not.
+    fn replace(
+        &self,
+        view: &mut Arc<View>,
+        cluster: Option<ClusterId>,
+        mut registry: Registry,
+    ) -> Option<Member> {
         let replication = self.config.replication;
-        let placement = if former.placement.is_of(&registry, replication) {
-            Arc::clone(&former.placement)
+        let placement = if view.placement.is_of(&registry, replication) {
+            Arc::clone(&view.placement)
         } else {
             self.moves.placed_anew();
             Arc::new(Placement::of(&registry, replication))
         };
-        let view = View { me: self.me, cluster, registry, placement };
+        // Who waits to be let in takes nothing in.
+        let own = cluster.and_then(|_| self.drop_leftovers(&mut registry, &placement));
+        *view = Arc::new(View { me: self.me, cluster, registry, placement });
         self.alone.store(view.is_alone(), Ordering::Release);
-        Arc::new(view)
+        own
     }
 
     fn after_change(self: &Arc<Self>) {

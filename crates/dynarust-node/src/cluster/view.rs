@@ -17,6 +17,17 @@ pub(crate) struct View {
 }
 
 impl View {
+    /// As the registry makes it.
+    pub(super) fn of(
+        me: NodeId,
+        cluster: Option<ClusterId>,
+        registry: Registry,
+        replication: u8,
+    ) -> Self {
+        let placement = Arc::new(Placement::of(&registry, replication));
+        Self { me, cluster, registry, placement }
+    }
+
     /// The members that are not gone, this node among them.
     pub(crate) fn members(&self) -> impl Iterator<Item = &Member> {
         self.registry.members()
@@ -65,7 +76,12 @@ impl View {
     /// The partitions whose writes a member takes in: those that it serves, and those that it is to own, but
     /// for what it has dropped and not emptied yet.
     pub(crate) fn wanted_by(&self, member: &Member) -> PartitionSet {
-        let desired = self.placement.owned(member.id);
-        member.serves.union(&desired.difference(&member.dropped))
+        wanted(&self.placement, member)
     }
+}
+
+/// As [`View::wanted_by`].
+pub(super) fn wanted(placement: &Placement, member: &Member) -> PartitionSet {
+    let desired = placement.owned(member.id);
+    member.serves.union(&desired.difference(&member.dropped))
 }

@@ -242,7 +242,13 @@ impl Reader<'_> {
     ) -> Option<()> {
         let (mut epoch, mut after) = from;
         loop {
-            let (part, entries) = self.page(wanted, epoch, after).await?;
+            // What is not wanted any more is not to come once it was dropped, however long this goes on.
+            let partitions = wanted.partitions.intersection(&self.cluster.view().wants());
+            if partitions.is_empty() {
+                return Some(());
+            }
+            let (part, entries) = self.page(wanted, &partitions, (epoch, after)).await?;
+            let entries = self.cluster.wanted(entries);
             let (whole, notices): (Vec<_>, Vec<_>) =
                 entries.into_iter().partition(|it| it.record.is_some());
             let arrivals: Vec<_> =
@@ -280,13 +286,13 @@ impl Reader<'_> {
     async fn page(
         &self,
         wanted: &Wanted<'_>,
-        epoch: Epoch,
-        after: Seq,
+        partitions: &PartitionSet,
+        (epoch, after): (Epoch, Seq),
     ) -> Option<(FeedPart, Vec<Shipped>)> {
         let ask = FeedAsk {
             epoch: epoch.0,
             after,
-            partitions: wanted.partitions.to_bytes().to_vec().into(),
+            partitions: partitions.to_bytes().to_vec().into(),
             whole: wanted.form == Form::Whole,
             gone: wanted.form == Form::NamesOfGone,
             packs: true,

@@ -196,6 +196,17 @@ fn acknowledge(cluster: &Cluster, peer: &Peer, link: &Link, mut taken: Acknowled
     }
 }
 
+impl Cluster {
+    /// Those of them that this node wants now: of what it has dropped nothing comes in any more.
+    pub(super) fn wanted(&self, shipped: Vec<Shipped>) -> Vec<Shipped> {
+        if shipped.is_empty() {
+            return shipped;
+        }
+        let wants = self.view().wants();
+        shipped.into_iter().filter(|it| wants.contains(Partition::of(&it.name))).collect()
+    }
+}
+
 /// The call submits what needs no asking back; the future waits. None where it cannot be done on this link.
 fn take_in<'a>(
     cluster: &'a Arc<Cluster>,
@@ -206,12 +217,15 @@ fn take_in<'a>(
         ship.entries.into_iter().map(|entry| entry.understood()).collect();
     let (number, through) = (ship.number, ship.through);
     let durability = if ship.sync { Durability::Sync } else { Durability::Relaxed };
-    let (whole, notices): (Vec<_>, Vec<_>) =
-        understood.iter().flatten().cloned().partition(|it| it.record.is_some());
+    let sound = understood.is_some();
+    let wanted = cluster.wanted(understood.unwrap_or_default());
+    let (whole, notices): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|it| it.record.is_some());
     let arrivals: Vec<_> = whole.iter().filter_map(|it| it.clone().into_arrival(true)).collect();
     let first = (!arrivals.is_empty()).then(|| submit(cluster, arrivals.clone(), durability));
     async move {
-        understood?;
+        if !sound {
+            return None;
+        }
         let mut kept = Vec::new();
         if let Some(first) = first {
             let taken = match first.await {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dynarust_core::limits::TOMBSTONE_AGE_SECONDS_DEFAULT;
-use dynarust_core::{Condition, Consistency, NodeId, Partition, RecordName, Stored};
-use dynarust_store::{Durability, Store};
+use dynarust_core::{Condition, Consistency, NodeId, Partition, Record, RecordName, Stored};
+use dynarust_store::{Arrival, Durability, Over, Store};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -329,6 +329,13 @@ impl Members {
     /// What the node's own store has, raw.
     pub(super) async fn stored(&self, number: usize, key: &str) -> Option<Arc<Stored>> {
         self.store(number).get(name(key)).await.unwrap()
+    }
+
+    /// A record comes to the node's own store, behind the back of all.
+    pub(super) async fn take_in(&self, number: usize, key: &str, record: Record) {
+        let (name, request) = (name(key), None);
+        let arrival = Arrival { name, record, request, fresh: false, over: Over::Older };
+        self.store(number).take_in(vec![arrival], Durability::Sync).await.unwrap();
     }
 
     /// The value that the node's own store has.

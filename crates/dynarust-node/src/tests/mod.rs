@@ -19,6 +19,7 @@ mod copying;
 mod eviction;
 mod fence;
 mod identity;
+mod leftovers;
 mod members;
 mod membership_is_noted;
 mod mending;
