@@ -92,6 +92,18 @@ impl Hands {
         self.applier.turn(None) && self.is_pressed()
     }
 
+    /// The process is to end within [`Hands::apply`], behind so many more transactions and checkpoints, or
+    /// not: the store fails there, and nothing more comes of it.
+    pub fn end_behind(&mut self, steps: Option<u64>) {
+        self.applier.base.steps.set(steps);
+    }
+
+    /// Whether the store has failed: no step does anything any more.
+    #[must_use]
+    pub fn have_failed(&self) -> bool {
+        self.shared.failure().is_some()
+    }
+
     /// Whether [`Hands::apply`] should not wait for its interval.
     #[must_use]
     pub fn is_pressed(&self) -> bool {

@@ -18,6 +18,7 @@ const FORGOTTEN_MAX: i64 = 4096;
 impl ApplyBase {
     /// Takes answers in, in a transaction of their own.
     pub(crate) fn keep_answers(&mut self, answers: &[Carried]) -> Result<(), BaseError> {
+        self.steps.take()?;
         let transaction = self.connection.transaction()?;
         keep(&transaction, answers)?;
         transaction.commit()?;
@@ -26,6 +27,7 @@ impl ApplyBase {
 
     /// Forgets some of the answers that have had their time; how many.
     pub(crate) fn forget_answers(&mut self, now: UnixMillis) -> Result<usize, BaseError> {
+        self.steps.take()?;
         // The first version of that time: versions sort by time.
         let floor = clock::at(now.saturating_sub(ANSWERS_KEPT_MILLIS));
         let floor = Version { hlc: floor, node: dynarust_core::NodeId(0) };

@@ -18,6 +18,7 @@ use super::feed_times::FeedTimes;
 use super::meta::Meta;
 use super::row::{COLUMNS, Head, Kind, RowRead, from_signed, read_stored, row_checksum, to_signed};
 use super::schema::{BaseFormat, OpenBase};
+use super::steps::StepsLeft;
 use crate::answers::Carried;
 
 /// The connection that writes; owned by the applier.
@@ -26,6 +27,7 @@ pub(crate) struct ApplyBase {
     pub(super) meta: Meta,
     pub(super) feed_times: FeedTimes,
     pub(super) feed_changes: FeedChanges,
+    pub(crate) steps: StepsLeft,
 }
 
 /// How far a round of the applier came.
@@ -60,6 +62,7 @@ impl ApplyBase {
             meta: open.meta,
             feed_times,
             feed_changes: FeedChanges::default(),
+            steps: StepsLeft::default(),
         })
     }
 
@@ -122,6 +125,7 @@ impl ApplyBase {
     ///
     /// In name order, neighbours in the table share pages, and each page is written once.
     pub(crate) fn apply(&mut self, records: &[Arc<Stored>]) -> Result<(), BaseError> {
+        self.steps.take()?;
         let mut meta = self.meta.clone();
         let mut changes = FeedChanges::default();
         let transaction = self.connection.transaction()?;
@@ -142,6 +146,7 @@ impl ApplyBase {
 
     /// The base holds everything up to there, in its feed too.
     pub(crate) fn reach(&mut self, reached: &Reached) -> Result<(), BaseError> {
+        self.steps.take()?;
         let mut meta = self.meta.clone();
         let transaction = self.connection.transaction()?;
         answers::keep(&transaction, &reached.answers)?;
@@ -170,6 +175,7 @@ impl ApplyBase {
 
     /// Brings the write-ahead log into the database file and syncs both.
     pub(crate) fn checkpoint(&mut self, truncate: bool) -> Result<Checkpoint, BaseError> {
+        self.steps.take()?;
         let mode = if truncate { "TRUNCATE" } else { "PASSIVE" };
         let (busy, pages, done): (i64, i64, i64) =
             self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {

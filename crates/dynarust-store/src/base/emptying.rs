@@ -39,6 +39,7 @@ impl ApplyBase {
         partitions: &PartitionSet,
         after: Seq,
     ) -> Result<Emptied, BaseError> {
+        self.steps.take()?;
         let mut meta = self.meta.clone();
         let mut counting = Counting::on(meta.counts);
         let transaction = self.connection.transaction()?;
@@ -55,6 +56,7 @@ impl ApplyBase {
 
     /// Nothing of these partitions is there any more: their sums say so, whatever was damaged.
     pub(crate) fn clear_digests(&mut self, partitions: &PartitionSet) -> Result<(), BaseError> {
+        self.steps.take()?;
         let mut meta = self.meta.clone();
         partitions.iter().for_each(|partition| meta.digests.clear(partition));
         let transaction = self.connection.transaction()?;

@@ -107,6 +107,7 @@ impl ApplyBase {
         if self.feed_changes.len() == 0 {
             return Ok(true);
         }
+        self.steps.take()?;
         self.feed_changes.sort();
         let transaction = self.connection.transaction()?;
         self.feed_changes.write_some(&transaction)?;

@@ -21,6 +21,7 @@ mod read;
 mod row;
 mod schema;
 mod scrub;
+mod steps;
 mod sweep;
 mod tables;
 

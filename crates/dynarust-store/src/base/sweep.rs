@@ -99,6 +99,7 @@ impl ApplyBase {
     /// Forgets them. Readers must have been told before: from here on a reader that stopped below
     /// their seqs misses deletes.
     pub(crate) fn forget(&mut self, old: &OldRecords) -> Result<(), BaseError> {
+        self.steps.take()?;
         let mut meta = self.meta.clone();
         meta.forgotten_seq = meta.forgotten_seq.max(old.through());
         let transaction = self.connection.transaction()?;

@@ -272,3 +272,38 @@ fn work_rings_the_bell_and_a_relaxed_write_is_flushed_when_it_is_due() {
     assert!(matches!(now(store.write(write(0))), Err(WriteError::Stopped(_))));
     now(store.close());
 }
+
+#[test]
+fn a_round_of_the_applier_may_end_between_any_two_of_its_steps() {
+    let mut cut_short = 0;
+    for steps in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let (store, mut hands) = open(&config);
+        some_steps(&store, &mut hands, config.clock.as_ref());
+        let gone: PartitionSet = [Partition::of(&name(1))].into_iter().collect();
+        let emptied = store.empty(gone);
+        let before = contents(&store);
+        hands.end_behind(Some(steps));
+        while hands.apply() {}
+        let is_whole = !hands.have_failed();
+        let left = if is_whole { contents(&store) } else { before.clone() };
+        drop((emptied, store, hands));
+
+        let (store, hands) = open(&config);
+        let found = contents(&store);
+        // What was to be emptied is there, or has gone.
+        let is_left = |stored: &&Arc<Stored>| stored.name != name(1);
+        let lasting = |all: &[Arc<Stored>]| all.iter().filter(is_left).cloned().collect::<Vec<_>>();
+        assert_eq!(lasting(&found.0), lasting(&left.0), "behind {steps} steps");
+        assert_eq!(lasting(&found.1), lasting(&left.1), "behind {steps} steps");
+        hands.finish();
+        drop(store);
+        assert_eq!(crate::verify::verify(&config.folder).unwrap().problems, vec![]);
+        if is_whole {
+            break;
+        }
+        cut_short += 1;
+    }
+    assert!(cut_short > 5, "{cut_short}");
+}
