@@ -142,9 +142,9 @@ mod tests {
         let deleted = operation(10..40, delete(), acknowledged(5));
         let between = operation(16..18, put(2), acknowledged(3));
         let reads =
-            [get(12..14, saw_nothing()), get(20..22, saw(2, 3)), get(50..52, saw_nothing())];
+            [get(12..14, saw_nothing()), get(20..22, saw(3, 2)), get(50..52, saw_nothing())];
         let told = [&[first, deleted, between][..], &reads].concat();
-        let back = get(60..62, saw(2, 3));
+        let back = get(60..62, saw(3, 2));
         assert_broken(check, &Calm, &story(&[&told[..], &[back]].concat()), &["#6"]);
         assert_kept(check, &Calm, &story(&told));
     }
@@ -189,6 +189,22 @@ mod tests {
         };
         assert_kept(check, &Calm, &story(&writes(3..7)));
         assert_broken(check, &Calm, &story(&writes(6..7)), &["#1"]);
+    }
+
+    #[test]
+    fn they_rise_over_a_write_whose_version_nobody_knows() {
+        let overlapping = [
+            operation(1..9, put(1), acknowledged(2)),
+            operation(9..12, put(2), acknowledged(3)),
+            operation(9..12, put_if(Guard::Exists, 3), Outcome::Indeterminate),
+        ];
+        let with = |seen| story(&[overlapping.as_slice(), &[get(20..21, seen)]].concat());
+        assert_kept(check, &Calm, &with(saw(3, 2)));
+        assert_kept(check, &Calm, &with(saw(4, 3)));
+        assert_broken(check, &Calm, &with(saw(2, 1)), &["#3"]);
+        let over = operation(20..21, put_if(Guard::Version(v(1)), 4), acknowledged(5)).quorum();
+        let history = story(&[overlapping.as_slice(), &[over]].concat());
+        assert_broken(check, &Calm, &history, &["#3"]);
     }
 
     #[test]

@@ -9,9 +9,11 @@ use crate::value::Content;
 /// What a key holds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Held {
-    /// Nothing where the write's version was never told.
-    pub(super) version: Option<Version>,
-    pub(super) content: Option<Content>,
+    /// The highest version that is known.
+    floor: Option<Version>,
+    /// It is the version of what is there. If not, that one was never told, and is above it.
+    told: bool,
+    content: Option<Content>,
 }
 
 /// What is asked of it, with what was told.
@@ -47,25 +49,31 @@ impl Model for Register {
             What::Miss => return may_miss(asked.guard, held).then(|| held.clone()),
             What::Expire(id) => {
                 let own = held.content.as_ref() == Some(&Content::put(*id));
-                return own.then_some(Held { version: held.version, content: None });
+                return own.then_some(Held { content: None, ..held.clone() });
             }
             What::Put(id) => Some(Content::put(*id)),
             What::Patch(id) => Some(held.content.as_ref()?.patched(*id)),
             // Two at a time, where nodes do not agree on who coordinates, may both have found something.
             What::Delete => None,
         };
-        let rises = asked.version.is_none() || asked.version > held.version;
+        let rises = asked.version.is_none() || asked.version > held.floor;
         let goes_on = rises && may_hold(asked.guard, held);
-        goes_on.then_some(Held { version: asked.version, content })
+        let (floor, told) = (asked.version.or(held.floor), asked.version.is_some());
+        goes_on.then_some(Held { floor, told, content })
     }
 }
 
 impl Held {
+    /// Whether this may be the version of what is there.
+    fn may_be(&self, version: Version) -> bool {
+        if self.told { self.floor == Some(version) } else { self.floor < Some(version) }
+    }
+
     /// What it is known to hold after it was seen like this, if it can have been.
     fn shows(&self, content: Option<&Content>, version: Option<Version>) -> Option<Held> {
-        let same_version = self.version.is_none() || version.is_none() || self.version == version;
-        let same = same_version && self.content.as_ref() == content;
-        same.then(|| Held { version: self.version.or(version), content: self.content.clone() })
+        let same = self.content.as_ref() == content && version.is_none_or(|it| self.may_be(it));
+        let (floor, told) = (version.or(self.floor), self.told || version.is_some());
+        same.then(|| Held { floor, told, content: self.content.clone() })
     }
 }
 
@@ -74,9 +82,7 @@ fn may_hold(guard: Guard, held: &Held) -> bool {
         Guard::None => true,
         Guard::Exists => held.content.is_some(),
         Guard::Absent => held.content.is_none(),
-        Guard::Version(version) => {
-            held.content.is_some() && held.version.is_none_or(|held| held == version)
-        }
+        Guard::Version(version) => held.content.is_some() && held.may_be(version),
     }
 }
 
@@ -85,6 +91,8 @@ fn may_miss(guard: Guard, held: &Held) -> bool {
         Guard::None => false,
         Guard::Exists => held.content.is_none(),
         Guard::Absent => held.content.is_some(),
-        Guard::Version(version) => held.content.is_none() || held.version != Some(version),
+        Guard::Version(version) => {
+            held.content.is_none() || !held.told || held.floor != Some(version)
+        }
     }
 }
