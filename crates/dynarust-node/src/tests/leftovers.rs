@@ -13,7 +13,7 @@ use super::wires::Way;
 use crate::cluster::Liveness;
 use crate::mesh::Channel;
 
-const RECORDS: usize = 60;
+const RECORDS: usize = 300;
 /// Some of what node 3 is to copy does not come.
 const HELD: Way = Way { from: 1, to: 3, channel: Channel::Bulk };
 
