@@ -244,7 +244,7 @@ impl Cluster {
         self.view().others().filter(|member| self.is_behind_in(member.id)).count()
     }
 
-    fn is_behind_in(&self, feed: NodeId) -> bool {
+    pub(crate) fn is_behind_in(&self, feed: NodeId) -> bool {
         self.peer(feed).is_none_or(|peer| !peer.taking.is_contiguous())
     }
 

@@ -56,6 +56,7 @@ pub(crate) async fn follow(cluster: &Arc<Cluster>, peer: &Arc<Peer>, link: &Arc<
             }
             cluster.tell_change();
             cluster.serve_what_is_complete();
+            cluster.let_forget();
             continue;
         }
         if changes.changed().await.is_err() {

@@ -1,7 +1,8 @@
 //! How far the others remember this node's feed, and so which tombstones may go (design section 7).
 //!
 //! A tombstone goes only behind the position of every member, not gone, as that member has it on stable
-//! storage: one that was not heard of in this start holds back all of them.
+//! storage: one that was not heard of in this start holds back all of them. So does one whose own feed this node
+//! has not read yet: it may hold records of what it does not want any more, and hears no deletes of.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -76,7 +77,9 @@ impl Cluster {
         let through = |member: &dynarust_core::Member| -> Seq {
             let wants = view.wanted_by(member);
             let position = remembered.get(&member.id).filter(|position| {
-                position.epoch == epoch && wants.difference(&position.covered).is_empty()
+                position.epoch == epoch
+                    && wants.difference(&position.covered).is_empty()
+                    && !self.is_behind_in(member.id)
             });
             position.map_or(0, |position| position.seq)
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dynarust_core::Consistency::{All, Available};
+use dynarust_core::Consistency::{All, Available, One};
 use dynarust_core::{FeedPosition, Seq};
 use dynarust_store::Store;
 use tokio::time::sleep;
@@ -46,6 +46,27 @@ async fn tombstones_wait_for_a_member_that_is_away() {
     assert_eq!(members.held(2, "key").await, None, "it came back");
     let may = || may_be_forgotten(&members, seqs) == [true, true];
     until("all have it for good", may).await;
+}
+
+/// Who has not read what another has keeps its tombstones: there may be older records among that.
+#[tokio::test(start_paused = true)]
+async fn tombstones_wait_until_the_others_feeds_are_read() {
+    let members = Members::running(3).await;
+    let key = members.key_where(|order| order[0] == 0);
+    members.put(0, &key, "1", All).await.unwrap();
+    members.wires.cut(0, 2);
+    members.until_down(&[0], &[2]).await;
+    members.until_down(&[2], &[0]).await;
+    members.put(2, "other", "1", One).await.unwrap();
+    members.store(0).hold_arrivals(true);
+    members.delete(0, &key, Available).await.unwrap();
+    let seq = members.stored(0, &key).await.unwrap().seq;
+    members.wires.heal(0, 2);
+    until("node 2 has read it", || !members.is_behind_in(2, 0)).await;
+    sleep(LONG / 4).await;
+    assert!(members.is_behind_in(0, 2) && members.store(0).forgets_up_to() < seq);
+    members.store(0).hold_arrivals(false);
+    until("it may go", || members.store(0).forgets_up_to() >= seq).await;
 }
 
 /// It waits for nobody who is gone.
