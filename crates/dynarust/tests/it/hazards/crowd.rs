@@ -114,7 +114,7 @@ impl Crowd {
         })
     }
 
-    fn work(&self) -> [(usize, fn(&mut Worker<'_>) -> bool); 6] {
+    fn work(&self) -> [(usize, Work); 6] {
         [
             (self.strict, |it| it.use_record(STRICT, Kind::Plain, Consistency::Quorum)),
             (self.judged, |it| it.use_record(JUDGED, Kind::Judged, Consistency::Quorum)),
@@ -125,6 +125,9 @@ impl Crowd {
         ]
     }
 }
+
+/// One request of a worker; whether the node did what it is there for.
+type Work = fn(&mut Worker<'_>) -> bool;
 
 /// What is asked of a record.
 #[derive(Debug, Clone, Copy)]

@@ -33,6 +33,8 @@ pub(super) struct Reader<'a> {
     table: &'static str,
     stream: Stream,
     last_id: Option<String>,
+    /// The state, or what was missed, was told on this connection.
+    ready: bool,
     /// What it knows of each key since the last `reset`.
     known: BTreeMap<String, (Option<String>, String)>,
 }
@@ -45,7 +47,7 @@ impl<'a> Reader<'a> {
             connections: Vec::new(),
             to_the_end: false,
         };
-        Reader { recorder, table, stream, last_id: None, known: BTreeMap::new() }
+        Reader { recorder, table, stream, last_id: None, ready: false, known: BTreeMap::new() }
     }
 
     /// Follows one node, is cut, and goes on at the same or another, until it is over.
@@ -86,6 +88,7 @@ impl<'a> Reader<'a> {
             ..Opening::default()
         };
         let events = Events::open_with(door, &format!("/{}/subscribe", self.table), opening)?;
+        self.ready = false;
         if resumed.is_none() {
             self.known.clear();
         }
@@ -99,7 +102,10 @@ impl<'a> Reader<'a> {
         let at = self.recorder.now();
         let what = match event.name.as_str() {
             "" => self.changed(&event),
-            "ready" => Told::Ready,
+            "ready" => {
+                self.ready = true;
+                Told::Ready
+            }
             "reset" => {
                 self.known.clear();
                 Told::Reset
@@ -124,7 +130,7 @@ impl<'a> Reader<'a> {
         Told::Change { key, seen: told, expired: false }
     }
 
-    /// Whether it knows just these records.
+    /// Whether it was told that it knows all, and knows just these records.
     fn knows(&self, table: &View) -> bool {
         let known: View = self
             .known
@@ -134,7 +140,7 @@ impl<'a> Reader<'a> {
                 Some((key.clone(), mirror::Seen { value, version }))
             })
             .collect();
-        known == *table
+        self.ready && known == *table
     }
 
     /// Follows, when nothing is written any more, until it knows just what is there, or should have for long:

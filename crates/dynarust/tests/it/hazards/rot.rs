@@ -75,7 +75,7 @@ const LOSSES: [&str; 5] =
 #[test]
 fn lost_files_of_a_minority() {
     let cluster = Plan::default().start(3);
-    play("lost files", cluster, &Crowd::default(), Promises::Apart, |scene| {
+    play("lost files", cluster, &Crowd::default(), Promises::Forgetful, |scene| {
         for (loser, loss) in (0..3).cycle().zip(LOSSES.into_iter().cycle()) {
             if !scene.goes_on(SHORT) {
                 break;
