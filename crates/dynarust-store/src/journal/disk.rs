@@ -5,7 +5,7 @@
 //! in the node's folder all the same.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +22,8 @@ pub trait Disk: Send + Sync + 'static {
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
     /// A file that is there, for reading.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn SegmentReader>>;
-    /// Cuts a file to so many bytes, if that is asked for, and syncs all of it.
+    /// Syncs all of a file. Where it is also cut to so many bytes, these are on stable storage then, whatever
+    /// became of earlier syncs: the last process may have ended because one failed.
     fn settle(&self, path: &Path, cut: Option<u64>) -> io::Result<()>;
     /// Bytes that this program may still write to the disk that holds `folder`.
     fn available(&self, folder: &Path) -> io::Result<u64>;
@@ -74,8 +75,11 @@ impl Disk for RealDisk {
     }
 
     fn settle(&self, path: &Path, cut: Option<u64>) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).open(path)?;
-        cut.map_or(Ok(()), |bytes| file.set_len(bytes))?;
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        if let Some(bytes) = cut {
+            file.set_len(bytes)?;
+            write_again(&file)?;
+        }
         file.sync_all()
     }
 
@@ -92,6 +96,14 @@ impl Disk for RealDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }
+}
+
+/// After a sync that failed the kernel takes for clean what is not on the disk, shows it to whoever reads, and
+/// does not write it at the next sync (fsyncgate, 2018).
+fn write_again(mut file: &File) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    file.write_all_at(&bytes, 0)
 }
 
 struct RealFile(File);
