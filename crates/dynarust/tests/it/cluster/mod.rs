@@ -25,6 +25,7 @@ mod pair;
 mod pauses;
 mod refusals;
 mod rejoin;
+mod replicas;
 mod scans;
 mod splits;
 pub(crate) mod switch;
