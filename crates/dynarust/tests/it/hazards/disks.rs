@@ -129,7 +129,7 @@ fn until_refused(cluster: &Cluster, node: usize) {
 
 /// Takes what is left of a node's disk.
 fn fill(scene: &mut Scene<'_>, node: usize) {
-    const CHUNK: [u8; 64 << 10] = [0; 64 << 10];
+    static CHUNK: [u8; 64 << 10] = [0; 64 << 10];
     let mut file = File::create(scene.cluster.disk(node).join("ballast")).unwrap();
     let full = std::iter::repeat_with(|| file.write_all(&CHUNK)).find_map(Result::err).unwrap();
     assert_eq!(full.kind(), ErrorKind::StorageFull, "{full}");

@@ -143,8 +143,7 @@ impl<'a> Reader<'a> {
         self.ready && known == *table
     }
 
-    /// Follows, when nothing is written any more, until it knows just what is there, or should have for long:
-    /// then it is for the checkers to say what it was not told.
+    /// Follows, when nothing is written any more, until it knows just what is there.
     pub(super) fn follow_to(&mut self, door: SocketAddr, table: &View) {
         let began = Instant::now();
         while !self.knows(table) && began.elapsed() < TOLD_WITHIN {
@@ -158,6 +157,8 @@ impl<'a> Reader<'a> {
             }
         }
         self.stream.to_the_end = true;
+        let told = self.knows(table);
+        assert!(told, "a stream of {} did not tell all: {:?}", self.table, self.stream.reader);
     }
 
     pub(super) fn end(self) {
