@@ -29,6 +29,10 @@ run *arguments:
 doc:
     cargo doc --workspace --no-deps --document-private-items
 
+# Whole clusters in one process, from seeds: just sim --seeds 1..1000
+sim *arguments:
+    cargo run --profile sim -p dynarust-sim -- {{ arguments }}
+
 # What has cost others data, done to real processes: each scenario lasts so many seconds.
 hazards seconds="60":
     DYNARUST_HAZARDS_SECONDS={{ seconds }} cargo test --release -p dynarust --test it hazards:: -- --nocapture --test-threads 1

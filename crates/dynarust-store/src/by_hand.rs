@@ -58,6 +58,12 @@ impl LocalStore {
 }
 
 impl Hands {
+    /// Whether the store is being closed, and waits for [`Hands::finish`].
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.shared.submissions.is_closed()
+    }
+
     /// How long to wait before the first [`Hands::write`], so that versions follow the wall clock.
     #[must_use]
     pub fn clock_wait(&self) -> Duration {
@@ -66,8 +72,9 @@ impl Hands {
 
     /// Returns once there may be work for [`Hands::write`] or, if [`Hands::is_pressed`], for
     /// [`Hands::apply`].
-    pub async fn wait_for_work(&self) {
-        self.shared.bell.rung().await;
+    pub fn wait_for_work(&self) -> impl Future<Output = ()> + Send + use<> {
+        let bell = self.shared.bell.clone();
+        async move { bell.rung().await }
     }
 
     /// One turn of the writer: the writes that wait, as many as one sync covers; or the flush of relaxed

@@ -257,6 +257,11 @@ impl Submissions {
         self.wake_all();
     }
 
+    /// Whether it lets no more in.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.queue.lock().closed
+    }
+
     /// Lets no more in. What waits is still taken.
     pub(crate) fn close(&self) {
         self.queue.lock().closed = true;

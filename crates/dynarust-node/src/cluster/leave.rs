@@ -175,8 +175,9 @@ impl Cluster {
 
     async fn until_departure(&self, is_it: impl Fn(Departure) -> bool) -> Departure {
         let mut departure = self.departure.subscribe();
-        match departure.wait_for(|departure| is_it(*departure)).await {
-            Ok(departure) => *departure,
+        let departed = departure.wait_for(|departure| is_it(*departure)).await.map(|it| *it);
+        match departed {
+            Ok(departure) => departure,
             Err(_) => std::future::pending().await,
         }
     }

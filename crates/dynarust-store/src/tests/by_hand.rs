@@ -288,7 +288,8 @@ fn a_round_of_the_applier_may_end_between_any_two_of_its_steps() {
         while hands.apply() {}
         let is_whole = !hands.have_failed();
         let left = if is_whole { contents(&store) } else { before.clone() };
-        drop((emptied, store, hands));
+        drop(emptied);
+        drop((store, hands));
 
         let (store, hands) = open(&config);
         let found = contents(&store);

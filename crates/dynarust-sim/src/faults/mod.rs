@@ -1,0 +1,181 @@
+//! What goes wrong: the kinds of faults, the plan that a seed makes of them, and how much of it a cluster
+//! must bear at a time.
+//!
+//! # The fault budget
+//!
+//! A plan is made for one of these climates, and what is promised depends on it:
+//!
+//! | climate | what happens | what must hold |
+//! | --- | --- | --- |
+//! | calm | nothing, but slow links and disks | all promises, all the time |
+//! | minority | to one node at a time, and to the next only once all is well again: killed, without power, paused, cut off (one way or both), its clock off, its disk full or failing | all promises, all the time: a majority of every record's owners is alive and connected |
+//! | storm | anything to any number of nodes at a time, all of them without power at once, splits and one-way cuts, but every disk keeps what it has synced | durability, deletes, one winner, whole values, conditions and reads at `quorum`; all promises again once it is over |
+//! | members | nodes join, leave, are removed, evicted, wiped, come back; one disk is lost at a time, and the next only once all is well again; beside it, what happens in the climate of the minority | as in a storm, and each record has its copies in the end |
+//! | rot | bits flip in records at rest on one node, files of it are lost, while the others are well | as in a storm; what is corrupt is never shown |
+
+mod carry_out;
+mod plan;
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use plan::{Plan, plan};
+
+/// What may go wrong together. See the module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Climate {
+    /// Nothing goes wrong.
+    Calm,
+    /// One node at a time.
+    Minority,
+    /// Any of them, but no disk is lost.
+    Storm,
+    /// Who is a member changes.
+    Members,
+    /// A disk forgets, or garbles, what it had.
+    Rot,
+}
+
+/// What happens, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its number in the plan.
+    pub number: usize,
+    /// When, behind the moment at which the cluster was whole.
+    pub at: Duration,
+    /// For how long.
+    pub lasts: Duration,
+    /// What.
+    pub fault: Fault,
+}
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing comes through from one node to the other.
+    CutOneWay {
+        /// Who is not heard.
+        from: usize,
+        /// Who does not hear.
+        to: usize,
+    },
+    /// One of a node's directions, with all others: they hear it and it does not hear them, or the other way round.
+    Deaf {
+        /// The node.
+        node: usize,
+        /// It does not hear; else it is not heard.
+        hears: bool,
+    },
+    /// A node is apart from all others.
+    Isolate(usize),
+    /// Those are apart from the rest.
+    Split(Vec<usize>),
+    /// The ways between two nodes are slow, and lose packets.
+    Weather {
+        /// One of them.
+        one: usize,
+        /// The other.
+        other: usize,
+        /// How much longer packets take at most, in milliseconds.
+        delay_millis_max: u64,
+        /// How many of a hundred packets are lost and sent again.
+        loss_percent: u32,
+    },
+    /// All connections between two nodes break, with what is under way.
+    Reset {
+        /// One of them.
+        one: usize,
+        /// The other.
+        other: usize,
+    },
+    /// The process is killed; it starts again at the end.
+    Kill(usize),
+    /// The process is asked to end; it starts again at the end.
+    Restart(usize),
+    /// Those machines lose power; they start again at the end.
+    PowerCut(Vec<usize>),
+    /// The machine loses power in the middle of a sync.
+    PowerCutInSync(usize),
+    /// The process is stopped, and goes on at the end.
+    Pause(usize),
+    /// The wall clock steps by so many milliseconds, and back at the end.
+    ClockStep {
+        /// Whose.
+        node: usize,
+        /// Milliseconds.
+        millis: i64,
+    },
+    /// The wall clock gains so many millionths, and is set right at the end.
+    ClockDrift {
+        /// Whose.
+        node: usize,
+        /// Millionths.
+        millionths: i64,
+    },
+    /// Each of the disk's steps takes up to so long.
+    SlowDisk {
+        /// Whose.
+        node: usize,
+        /// Milliseconds.
+        millis_max: u64,
+    },
+    /// The disk has no space left.
+    FullDisk(usize),
+    /// The next sync fails; the process is started again at the end.
+    FailingSync(usize),
+    /// Bits of a record's value flip on the disk.
+    Flip {
+        /// On whose disk.
+        node: usize,
+        /// Of which key, by its number.
+        key: usize,
+    },
+    /// A node that was never there joins.
+    Join(usize),
+    /// A node leaves, and comes back empty at the end.
+    Leave(usize),
+    /// A node is killed, and removed by another; it comes back with its folder at the end.
+    Remove(usize),
+    /// A node is killed, and its disk is replaced by an empty one.
+    Wipe(usize),
+}
+
+impl Fault {
+    /// Its kind, for counts.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::CutOneWay { .. } => "cut one way",
+            Self::Deaf { .. } => "deaf or mute",
+            Self::Isolate(_) => "isolated",
+            Self::Split(_) => "split",
+            Self::Weather { .. } => "slow and lossy link",
+            Self::Reset { .. } => "connections reset",
+            Self::Kill(_) => "killed",
+            Self::Restart(_) => "restarted",
+            Self::PowerCut(nodes) if nodes.len() > 1 => "power cut of several",
+            Self::PowerCut(_) => "power cut",
+            Self::PowerCutInSync(_) => "power cut in a sync",
+            Self::Pause(_) => "paused",
+            Self::ClockStep { .. } => "clock step",
+            Self::ClockDrift { .. } => "clock drift",
+            Self::SlowDisk { .. } => "slow disk",
+            Self::FullDisk(_) => "full disk",
+            Self::FailingSync(_) => "failing sync",
+            Self::Flip { .. } => "flipped bits",
+            Self::Join(_) => "joined",
+            Self::Leave(_) => "left",
+            Self::Remove(_) => "removed",
+            Self::Wipe(_) => "wiped",
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, at, lasts) = (self.number, self.at.as_millis(), self.lasts.as_millis());
+        write!(f, "{number}: at {at} ms, for {lasts} ms: {:?}", self.fault)
+    }
+}

@@ -1,0 +1,80 @@
+//! What is known of the faults of a simulation: when which promise holds.
+
+use std::sync::Arc;
+
+use dynarust_core::Consistency;
+use dynarust_history::{Circumstances, Durability, Nanos, Operation, Stream};
+
+use crate::faults::Climate;
+use crate::recorder::Disturbances;
+
+const SECOND: Nanos = 1_000_000_000;
+
+/// See the module.
+pub(crate) struct Known {
+    pub(crate) climate: Climate,
+    pub(crate) nodes: usize,
+    pub(crate) disturbances: Arc<Disturbances>,
+    /// Some machine was without power.
+    pub(crate) power_failed: bool,
+    /// Some disk was lost, or some node came back without what it had.
+    pub(crate) disk_lost: bool,
+    /// By how much a clock was off at most, in milliseconds.
+    pub(crate) skew_millis_max: u64,
+}
+
+impl Known {
+    /// A majority of each record's owners was alive and connected all the time, and the members stayed.
+    fn majority_always(&self) -> bool {
+        matches!(self.climate, Climate::Calm | Climate::Minority)
+    }
+
+    fn is_weak(operation: &Operation) -> bool {
+        operation.consistency == Consistency::One || operation.replicas.is_some()
+    }
+
+    fn undisturbed(&self, earlier: &Operation, later: &Operation) -> bool {
+        let until = later.returned.unwrap_or(Nanos::MAX);
+        self.disturbances.none_within(earlier.invoked, until)
+    }
+}
+
+impl Circumstances for Known {
+    fn fresh(&self, earlier: &Operation, later: &Operation) -> bool {
+        // Whether a record has expired each node tells by its own clock.
+        let same_clocks = !later.key.starts_with('e') || self.skew_millis_max == 0;
+        same_clocks && self.majority_always() || self.undisturbed(earlier, later)
+    }
+
+    fn linearizable(&self, key: &str) -> bool {
+        // What mixes plain writes with conditional ones follows other laws (docs/guarantees.md).
+        match key.as_bytes().first() {
+            Some(b'q' | b'c') => !self.disk_lost,
+            Some(b'p') => self.majority_always(),
+            _ => false,
+        }
+    }
+
+    fn kept(&self, write: &Operation) -> bool {
+        let relaxed = write.durability == Durability::Relaxed;
+        !(relaxed && self.power_failed || Self::is_weak(write) && self.disk_lost)
+    }
+
+    fn steady(&self, earlier: &Operation, later: &Operation) -> bool {
+        self.nodes <= 3 && self.undisturbed(earlier, later)
+    }
+
+    fn agreed(&self, one: &Operation, other: &Operation) -> bool {
+        self.undisturbed(one, other) && self.undisturbed(other, one)
+    }
+
+    fn may_reset(&self, stream: &Stream, connection: usize) -> bool {
+        let nodes = |nth: usize| stream.connections.get(nth).map(|it| it.node);
+        let moved = connection > 0 && nodes(connection - 1) != nodes(connection);
+        moved || self.nodes > 3 || self.climate != Climate::Calm
+    }
+
+    fn clock_slack(&self) -> Nanos {
+        2 * SECOND + self.skew_millis_max * 1_000_000
+    }
+}

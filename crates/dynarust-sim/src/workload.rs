@@ -1,0 +1,209 @@
+//! What clients do: a few keys, many sessions, all kinds of requests.
+//!
+//! | keys | asked |
+//! | --- | --- |
+//! | `k…` | as by default, with some at `one`, some conditional, patches, deletes, lists |
+//! | `p…` | plain writes and reads as by default |
+//! | `q…` | plain writes and reads at `quorum` |
+//! | `c…` | conditional writes, and reads, at `quorum` |
+//! | `r…` | `relaxed` writes |
+//! | `e…` | records that expire |
+//! | `i…` | with idempotency keys, repeated at other nodes until something is known |
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dynarust_core::{Consistency, Version};
+use dynarust_history::{Action, Durability, Guard, Operation, Outcome, Seen};
+use tokio::time::{Instant, sleep};
+
+use crate::client::{Asked, Client, WriteIds};
+use crate::dice::Dice;
+use crate::network::Socket;
+use crate::recorder::Recorder;
+
+/// All keys.
+pub(crate) const KEYS: [&str; 13] =
+    ["k0", "k1", "k2", "k3", "p0", "p1", "q0", "q1", "c0", "c1", "r0", "e0", "i0"];
+/// Between two requests of a session.
+const PAUSE_MILLIS_MAX: u64 = 120;
+/// How often a request with an idempotency key is repeated.
+const REPEATS_MAX: usize = 4;
+const SECOND_NANOS: u64 = 1_000_000_000;
+
+/// One session, at work until that moment.
+pub(crate) struct Session {
+    client: Client,
+    dice: Dice,
+    ids: Arc<WriteIds>,
+    recorder: Arc<Recorder>,
+    nodes: Vec<usize>,
+    node: usize,
+    number: u32,
+    /// The newest version that it saw of a key.
+    seen: BTreeMap<&'static str, Version>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        number: u32,
+        socket: Socket,
+        dice: Dice,
+        ids: &Arc<WriteIds>,
+        recorder: &Arc<Recorder>,
+        nodes: Vec<usize>,
+    ) -> Self {
+        let client = Client::new(number, socket);
+        let (ids, recorder) = (Arc::clone(ids), Arc::clone(recorder));
+        let mut dice = dice;
+        let node = dice.one(&nodes).unwrap_or(0);
+        Self { client, dice, ids, recorder, nodes, node, number, seen: BTreeMap::new() }
+    }
+
+    pub(crate) async fn work(mut self, until: Instant) {
+        while Instant::now() < until {
+            sleep(Duration::from_millis(self.dice.between(1, PAUSE_MILLIS_MAX))).await;
+            let Some(key) = self.dice.one(&KEYS) else {
+                return;
+            };
+            match key.as_bytes().first() {
+                Some(b'p') => self.plain(key, None).await,
+                Some(b'q') => self.plain(key, Some(Consistency::Quorum)).await,
+                Some(b'c') => self.guarded(key).await,
+                Some(b'r') => self.relaxed(key).await,
+                Some(b'e') => self.expiring(key).await,
+                Some(b'i') => self.repeated(key).await,
+                _ => self.usual(key).await,
+            }
+        }
+    }
+
+    async fn usual(&mut self, key: &'static str) {
+        let (action, consistency) = match self.dice.between(0, 100) {
+            0..35 => (self.put(Guard::None), None),
+            35..60 => (Action::Get, None),
+            60..70 => (Action::Delete { guard: Guard::None }, None),
+            70..80 => (self.conditional(key), None),
+            80..86 => (Action::Patch { id: self.ids.next(), guard: Guard::None }, None),
+            86..92 => (Action::Get, Some(Consistency::One)),
+            92..95 => (Action::Get, Some(Consistency::Quorum)),
+            _ => {
+                self.ask("k", Action::Scan, None, Durability::Sync).await;
+                return;
+            }
+        };
+        self.ask(key, action, consistency, Durability::Sync).await;
+    }
+
+    async fn plain(&mut self, key: &'static str, consistency: Option<Consistency>) {
+        let action = if self.dice.percent(50) { self.put(Guard::None) } else { Action::Get };
+        self.ask(key, action, consistency, Durability::Sync).await;
+    }
+
+    async fn guarded(&mut self, key: &'static str) {
+        let action = if self.dice.percent(60) { self.conditional(key) } else { Action::Get };
+        self.ask(key, action, Some(Consistency::Quorum), Durability::Sync).await;
+    }
+
+    async fn relaxed(&mut self, key: &'static str) {
+        let action = if self.dice.percent(60) { self.put(Guard::None) } else { Action::Get };
+        self.ask(key, action, None, Durability::Relaxed).await;
+    }
+
+    async fn expiring(&mut self, key: &'static str) {
+        let action = if self.dice.percent(40) {
+            let ttl = Some(self.dice.between(1, 4) * SECOND_NANOS);
+            Action::Put { id: self.ids.next(), guard: Guard::None, ttl }
+        } else {
+            Action::Get
+        };
+        self.ask(key, action, None, Durability::Sync).await;
+    }
+
+    async fn repeated(&mut self, key: &'static str) {
+        let action = match self.dice.between(0, 3) {
+            0 => Action::Get,
+            1 => self.put(Guard::None),
+            _ => Action::Patch { id: self.ids.next(), guard: Guard::None },
+        };
+        let keyed = action != Action::Get;
+        let request_key = keyed.then(|| format!("{}-{}", self.number, self.dice.seed()));
+        for _ in 0..REPEATS_MAX {
+            let asked = Asked {
+                node: self.node,
+                key: key.to_owned(),
+                action: action.clone(),
+                consistency: None,
+                durability: Durability::Sync,
+                request_key: request_key.clone(),
+            };
+            let outcome = self.carry_out(key, asked).await;
+            // A repeat that comes while the first one runs is no answer either.
+            let open = matches!(
+                outcome,
+                Outcome::Indeterminate | Outcome::Refused { status: 409 | 503 | 0, .. }
+            );
+            if !keyed || !open {
+                return;
+            }
+            sleep(Duration::from_millis(self.dice.between(1, 300))).await;
+        }
+    }
+
+    fn put(&self, guard: Guard) -> Action {
+        Action::Put { id: self.ids.next(), guard, ttl: None }
+    }
+
+    fn conditional(&mut self, key: &'static str) -> Action {
+        let guard = match self.seen.get(key) {
+            Some(version) if self.dice.percent(80) => Guard::Version(*version),
+            _ if self.dice.percent(50) => Guard::Absent,
+            _ => Guard::Exists,
+        };
+        if self.dice.percent(20) { Action::Delete { guard } } else { self.put(guard) }
+    }
+
+    async fn ask(
+        &mut self,
+        key: &'static str,
+        action: Action,
+        consistency: Option<Consistency>,
+        durability: Durability,
+    ) {
+        let asked = Asked {
+            node: self.node,
+            key: key.to_owned(),
+            action,
+            consistency,
+            durability,
+            request_key: None,
+        };
+        self.carry_out(key, asked).await;
+    }
+
+    async fn carry_out(&mut self, key: &'static str, asked: Asked) -> Outcome {
+        let operation: Operation = self.client.ask(asked).await;
+        let outcome = operation.outcome.clone();
+        match &outcome {
+            Outcome::Acknowledged { version } | Outcome::Read(Seen::Value { version, .. }) => {
+                self.seen.insert(key, *version);
+            }
+            Outcome::Refused { current: Some(version), .. } => {
+                self.seen.insert(key, *version);
+            }
+            _ => {}
+        }
+        let fails = match &outcome {
+            Outcome::Refused { status, .. } => matches!(status, 0 | 500..),
+            Outcome::Indeterminate => true,
+            _ => false,
+        };
+        self.recorder.operation(operation);
+        // Mostly it stays where it is; another door may be better where this one failed.
+        if (fails && self.dice.percent(70)) || self.dice.percent(10) {
+            self.node = self.dice.one(&self.nodes).unwrap_or(self.node);
+        }
+        outcome
+    }
+}
