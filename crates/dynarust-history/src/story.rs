@@ -7,7 +7,7 @@ use dynarust_core::{Consistency, NodeId, Version};
 
 use crate::{
     Action, Checker, Circumstances, Content, Durability, Final, Guard, History, Nanos, Operation,
-    Outcome, Seen, WriteId,
+    Outcome, Seen, Stream, WriteId,
 };
 
 pub(crate) const KEY: &str = "t/k";
@@ -109,6 +109,39 @@ impl Operation {
 
     pub(crate) fn under(self, request_key: &str) -> Self {
         Self { request_key: Some(request_key.to_owned()), ..self }
+    }
+}
+
+/// Nodes agree and are connected, and the power failed everywhere.
+pub(crate) struct Dark;
+
+impl Circumstances for Dark {
+    fn kept(&self, write: &Operation) -> bool {
+        write.durability == Durability::Sync
+    }
+
+    fn linearizable(&self, _: &str) -> bool {
+        false
+    }
+
+    fn fresh(&self, _: &Operation, _: &Operation) -> bool {
+        true
+    }
+
+    fn steady(&self, _: &Operation, _: &Operation) -> bool {
+        false
+    }
+
+    fn agreed(&self, _: &Operation, _: &Operation) -> bool {
+        false
+    }
+
+    fn may_reset(&self, _: &Stream, _: usize) -> bool {
+        false
+    }
+
+    fn clock_slack(&self) -> Nanos {
+        0
     }
 }
 

@@ -89,13 +89,11 @@ impl<'a, 'h> Judge<'a, 'h> {
             Guard::None => return None,
         };
         let own = operation.acknowledged()?;
-        let before = told.partition_point(|(version, _)| *version < own);
-        let below = told.get(..before).unwrap_or_default();
-        let (version, earlier) = first_above(self.circumstances, below, operation, base)?;
+        let (version, earlier) = first_above(self.circumstances, told, operation, base)?;
         let deleted = matches!(earlier.operation.action, Action::Delete { .. });
         let wrong = match operation.guard() {
             Guard::Version(_) => true,
-            Guard::Absent => !deleted && !self.may_be_gone(*version, operation),
+            Guard::Absent => !self.may_be_gone(*version, operation),
             Guard::Exists => deleted && !self.may_be_there(*version, own, operation),
             Guard::None => false,
         };
@@ -193,6 +191,8 @@ mod tests {
         assert_broken(check, &Calm, &after(&by_default), &words);
         assert_kept(check, &Stormy, &after(&by_default));
         assert_kept(check, &Calm, &after(&both.clone().map(Operation::one)));
+        let one_by_default = [both[0].clone(), by_default[1].clone()];
+        assert_kept(check, &Stormy, &after(&one_by_default));
         let repeated = [over(1, 2).under("a"), over(1, 2).under("a")];
         assert_kept(check, &Stormy, &after(&repeated));
         let [one, other] = both;

@@ -63,9 +63,10 @@ fn is_lost(
 mod tests {
     use super::*;
     use crate::story::{
-        acknowledged, assert_broken, assert_kept, delete, ends, operation, put, put_for, v, value,
+        Dark, acknowledged, assert_broken, assert_kept, delete, ends, operation, patch, put,
+        put_for, v, value,
     };
-    use crate::{Durability, Nanos, Operation, Outcome, Stormy, Stream};
+    use crate::{Durability, Nanos, Operation, Outcome, Stormy};
 
     fn writes(last: Operation) -> [Operation; 2] {
         [operation(1..5, put(1), acknowledged(1)), last]
@@ -112,6 +113,11 @@ mod tests {
         assert_kept(check, &Stormy, &ends(&deleted, &Seen::absent()));
         assert_kept(check, &Stormy, &ends(&deleted, &absent(2)));
         assert_broken(check, &Stormy, &ends(&deleted, &value(1, 1, &[])), &["delete"]);
+        // What was written is no tombstone.
+        for action in [put(3), patch(3)] {
+            let written = writes(operation(6..9, action, acknowledged(2)));
+            assert_broken(check, &Stormy, &ends(&written, &absent(2)), &["not there"]);
+        }
         let earlier =
             [operation(1..5, delete(), acknowledged(1)), operation(6..9, put(2), acknowledged(2))];
         for seen in [Seen::absent(), absent(1)] {
@@ -132,39 +138,6 @@ mod tests {
             assert_kept(check, &Stormy, &at(5 * second, &seen));
         }
         assert_broken(check, &Stormy, &at(3 * second, &Seen::absent()), &["put 1"]);
-    }
-
-    /// The power failed everywhere.
-    struct Dark;
-
-    impl Circumstances for Dark {
-        fn kept(&self, write: &Operation) -> bool {
-            write.durability == Durability::Sync
-        }
-
-        fn linearizable(&self, _: &str) -> bool {
-            false
-        }
-
-        fn fresh(&self, _: &Operation, _: &Operation) -> bool {
-            false
-        }
-
-        fn steady(&self, _: &Operation, _: &Operation) -> bool {
-            false
-        }
-
-        fn agreed(&self, _: &Operation, _: &Operation) -> bool {
-            false
-        }
-
-        fn may_reset(&self, _: &Stream, _: usize) -> bool {
-            false
-        }
-
-        fn clock_slack(&self) -> Nanos {
-            0
-        }
     }
 
     #[test]

@@ -61,10 +61,10 @@ fn below(
 mod tests {
     use super::*;
     use crate::story::{
-        KEY, acknowledged, assert_broken, assert_kept, delete, get, operation, put, put_for, saw,
-        saw_nothing, story, v, value,
+        Dark, KEY, acknowledged, assert_broken, assert_kept, delete, get, operation, put, put_for,
+        saw, saw_nothing, story, v, value,
     };
-    use crate::{Action, Calm, Listed, Operation, Outcome, Stormy};
+    use crate::{Action, Calm, Durability, Listed, Operation, Outcome, Stormy};
     use dynarust_core::Consistency::{self, All, Available, One, Quorum};
 
     fn writes() -> [Operation; 2] {
@@ -121,6 +121,16 @@ mod tests {
         // But who asks all sees it.
         let [write, read] = weak;
         assert_broken(check, &Calm, &story(&[write, read.at(All)]), &["put 1"]);
+    }
+
+    #[test]
+    fn what_may_be_lost_binds_nobody() {
+        let [first, second] = writes();
+        let relaxed = Operation { durability: Durability::Relaxed, ..second };
+        let read = get(11..12, saw(1, 1));
+        assert_kept(check, &Dark, &story(&[first.clone(), relaxed.clone(), read.clone()]));
+        assert_broken(check, &Calm, &story(&[first.clone(), relaxed, read]), &["put 2"]);
+        assert_broken(check, &Dark, &story(&[first, get(6..7, saw_nothing())]), &["put 1"]);
     }
 
     #[test]

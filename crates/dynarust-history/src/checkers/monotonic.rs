@@ -162,6 +162,9 @@ mod tests {
             assert_broken(check, &Calm, &back, &["#3", "goes back behind", "#2"]);
             assert_kept(check, &Stormy, &back);
         }
+        // What a read at `all` has shown need not be at every owner.
+        let all = first.clone().at(Consistency::All);
+        assert_kept(check, &Calm, &seen_by(&all, get(16..17, saw(1, 1)).one().by(1, 1)));
         let strict = seen_by(&first.quorum(), get(16..17, saw(1, 1)).quorum());
         assert_broken(check, &Stormy, &strict, &["goes back behind"]);
     }
@@ -199,6 +202,12 @@ mod tests {
             let found = check(&history(reads.map(Operation::one)), &Calm);
             assert!(found.iter().any(|it| it.text.contains("#4")), "{found:#?}");
         }
+        // Nobody has read it before, but it was acknowledged.
+        let unread =
+            history([get(10..11, saw_nothing()), get(12..13, saw(1, 1)), get(14..15, saw(3, 3))]);
+        assert_broken(check, &Calm, &unread, &["#3", "gone in [#2"]);
+        let gone = history([10, 12, 14].map(|at| get(at..at + 1, absent(2)).one()));
+        assert_kept(check, &Calm, &gone);
         let again = [get(10..11, saw(1, 1)), get(12..13, saw_nothing()), get(14..15, saw(3, 3))];
         assert_kept(check, &Calm, &history(again.clone()));
         assert_kept(check, &Calm, &history(again.map(Operation::one)));
