@@ -68,9 +68,10 @@ fn is_older(account: &Account<'_>, last: &Final, version: Version, clock_slack: 
 mod tests {
     use super::*;
     use crate::story::{
-        acknowledged, assert_broken, assert_kept, delete, ends, get, operation, put, saw, v, value,
+        Dark, acknowledged, assert_broken, assert_kept, delete, ends, get, operation, put, saw, v,
+        value,
     };
-    use crate::{Operation, Outcome, Stormy};
+    use crate::{Durability, Operation, Outcome, Stormy};
 
     fn writes() -> [Operation; 3] {
         [
@@ -108,6 +109,9 @@ mod tests {
             assert_broken(check, &Stormy, &history, &["node 0 ends with", "#2", "was shown"]);
         }
         let [first, second, read] = writes();
+        let relaxed = Operation { durability: Durability::Relaxed, ..read.clone() };
+        let lost = ends(&[first.clone(), second.clone(), relaxed], &value(1, 1, &[]));
+        assert_kept(check, &Dark, &lost);
         let deleted = operation(8..9, delete(), Outcome::Indeterminate);
         assert_kept(check, &Stormy, &ends(&[first, second, read, deleted], &Seen::absent()));
     }

@@ -216,7 +216,12 @@ mod tests {
         let repeated = write(1, acknowledged(1)).under("a");
         assert_kept(check, &Stormy, &story(&[repeated.clone(), repeated.clone()]));
         let other = write(1, acknowledged(1)).under("b");
-        assert_broken(check, &Stormy, &story(&[repeated, other]), &["one version"]);
+        assert_broken(check, &Stormy, &story(&[repeated.clone(), other]), &["one version"]);
+        let another = write(2, acknowledged(1)).under("a");
+        assert_broken(check, &Stormy, &story(&[repeated, another]), &["one version"]);
+        // Sent twice without a key, it is two writes.
+        let twice = [write(1, acknowledged(1)), write(1, acknowledged(1))];
+        assert_broken(check, &Stormy, &story(&twice), &["one version"]);
     }
 
     #[test]
@@ -231,6 +236,15 @@ mod tests {
         let history =
             story(&[write(1, acknowledged(1)), write(2, acknowledged(2)), get(6..7, saw(1, 2))]);
         assert_broken(check, &Stormy, &history, &["the version of", "put 1"]);
+        let patches = [
+            write(1, acknowledged(1)),
+            operation(6..7, patch(2), acknowledged(2)),
+            operation(6..7, patch(3), Outcome::Indeterminate),
+        ];
+        for (seen, whose) in [(value(1, 1, &[3]), "put 1"), (value(2, 1, &[2, 3]), "patch 2")] {
+            let history = story(&[&patches[..], &[get(8..9, Outcome::Read(seen))]].concat());
+            assert_broken(check, &Stormy, &history, &["the version of", whose]);
+        }
         let history = story(&[
             write(1, acknowledged(1)),
             operation(6..7, delete(), acknowledged(2)),

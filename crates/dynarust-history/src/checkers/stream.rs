@@ -267,6 +267,12 @@ mod tests {
         let again = [at(1), Told::Ready, Told::Reset, at(1), Told::Ready, Told::Closing];
         assert_kept(check, &Stormy, &once(&again, &last));
         assert_broken(check, &Stormy, &once(&again[..4], &last), &["never was ready"]);
+        // It was cut before, and went on.
+        let cut = [connection(false, &[at(1)]), connection(true, &[Told::Ready])];
+        assert_kept(check, &Calm, &followed(&cut, &last));
+        let mut unfinished = once(&[at(1)], &last);
+        unfinished.streams[0].to_the_end = false;
+        assert_kept(check, &Calm, &unfinished);
     }
 
     #[test]
