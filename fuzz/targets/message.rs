@@ -1,4 +1,4 @@
 //! Messages of the mesh.
 #![no_main]
 
-dynarust_fuzz::target!(dynarust_node::fuzzing::message, 8 << 20);
+dynarust_fuzz::target!(dynarust_node::fuzzing::message, 24 << 20);

@@ -357,6 +357,9 @@ pub(crate) struct FeedPart {
     pub(crate) packed: Option<Packed>,
 }
 
+/// A byte of an LZ4 block stands for no more than this: it lengthens a match.
+const LZ4_RATIO_MAX: usize = 255;
+
 /// Entries, compressed.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Packed {
@@ -380,7 +383,9 @@ impl Packed {
     /// What it says; none where that makes no sense.
     pub(crate) fn unpacked(&self) -> Option<Records> {
         let plain_bytes = usize::try_from(self.plain_bytes).ok()?;
-        if plain_bytes > MESH_FRAME_BYTES_MAX {
+        // So that no memory is taken for what cannot come of it.
+        let most = self.block.len().saturating_mul(LZ4_RATIO_MAX).min(MESH_FRAME_BYTES_MAX);
+        if plain_bytes > most {
             return None;
         }
         let plain = lz4_flex::block::decompress(&self.block, plain_bytes).ok()?;

@@ -55,8 +55,14 @@ fn told_on<M: Message + Default + PartialEq + Debug>(body: Bytes) -> Option<M> {
     Some(read)
 }
 
+/// The most that is unpacked here: each two bytes of what comes of it can be an entry, which is a hundred times
+/// as large.
+const PACKED_BYTES_MAX: usize = 300;
+
 fn feed_part(body: Bytes) {
-    if let Some(mut part) = told_on::<FeedPart>(body) {
+    if let Some(mut part) = told_on::<FeedPart>(body)
+        && part.packed.as_ref().is_none_or(|packed| packed.encoded_len() <= PACKED_BYTES_MAX)
+    {
         all_of(part.take_entries());
     }
 }
