@@ -60,10 +60,13 @@ impl<'a> Reader<'a> {
     ) {
         while !over.load(Ordering::Relaxed) {
             let door = doors.pick(dice.random_range(0..1024));
-            for _ in 0..dice.random_range(1..3) {
-                let events = dice.random_range(1..400);
+            // Mostly it comes back to the same one: an id is resumed only there.
+            for _ in 0..dice.random_range(1..8) {
+                let events = dice.random_range(1..100);
                 self.follow_some(door, events, over);
-                std::thread::sleep(away.mul_f64(dice.random()));
+                if dice.random_ratio(1, 3) {
+                    std::thread::sleep(away.mul_f64(dice.random()));
+                }
             }
         }
     }
