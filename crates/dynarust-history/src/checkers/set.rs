@@ -186,5 +186,10 @@ mod tests {
         let open = add("t/x", 4, Outcome::Indeterminate);
         assert_kept(check, &Stormy, &after(&[open, listed]));
         assert_broken(check, &Stormy, &after(&[scan(&["t/a", "t/b", "u/c"])]), &["u/c"]);
+        let gone = Listed { key: "t/b".to_owned(), seen: Some(Seen::absent()) };
+        let Outcome::Listed(mut listed) = scan(&["t/a"]).outcome else { panic!() };
+        listed.push(gone);
+        let tombstone = Operation { outcome: Outcome::Listed(listed), ..scan(&[]) };
+        assert_broken(check, &Stormy, &after(&[tombstone]), &["t/b", "nobody put it there"]);
     }
 }
