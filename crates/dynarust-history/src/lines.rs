@@ -1,8 +1,10 @@
 //! Histories as lines of JSON: one operation, one final record or one stream a line, in any order.
 //!
-//!     {"operation":{"session":1,"node":0,"key":"t/k","action":{"kind":"put","id":7},…}}
-//!     {"final":{"node":0,"key":"t/k","at":9,"seen":{"value":{"version":"…","content":{"put":7}}}}}
-//!     {"stream":{"reader":1,"prefix":"t/","connections":[…],"to_the_end":true}}
+//! ```text
+//! {"operation":{"session":1,"node":0,"key":"t/k","action":{"kind":"put","id":7},…}}
+//! {"final":{"node":0,"key":"t/k","at":9,"seen":{"value":{"version":"…","content":{"put":7}}}}}
+//! {"stream":{"reader":1,"prefix":"t/","connections":[…],"to_the_end":true}}
+//! ```
 
 use serde::{Deserialize, Serialize};
 
