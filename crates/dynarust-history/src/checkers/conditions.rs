@@ -113,7 +113,10 @@ impl<'a, 'h> Judge<'a, 'h> {
             let put = matches!(write.operation.action, Action::Put { .. });
             let version = write.operation.acknowledged();
             let between = version.is_some_and(|version| deleted < version && version < own);
-            put && (write.operation.is_open() || between)
+            // A write that is stamped again stood there by its first stamp for a while.
+            let before =
+                version.is_some_and(|version| own < version) && !write.operation.is_before(by);
+            put && (write.operation.is_open() || between || before)
         })
     }
 
@@ -237,6 +240,8 @@ mod tests {
             let again = operation(9..15, put(3), outcome);
             assert_kept(check, &Calm, &after(&[deleted.clone(), again, change.clone()]));
         }
+        let stamped_again = operation(9..25, put(6), acknowledged(6));
+        assert_kept(check, &Calm, &after(&[deleted.clone(), stamped_again, change.clone()]));
         assert_kept(check, &Calm, &after(&[change]));
     }
 
