@@ -97,7 +97,7 @@ impl Cluster {
         Plan::default().start(count)
     }
 
-    /// One more folder and address. The first joins nobody; each other the first.
+    /// One more folder and address. The first joins nobody; each other one that runs, or the first.
     pub(crate) fn add(&mut self) -> usize {
         let number = self.seats.len();
         let disk = self.plan.disk_mebibytes.map(Mount::ext4);
@@ -112,7 +112,8 @@ impl Cluster {
             launch = launch.flag(flag);
         }
         launch = self.with_own_clock(number, launch);
-        launch.set_join(self.seats.first().map(|first| first.launch.address().to_string()));
+        let joined = self.seats.iter().find(|seat| seat.node.is_some()).or(self.seats.first());
+        launch.set_join(joined.map(|seat| seat.launch.address().to_string()));
         let said_before = Vec::new();
         self.seats.push(Seat { node: None, launch, disk, said_before, paused: false });
         self.wrap(number, &[]);
