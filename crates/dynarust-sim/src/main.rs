@@ -33,6 +33,9 @@ struct Arguments {
     /// Begins no further seed after so many seconds.
     #[arg(long)]
     seconds: Option<u64>,
+    /// Begins no further seed behind the first that fails.
+    #[arg(long, conflicts_with = "seed")]
+    until_failure: bool,
     /// Seeds at a time.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -156,7 +159,13 @@ fn many(arguments: &Arguments, seeds: Range<u64>) -> bool {
     let began = Instant::now();
     let within = arguments.seconds.map(Duration::from_secs);
     say(&format!("from seed {} on", seeds.start));
-    let many = Many { seeds, form: arguments.form, within, at_a_time: arguments.threads };
+    let many = Many {
+        seeds,
+        form: arguments.form,
+        within,
+        at_a_time: arguments.threads,
+        until_failure: arguments.until_failure,
+    };
     let sum = many.run(|summary| {
         if !summary.is_well() {
             tell(summary);

@@ -4,7 +4,7 @@
 use std::io::{self, Read as _};
 use std::ops::Range;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,12 +28,15 @@ pub struct Many {
     pub within: Option<Duration>,
     /// How many at a time.
     pub at_a_time: usize,
+    /// Begins no further one behind the first that fails.
+    pub until_failure: bool,
 }
 
 impl Many {
     /// Simulates them; `tell` hears of each.
     pub fn run(&self, tell: impl Fn(&Summary) + Sync) -> Sum {
         let next = AtomicU64::new(self.seeds.start);
+        let failed = AtomicBool::new(false);
         let sum = Mutex::new(Sum::default());
         let began = Instant::now();
         thread::scope(|scope| {
@@ -41,13 +44,15 @@ impl Many {
                 scope.spawn(|| {
                     loop {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
-                        let over = self.within.is_some_and(|within| began.elapsed() > within);
+                        let over = self.within.is_some_and(|within| began.elapsed() > within)
+                            || self.until_failure && failed.load(Ordering::Relaxed);
                         if seed >= self.seeds.end || over {
                             return;
                         }
                         let summary = one(seed, self.form).unwrap_or_else(|error| {
                             Summary::of_failure(seed, self.form, format!("no end: {error}"))
                         });
+                        failed.fetch_or(!summary.is_well(), Ordering::Relaxed);
                         tell(&summary);
                         sum.lock().unwrap_or_else(PoisonError::into_inner).add(&summary);
                     }
