@@ -343,6 +343,13 @@ pub const EVICT_LOOK_MILLIS: u64 = 1_000;
 pub const REPAIR_MILLIS: u64 = 10_000;
 /// Milliseconds after which copies that differed are compared again, before anything is done.
 pub const REPAIR_CONFIRM_MILLIS: u64 = 1_000;
+/// Names of damaged records that a store keeps until its node takes them, and that a node keeps until they
+/// are mended; what is beyond that is found again by a later pass of the scrub.
+pub const DAMAGED_NAMES_MAX: usize = 1000;
+/// Milliseconds between two looks at what is to be mended.
+pub const MEND_MILLIS: u64 = 5_000;
+/// Records that are mended at each of these looks, or tried in vain.
+pub const MENDS_AT_A_TIME_MAX: usize = 16;
 /// Milliseconds that a request may take over all owners that it concerns.
 pub const COORDINATE_MILLIS_MAX: u64 = 2_000;
 /// Milliseconds without an answer after which a read asks more owners than it needs.
@@ -428,6 +435,7 @@ const _: () = {
     assert!(REJOIN_ALLOWANCE_MILLIS > SILENCE_MILLIS_MAX + CLOCK_SKEW_MILLIS_MAX);
     assert!(COMPLETE_PAUSE_MILLIS > 10 * (EVICT_LOOK_MILLIS + LOST_MILLIS_MAX));
     assert!(NOTE_COMPLETE_MILLIS + REJOIN_ALLOWANCE_MILLIS < REJOIN_SECONDS_DEFAULT * 1000);
+    assert!(MENDS_AT_A_TIME_MAX <= DAMAGED_NAMES_MAX);
     assert!(VALUE_BYTES_CEILING + TAIL_BYTES_MAX + CHUNK_BYTES_MAX < MESH_FRAME_BYTES_MAX);
     assert!(2 * PING_MILLIS < SILENCE_MILLIS_MAX);
     assert!(BACKGROUND_BYTES_PER_SECOND_MIN <= BACKGROUND_BYTES_PER_SECOND_DEFAULT);

@@ -462,6 +462,10 @@ impl Store for StoreInMemory {
         Some(digests)
     }
 
+    fn take_damaged(&self, _: usize) -> Vec<RecordName> {
+        Vec::new()
+    }
+
     fn stats(&self) -> StoreStats {
         StoreStats::default()
     }

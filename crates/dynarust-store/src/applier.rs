@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use dynarust_core::{RecordName, Seq, Stored, Version};
 
-use crate::base::{ApplyBase, BaseError, Bounds, DeadEntriesPosition, Reached, Rot, ScrubPosition};
+use crate::base::{ApplyBase, BaseError, Bounds, DeadEntriesPosition, Reached, ScrubPosition};
 use crate::clock::WallClock;
 use crate::driver::Driver;
 use crate::emptying::Emptying;
@@ -40,8 +40,6 @@ use crate::shared::Shared;
 /// for a short time.
 const UPKEEP_INTERVAL_MAX: Duration = Duration::from_secs(60);
 const UPKEEP_INTERVAL_MIN: Duration = Duration::from_millis(200);
-/// What is scrubbed each time: some milliseconds' work.
-const SCRUB: Bounds = Bounds { records: 2000, bytes: 4 << 20 };
 /// Transactions that forget or give back, at most so many a round.
 const TIDIED_A_ROUND: usize = 64;
 /// Records that leave memory under one hold of its lock.
@@ -531,31 +529,5 @@ impl Applier {
             self.count_base()?;
         }
         Ok(given)
-    }
-
-    /// Looks at some more records of the base, says which are corrupt, and mends its indexes.
-    pub(crate) fn scrub(&mut self) -> Result<Vec<Rot>, BaseError> {
-        let found = self.base.scrub(&mut self.scrubbed, SCRUB)?;
-        for rot in &found {
-            match rot {
-                Rot::Record { row, name } => tracing::error!(
-                    row,
-                    ?name,
-                    "a record is damaged on disk: write or delete it, or restore it from a copy"
-                ),
-                Rot::Index(name) => tracing::error!(?name, "the index does not find a record"),
-            }
-        }
-        if found.iter().any(|rot| matches!(rot, Rot::Index(_))) {
-            if self.base.rebuild_indexes()? {
-                self.truncated = false;
-                tracing::warn!("the indexes of the base were damaged and have been made anew");
-            } else {
-                tracing::error!(
-                    "records and indexes are damaged: bring the folder back from a copy"
-                );
-            }
-        }
-        Ok(found)
     }
 }

@@ -31,7 +31,7 @@ use crate::writer::Writer;
 /// What a store's threads do, step by step.
 pub struct Hands {
     writer: Writer,
-    applier: Applier,
+    pub(crate) applier: Applier,
     expirer: Expirer,
     shared: Arc<Shared>,
     /// Stays locked until the hands go.

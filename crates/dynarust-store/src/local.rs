@@ -439,6 +439,10 @@ impl Store for LocalStore {
         self.shared.digests()
     }
 
+    fn take_damaged(&self, names_max: usize) -> Vec<RecordName> {
+        self.shared.damaged.take(names_max)
+    }
+
     fn stats(&self) -> StoreStats {
         let mut stats = self.shared.tally.stats();
         stats.incarnation = self.incarnation;

@@ -60,7 +60,10 @@ pub(crate) fn scan(shared: &Shared, base: &ReadBase, scan: &Scan) -> Result<Scan
     }
     merged.page.more = under.more || over_more;
     match under.corrupt {
-        Some(name) if merged.page.records.is_empty() => Err(ReadError::CorruptRecord(name)),
+        Some(name) if merged.page.records.is_empty() => {
+            shared.damaged.add(&name);
+            Err(ReadError::CorruptRecord(name))
+        }
         _ => Ok(merged.page),
     }
 }

@@ -386,6 +386,10 @@ pub trait Store: Send + Sync + 'static {
     /// that is counted.
     fn digests(&self) -> Option<Digests>;
 
+    /// Names of records that were found damaged on disk, by reads and by the scrub; at most so many. Each is
+    /// handed over once, and again where it is found again. The record may be whole by now: [`Store::get`] tells.
+    fn take_damaged(&self, names_max: usize) -> Vec<RecordName>;
+
     /// What the store holds and has done, by number. Costs next to nothing.
     fn stats(&self) -> StoreStats;
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::answers::{Kept, RecentAnswers};
 use crate::base::{BaseError, ReadBase, ReadFailure};
 use crate::cache::RecordCache;
+use crate::damaged::Damaged;
 use crate::driver::Bell;
 use crate::emptying::ToEmpty;
 use crate::group::Standing;
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     digests_whole: AtomicBool,
     /// Partitions that the applier is to empty.
     pub(crate) to_empty: ToEmpty,
+    /// What was found damaged, until the node takes note.
+    pub(crate) damaged: Damaged,
     /// With so many writes recent the applier does not wait for its interval.
     pub(crate) apply_records: usize,
     /// Bytes of the journal that the applier has not turned to yet.
@@ -112,6 +115,7 @@ impl Shared {
             digests: Mutex::new(digests),
             digests_whole: AtomicBool::new(false),
             to_empty: ToEmpty::default(),
+            damaged: Damaged::default(),
             apply_records: apply_records(cache_bytes),
             journaled: AtomicUsize::new(journaled),
             applying: AtomicUsize::new(0),
@@ -158,9 +162,20 @@ impl Shared {
             let recent = self.recent.read().get(name);
             match recent {
                 Some(entry) => load(name, &entry).map(Some),
-                None => base.get(name).map(|found| found.map(Arc::new)).map_err(read_error),
+                None => base
+                    .get(name)
+                    .map(|found| found.map(Arc::new))
+                    .inspect_err(|failure| self.note_damage(failure))
+                    .map_err(read_error),
             }
         })
+    }
+
+    /// A read that fails over one record tells the node, as the scrub does.
+    fn note_damage(&self, failure: &ReadFailure) {
+        if let ReadFailure::Corrupt(name) = failure {
+            self.damaged.add(name);
+        }
     }
 
     /// What the newest request with this key became.

@@ -244,6 +244,10 @@ impl Store for TestStore {
         self.inner.digests()
     }
 
+    fn take_damaged(&self, names_max: usize) -> Vec<RecordName> {
+        self.inner.take_damaged(names_max)
+    }
+
     fn stats(&self) -> StoreStats {
         self.inner.stats()
     }

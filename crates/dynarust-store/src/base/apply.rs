@@ -230,7 +230,10 @@ fn apply_one(
     let id = match present {
         Some((id, head)) => {
             if let Some(head) = head {
-                changes.dead.push((head.seq, id));
+                // A damaged row may be written anew as it was: its entry stays.
+                if head.seq != stored.seq {
+                    changes.dead.push((head.seq, id));
+                }
                 counting.remove(stored.name.table(), &head);
                 if head.kind == Kind::Live {
                     digests.remove(&stored.name, head.version);

@@ -3,7 +3,7 @@
 //! A record that nobody reads would rot unnoticed until its last good copy is gone as well. And a
 //! damaged index would answer "not found", which nobody can tell from the truth: so each record is
 //! also looked up by its name and by its seq. Indexes hold nothing that the records do not, and are
-//! made anew.
+//! made anew. What becomes of rotten records: [`crate::scrubbing`].
 
 use dynarust_core::digest::Digests;
 use dynarust_core::{Partition, RecordName, Stored, Version};

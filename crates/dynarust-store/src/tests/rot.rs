@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use dynarust_core::{Condition, RecordName, Stored};
+use futures_util::FutureExt;
 use proptest::prelude::*;
 
 use crate::base::Rot;
@@ -14,7 +16,7 @@ use crate::driver::Driver;
 use crate::journal::disk::RealDisk;
 use crate::local::Threads;
 use crate::port::{Change, Durability, ReadError, Store, Write};
-use crate::{LocalStore, StoreConfig};
+use crate::{Hands, LocalStore, StoreConfig};
 
 const KEYS: u32 = 200;
 
@@ -114,8 +116,8 @@ proptest! {
     }
 }
 
-/// What the scrub finds in one pass, and in a second; and then a read of key 77.
-type Scrubbed = (Vec<Rot>, Vec<Rot>, Result<Option<Arc<Stored>>, ReadError>);
+/// What the scrub finds in one pass, and in a second; what it tells the node; and then a read of key 77.
+type Scrubbed = (Vec<Rot>, Vec<Rot>, Vec<RecordName>, Result<Option<Arc<Stored>>, ReadError>);
 
 /// Flips a bit at each place where `wanted` stands in the base, one after the other.
 fn scrub_with_flips(wanted: &[u8]) -> Vec<Scrubbed> {
@@ -135,25 +137,27 @@ fn scrub_with_flips(wanted: &[u8]) -> Vec<Scrubbed> {
             LocalStore::assemble(&config(rotten.path()), Arc::new(RealDisk), Driver::Threads)
                 .unwrap();
         let (first, second) = (applier.scrub().unwrap(), applier.scrub().unwrap());
-        scrubbed.push((first, second, runtime.block_on(store.get(name(77)))));
+        let told = store.take_damaged(10);
+        scrubbed.push((first, second, told, runtime.block_on(store.get(name(77)))));
     }
     scrubbed
 }
 
 #[test]
 fn the_scrub_finds_a_record_that_nobody_reads() {
-    for (first, second, _) in scrub_with_flips(&value(77)) {
+    for (first, second, told, _) in scrub_with_flips(&value(77)) {
         assert!(
             matches!(&first[..], [Rot::Record { name: found, .. }] if *found == Some(name(77)))
         );
         assert_eq!(first, second);
+        assert_eq!(told, [name(77)], "the node is told once");
     }
 }
 
 #[test]
 fn the_scrub_mends_an_index_that_lost_a_record() {
     let mut mended = 0;
-    for (first, second, found) in scrub_with_flips(b"tkey-77") {
+    for (first, second, _, found) in scrub_with_flips(b"tkey-77") {
         if first.iter().any(|rot| matches!(rot, Rot::Index(_))) {
             mended += 1;
             assert_eq!(second, []);
@@ -164,4 +168,83 @@ fn the_scrub_mends_an_index_that_lost_a_record() {
         }
     }
     assert_eq!(mended, 1, "the name stands in the table and in the index");
+}
+
+/// Flips a bit of the value of this key where it stands in the base, under a store that runs.
+fn flip_under(store: &LocalStore, key: u32) {
+    let base = rusqlite::Connection::open(store.folder().join("base.sqlite")).unwrap();
+    let mut rotten = value(key).to_vec();
+    rotten[3] ^= 1;
+    let rotten = String::from_utf8(rotten).unwrap();
+    let name = name(key);
+    let flipped = base
+        .execute(
+            "UPDATE records SET value = ? WHERE key = ?",
+            rusqlite::params![rotten, name.key()],
+        )
+        .unwrap();
+    assert_eq!(flipped, 1);
+}
+
+/// A store that runs by hand, with some records in its base.
+fn by_hand(folder: &Path, keys: u32) -> (LocalStore, Hands) {
+    let (store, mut hands) = LocalStore::open_by_hand(&config(folder), Arc::new(RealDisk)).unwrap();
+    write_by_hand(&store, &mut hands, 0..keys);
+    while hands.apply() {}
+    (store, hands)
+}
+
+fn write_by_hand(store: &LocalStore, hands: &mut Hands, keys: std::ops::Range<u32>) {
+    let mut writing = pin!(write(store, keys));
+    while writing.as_mut().now_or_never().is_none() {
+        hands.write();
+    }
+}
+
+fn read(store: &LocalStore, key: u32) -> Result<Option<Bytes>, ReadError> {
+    let found = store.get(name(key)).now_or_never().expect("hands do not wait");
+    Ok(found?.map(|stored| stored.record.value.clone()))
+}
+
+#[test]
+fn the_node_is_told_once_until_the_record_is_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    by_hand(folder.path(), 10).1.finish();
+    let (store, mut hands) = by_hand(folder.path(), 0);
+    [3, 5, 7].into_iter().for_each(|key| flip_under(&store, key));
+    hands.applier.scrub().unwrap();
+    hands.applier.scrub().unwrap();
+    assert_eq!(store.take_damaged(2), [name(3), name(5)]);
+    // One is written again, and is not yet in the base.
+    write_by_hand(&store, &mut hands, 3..4);
+    hands.applier.scrub().unwrap();
+    assert_eq!(store.take_damaged(10), [name(5), name(7)]);
+    assert_eq!(store.take_damaged(10), []);
+    hands.apply();
+    write_by_hand(&store, &mut hands, 5..6);
+    hands.apply();
+    hands.applier.scrub().unwrap();
+    assert_eq!(store.take_damaged(10), [name(7)]);
+    assert_eq!(read(&store, 7), Err(ReadError::CorruptRecord(name(7))));
+    assert_eq!(store.take_damaged(10), [name(7)], "a read tells it, too");
+}
+
+#[test]
+fn what_memory_still_has_is_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, mut hands) = by_hand(folder.path(), 10);
+    let digests = store.digests();
+    [3, 9].into_iter().for_each(|key| flip_under(&store, key));
+    hands.applier.scrub().unwrap();
+    assert_eq!(store.take_damaged(10), []);
+    // As it was, in the feed too.
+    hands.applier.scrub().unwrap();
+    hands.finish();
+    drop(store);
+    assert_eq!(crate::verify::verify(folder.path()).unwrap().problems, vec![]);
+    let (store, _hands) = by_hand(folder.path(), 0);
+    assert_eq!(store.digests(), digests);
+    for key in 0..10 {
+        assert_eq!(read(&store, key), Ok(Some(value(key))));
+    }
 }

@@ -377,6 +377,10 @@ impl Store for TestStore {
         unreachable!("streams compare no copies")
     }
 
+    fn take_damaged(&self, _: usize) -> Vec<RecordName> {
+        unreachable!("streams mend nothing")
+    }
+
     fn stats(&self) -> StoreStats {
         StoreStats::default()
     }
