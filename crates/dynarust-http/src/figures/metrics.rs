@@ -323,7 +323,7 @@ fn push_cluster(to: &mut Exposition, cluster: &ClusterStats) {
         ),
         (
             "dynarust_repair_records_sent_total",
-            "Records that were given to owners which a reader found to lag.",
+            "Records that were given to owners which a reader found to lag, or taken anew where the own were damaged.",
             cluster.records_repaired,
         ),
         (

@@ -16,7 +16,7 @@ pub struct ClusterStats {
     pub lag: Duration,
     /// Partitions that differed from another owner's, and were compared record by record.
     pub partitions_compared: u64,
-    /// Records that were given to owners which a reader found to lag.
+    /// Records that were given to owners which a reader found to lag, or taken anew where this node's were damaged.
     pub records_repaired: u64,
     /// Records that a comparison showed to be missing here, and that were taken in.
     pub repair_records_received: u64,
@@ -58,7 +58,7 @@ pub(crate) struct ClusterFigures {
 }
 
 impl ClusterFigures {
-    /// A reader found an owner that lagged, and it was given what it lacked.
+    /// An owner that a reader found to lag is given what it lacks, or this node what it has damaged.
     pub(crate) fn repaired_on_read(&self) {
         self.records_repaired.fetch_add(1, Ordering::Relaxed);
     }

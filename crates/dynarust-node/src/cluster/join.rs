@@ -144,6 +144,7 @@ impl Cluster {
             self.spawn(Arc::clone(self).watch_clock());
             self.spawn(Arc::clone(self).evict_again());
             self.spawn(Arc::clone(self).move_again());
+            self.spawn(Arc::clone(self).mend_again());
         }
         let cluster = Arc::clone(self);
         let hosts = self.hosts();

@@ -3,13 +3,19 @@
 //! Only where every other owner is there, has missed nothing, and can read its own: what is newest among all
 //! other copies is then no older than the one that was here, whatever that was. Else the damage is told, and
 //! the copy stays as it is, since an older record in its place could pass for the newest.
+//!
+//! Who reads a record has it mended at once. What nobody reads is found by the store's scrub, and mended in the
+//! background, a little at a time; what cannot be mended now is tried again.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
+use dynarust_core::limits::{DAMAGED_NAMES_MAX, MEND_MILLIS, MENDS_AT_A_TIME_MAX};
 use dynarust_core::{Partition, RecordName, Stored};
 use dynarust_store::{ReadError, Scan, ScanPage};
 use futures_util::future::try_join_all;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::read::{ask_as_it_is, read_deadline, repair};
 use crate::cluster::Cluster;
@@ -36,6 +42,38 @@ impl Cluster {
                 Err(ReadError::CorruptRecord(name)) if self.mend(&name, deadline).await => {}
                 found => return found,
             }
+        }
+    }
+
+    /// Mends what was found damaged and nobody reads, without end.
+    pub(crate) async fn mend_again(self: Arc<Self>) {
+        let mut damaged = VecDeque::new();
+        loop {
+            sleep(Duration::from_millis(MEND_MILLIS)).await;
+            let room = DAMAGED_NAMES_MAX.saturating_sub(damaged.len());
+            for name in self.store.take_damaged(room) {
+                if !damaged.contains(&name) {
+                    damaged.push_back(name);
+                }
+            }
+            for _ in 0..damaged.len().min(MENDS_AT_A_TIME_MAX) {
+                let Some(name) = damaged.pop_front() else { break };
+                if !self.is_whole_or_mended(&name).await {
+                    // Its turn comes again behind the others.
+                    damaged.push_back(name);
+                }
+            }
+        }
+    }
+
+    async fn is_whole_or_mended(self: &Arc<Self>, name: &RecordName) -> bool {
+        match self.store.get(name.clone()).await {
+            Ok(_) => true,
+            // What this node does not serve is taken in from others, or emptied.
+            Err(ReadError::CorruptRecord(_)) if self.view().serves(Partition::of(name)) => {
+                self.mend(name, read_deadline()).await
+            }
+            Err(_) => false,
         }
     }
 

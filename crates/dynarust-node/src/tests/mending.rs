@@ -1,14 +1,17 @@
 //! A copy that rots: who is asked for it takes the record anew from the others, where all of them can tell what
-//! they have; else the damage is told.
+//! they have; else the damage is told. What nobody asks for is mended in the same way.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dynarust_core::Consistency::{All, Available, One};
+use dynarust_core::limits::MEND_MILLIS;
 use dynarust_core::{KeyRange, TableName};
 use dynarust_store::{ReadError, Store};
+use tokio::time::sleep;
 
-use super::members::{Members, name, until};
+use super::members::{Members, name, real_time, until};
 use crate::RefusedRead;
 use crate::cluster::Liveness;
 
@@ -21,14 +24,19 @@ async fn with_a_rotten_copy(count: usize) -> Members {
         members.put(0, key, "1", All).await.unwrap();
     }
     members.put(0, "b", ROTTEN, All).await.unwrap();
-    // After a clean stop all is in the base.
-    members.stop(0).await;
-    flip(&members.folder(0).join("base.sqlite"));
-    members.start(0);
+    rot(&mut members).await;
     members.until_whole().await;
     let damaged = members.store(0).get(name("b")).await;
     assert_eq!(damaged.unwrap_err(), ReadError::CorruptRecord(name("b")));
     members
+}
+
+/// The first's copy rots, and it begins anew: nothing of it is in memory.
+async fn rot(members: &mut Members) {
+    // After a clean stop all is in the base.
+    members.stop(0).await;
+    flip(&members.folder(0).join("base.sqlite"));
+    members.start(0);
 }
 
 fn flip(file: &Path) {
@@ -96,4 +104,57 @@ async fn two_rotten_copies_of_two_do_not_ask_each_other_for_ever() {
     members.until_whole().await;
     let refused = members.get(0, "b", One).await.unwrap_err();
     assert!(matches!(refused, RefusedRead::Store(ReadError::CorruptRecord(_))), "{refused:?}");
+}
+
+/// How many records the first has taken anew.
+fn mended(members: &Members) -> u64 {
+    members.node(0).cluster.stats().records_repaired
+}
+
+/// Until the first has mended something. Its scrub takes real time.
+async fn until_mended(members: &Members) {
+    let began = std::time::Instant::now();
+    while mended(members) == 0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "it is not mended");
+        let_it_look().await;
+    }
+}
+
+/// It looks for what is to be mended.
+async fn let_it_look() {
+    real_time(Duration::from_millis(20)).await;
+    sleep(Duration::from_millis(MEND_MILLIS)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_reads_is_mended_too() {
+    let mut members = Members::running(3).await;
+    members.put(0, "b", ROTTEN, All).await.unwrap();
+    rot(&mut members).await;
+    members.until_whole().await;
+    until_mended(&members).await;
+    assert_mended(&members).await;
+    let_it_look().await;
+    assert_eq!(mended(&members), 1, "once is enough");
+}
+
+/// Nobody asks for it a second time: the node tries again by itself.
+#[tokio::test(start_paused = true)]
+async fn what_nobody_reads_is_mended_once_all_owners_are_back() {
+    let mut members = Members::running(3).await;
+    members.put(0, "b", ROTTEN, All).await.unwrap();
+    let there = members.id(1);
+    members.stop(2).await;
+    rot(&mut members).await;
+    until("the second is there", || members.sees(0, there) == Liveness::Up).await;
+    for _ in 0..10 {
+        let_it_look().await;
+    }
+    let damaged = members.store(0).get(name("b")).await;
+    assert_eq!(damaged.unwrap_err(), ReadError::CorruptRecord(name("b")));
+    assert_eq!(mended(&members), 0);
+    members.start(2);
+    members.until_whole().await;
+    until_mended(&members).await;
+    assert_mended(&members).await;
 }
