@@ -59,13 +59,17 @@ pub(crate) fn scan(shared: &Shared, base: &ReadBase, scan: &Scan) -> Result<Scan
         }
     }
     merged.page.more = under.more || over_more;
-    match under.corrupt {
-        Some(name) if merged.page.records.is_empty() => {
+    if let Some(name) = under.corrupt.filter(|_| merged.page.records.is_empty()) {
+        // Memory may have it still; then it cannot be mended by an arrival, which would find it whole. A name
+        // that has rotted into another's says nothing of that one.
+        let is_its_name = wanted.values && base.get(&name).is_err();
+        let Some(stored) = shared.cache.get(&name).filter(|_| is_its_name) else {
             shared.damaged.add(&name);
-            Err(ReadError::CorruptRecord(name))
-        }
-        _ => Ok(merged.page),
+            return Err(ReadError::CorruptRecord(name));
+        };
+        merged.page.records.push(stored);
     }
+    Ok(merged.page)
 }
 
 /// What recent and base have of one name.

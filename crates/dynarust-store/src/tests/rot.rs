@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dynarust_core::{Condition, RecordName, Stored};
+use dynarust_core::{Condition, KeyRange, RecordName, Stored, TableName};
 use futures_util::FutureExt;
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ use crate::base::Rot;
 use crate::driver::Driver;
 use crate::journal::disk::RealDisk;
 use crate::local::Threads;
-use crate::port::{Change, Durability, ReadError, Store, Write};
+use crate::port::{Change, Durability, ReadError, Scan, Store, Write};
 use crate::{Hands, LocalStore, StoreConfig};
 
 const KEYS: u32 = 200;
@@ -237,8 +237,7 @@ fn what_memory_still_has_is_written_anew() {
     [3, 9].into_iter().for_each(|key| flip_under(&store, key));
     hands.applier.scrub().unwrap();
     assert_eq!(store.take_damaged(10), []);
-    // As it was, in the feed too.
-    hands.applier.scrub().unwrap();
+    assert_eq!(hands.applier.scrub().unwrap(), [], "it stands as it was, in the feed too");
     hands.finish();
     drop(store);
     assert_eq!(crate::verify::verify(folder.path()).unwrap().problems, vec![]);
@@ -247,4 +246,46 @@ fn what_memory_still_has_is_written_anew() {
     for key in 0..10 {
         assert_eq!(read(&store, key), Ok(Some(value(key))));
     }
+}
+
+/// All keys behind each other, or the damage that ends them.
+fn list(store: &LocalStore, reverse: bool) -> Result<Vec<RecordName>, ReadError> {
+    let mut range = KeyRange::table(TableName::parse("t").unwrap());
+    let mut listed: Vec<RecordName> = Vec::new();
+    loop {
+        let scan = Scan {
+            range: range.clone(),
+            reverse,
+            records_max: 4,
+            bytes_max: usize::MAX,
+            partitions: None,
+            values: true,
+        };
+        let page = store.scan(scan).now_or_never().expect("hands do not wait")?;
+        listed.extend(page.records.iter().map(|stored| stored.name.clone()));
+        if !page.more {
+            return Ok(listed);
+        }
+        let last = listed.last().expect("a page that is not the last has a record").key();
+        range = if reverse { range.ending_before(last) } else { range.starting_after(last) };
+    }
+}
+
+/// An arrival finds it whole in memory, and mends nothing: who lists would come to the damage again.
+#[test]
+fn a_list_takes_what_has_rotted_from_memory_where_that_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, hands) = by_hand(folder.path(), 10);
+    [0, 3, 4, 9].into_iter().for_each(|key| flip_under(&store, key));
+    let mut names: Vec<_> = (0..10).map(name).collect();
+    assert_eq!(list(&store, false).as_ref(), Ok(&names));
+    names.reverse();
+    assert_eq!(list(&store, true), Ok(names));
+    assert_eq!(store.take_damaged(10), []);
+    hands.finish();
+    drop(store);
+    let (store, _hands) = by_hand(folder.path(), 0);
+    assert_eq!(store.take_damaged(10), [0, 3, 4, 9].map(name), "the first pass is brisk");
+    assert_eq!(list(&store, false), Err(ReadError::CorruptRecord(name(0))));
+    assert_eq!(store.take_damaged(10), [name(0)]);
 }
