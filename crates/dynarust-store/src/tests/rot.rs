@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use dynarust_core::{Condition, KeyRange, RecordName, Stored, TableName};
@@ -227,6 +228,28 @@ fn the_node_is_told_once_until_the_record_is_written_again() {
     assert_eq!(store.take_damaged(10), [name(7)]);
     assert_eq!(read(&store, 7), Err(ReadError::CorruptRecord(name(7))));
     assert_eq!(store.take_damaged(10), [name(7)], "a read tells it, too");
+}
+
+/// Behind the first pass it comes with the upkeep, which is due by the clock: in a store at rest, too.
+#[test]
+fn the_scrub_comes_round_again() {
+    let folder = tempfile::tempdir().unwrap();
+    by_hand(folder.path(), 10).1.finish();
+    let config = StoreConfig { tombstone_age: Duration::ZERO, ..config(folder.path()) };
+    let (store, mut hands) = LocalStore::open_by_hand(&config, Arc::new(RealDisk)).unwrap();
+    hands.apply();
+    for key in 0..3 {
+        flip_under(&store, key);
+        assert_eq!(store.take_damaged(10), []);
+        let began = Instant::now();
+        while store.take_damaged(10).is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(60), "it does not come");
+            std::thread::sleep(hands.apply_interval());
+            hands.apply();
+        }
+        write_by_hand(&store, &mut hands, key..key + 1);
+        hands.apply();
+    }
 }
 
 #[test]
