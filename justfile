@@ -33,6 +33,10 @@ doc:
 sim *arguments:
     cargo run --profile sim -p dynarust-sim -- {{ arguments }}
 
+# Bugs put in on purpose, which the simulator must find: all, or those named. See docs/testing.md.
+planted *bugs:
+    crates/dynarust-sim/planted/run {{ bugs }}
+
 # What has cost others data, done to real processes: each scenario lasts so many seconds.
 hazards seconds="60":
     DYNARUST_HAZARDS_SECONDS={{ seconds }} cargo test --release -p dynarust --test it hazards:: -- --nocapture --test-threads 1
