@@ -217,7 +217,10 @@ fn apply_one(
     changes: &mut FeedChanges,
 ) -> Result<(), BaseError> {
     let present = present(transaction, &stored.name)?;
+    // The same record may have come once more, for its request: then it stands at its new seq.
+    let moves = |head: &Head| head.stamp() == stored.record.stamp() && head.seq < stored.seq;
     if let Some((id, Some(head))) = present
+        && !moves(&head)
         && merge(Some(head.stamp()), stored.record.stamp()) == Merge::Keep
         && is_sound(transaction, stored)?
     {
