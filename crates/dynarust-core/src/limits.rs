@@ -259,6 +259,8 @@ pub const DIAL_MILLIS_MAX: u64 = 1_000;
 pub const MESH_ANSWER_BYTES_MAX: usize = 4096;
 /// Bytes that wait to be sent to a peer before requests to it are refused, and ships wait.
 pub const LINK_OUTBOX_BYTES_MAX: usize = 4 << 20;
+/// Bytes that wait to be sent to a peer before the connection is given up: it asks, and reads no answers.
+pub const LINK_OUTBOX_BYTES_CEILING: usize = LINK_OUTBOX_BYTES_MAX + 2 * MESH_FRAME_BYTES_MAX;
 /// Requests of a peer that are carried out at a time, over one connection.
 pub const LINK_REQUESTS_MAX: usize = 4096;
 /// Messages, each of about 64 KiB and a record, that wait at a node for one live stream of what another
@@ -356,7 +358,7 @@ pub const COORDINATE_MILLIS_MAX: u64 = 2_000;
 pub const ASK_NEXT_MILLIS: u64 = 50;
 /// Milliseconds after which an owner that could not be asked is asked again.
 pub const LOOK_AGAIN_MILLIS: u64 = 20;
-/// Published records of which it is remembered that a follower held something newer.
+/// Records of which it is remembered that others had stamped something newer than this node, which had not seen it.
 pub const KEPT_REMEMBERED_MAX: usize = 16 << 10;
 /// Records that something newer stood in the way of, of which a follower tells that has caught up.
 pub const KEPT_TOLD_MAX: usize = 4096;

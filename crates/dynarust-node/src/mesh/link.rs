@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use dynarust_core::limits::{
-    LINK_OUTBOX_BYTES_MAX, LINK_REQUESTS_MAX, PING_MILLIS, SILENCE_MILLIS_MAX,
+    LINK_OUTBOX_BYTES_CEILING, LINK_OUTBOX_BYTES_MAX, LINK_REQUESTS_MAX, PING_MILLIS,
+    SILENCE_MILLIS_MAX,
 };
 use dynarust_core::{Epoch, Incarnation, UnixMillis, skew};
 use dynarust_store::WallClock;
@@ -166,7 +167,7 @@ impl Link {
 
     /// Sends what nobody answers, whatever else waits: for what is small, or bounded otherwise.
     pub(crate) fn notify(&self, number: u16, message: &impl Message) {
-        self.outbox.put((Kind::Notice, number, 0), |buffer| encode(buffer, message));
+        self.put((Kind::Notice, number, 0), |buffer| encode(buffer, message));
     }
 
     /// Waits until less waits to be sent than there is room for; false once the link is closed.
@@ -258,12 +259,19 @@ impl Link {
             self.heard.store(self.age_millis(), Ordering::Relaxed);
             self.traffic.received(self.channel, HEADER_BYTES + body.len());
             match kind {
-                Kind::Request if under_way.len() >= LINK_REQUESTS_MAX => {
+                Kind::Request
+                    if under_way.len() >= LINK_REQUESTS_MAX || !self.outbox.has_room() =>
+                {
                     self.reply((number, id), Err(Failure::Overloaded));
                 }
                 Kind::Request => {
                     let answer = handler.answer(self, number, body);
-                    under_way.push(async move { self.reply((number, id), answer.await) });
+                    under_way.push(async move {
+                        let answer = answer.await;
+                        if self.outbox.has_room() || self.has_room().await {
+                            self.reply((number, id), answer);
+                        }
+                    });
                 }
                 Kind::Answer => self.settle(id, Ok(body)),
                 Kind::Failure => self.settle(id, Err(FailureText::understand(body))),
@@ -279,12 +287,18 @@ impl Link {
 
     fn reply(&self, (number, id): (u16, u32), reply: Reply) {
         match reply {
-            Ok(body) => {
-                self.outbox.put((Kind::Answer, number, id), |it| it.extend_from_slice(&body))
-            }
-            Err(failure) => self.outbox.put((Kind::Failure, number, id), |buffer| {
+            Ok(body) => self.put((Kind::Answer, number, id), |it| it.extend_from_slice(&body)),
+            Err(failure) => self.put((Kind::Failure, number, id), |buffer| {
                 encode(buffer, &FailureText::of(&failure));
             }),
+        }
+    }
+
+    /// A peer that sends and does not read would make this node keep ever more for it: then it ends.
+    fn put(&self, head: (Kind, u16, u32), body: impl FnOnce(&mut BytesMut)) {
+        if self.outbox.put(head, body) > LINK_OUTBOX_BYTES_CEILING {
+            self.close();
+            drop(self.outbox.take());
         }
     }
 
@@ -333,7 +347,7 @@ impl Link {
     }
 
     fn put_ping(&self, number: u16, sent: u64, now: u64) {
-        self.outbox.put((Kind::Notice, number, 0), |buffer| {
+        self.put((Kind::Notice, number, 0), |buffer| {
             buffer.put_u64_le(sent);
             buffer.put_u64_le(now);
         });
@@ -380,9 +394,12 @@ impl Drop for Closing<'_> {
 }
 
 impl Outbox {
-    fn put(&self, head: (Kind, u16, u32), body: impl FnOnce(&mut BytesMut)) {
-        frame::encode(&mut self.waiting.lock(), head, body);
+    /// How many bytes wait then.
+    fn put(&self, head: (Kind, u16, u32), body: impl FnOnce(&mut BytesMut)) -> usize {
+        let mut waiting = self.waiting.lock();
+        frame::encode(&mut waiting, head, body);
         self.filled.notify_one();
+        waiting.len()
     }
 
     fn put_if_room(&self, head: (Kind, u16, u32), message: &impl Message) -> bool {

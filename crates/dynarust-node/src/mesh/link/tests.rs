@@ -84,6 +84,38 @@ async fn both_ends_ask_and_are_answered() {
 }
 
 #[tokio::test]
+async fn a_peer_that_asks_and_reads_no_answers_is_given_up() {
+    let (near_met, far_met) = met().await;
+    let far = link();
+    let running = Arc::clone(&far);
+    tokio::spawn(async move { running.run(far_met, &Echo::default(), &SystemClock).await });
+    let mut writer = near_met.writer;
+    let mut frames = BytesMut::new();
+    let asked = text(&"a".repeat(1 << 20));
+    let mut most = 0;
+    let asking = async {
+        loop {
+            frames.clear();
+            frame::encode(&mut frames, (Kind::Request, ECHO, 1), |buffer| encode(buffer, &asked));
+            // And many for nothing, each of which is refused once there is no room.
+            for id in 0..100_000 {
+                frame::encode(&mut frames, (Kind::Request, FAIL, id), |_| {});
+            }
+            if writer.write_all(&frames).await.is_err() {
+                return;
+            }
+            most = most.max(far.outbox.waiting.lock().len());
+        }
+    };
+    tokio::select! {
+        () = asking => {}
+        () = far.closed() => {}
+    }
+    assert!(most <= LINK_OUTBOX_BYTES_CEILING, "{most} bytes wait");
+    drop(near_met.reader);
+}
+
+#[tokio::test]
 async fn notices_come_in_order_and_before_a_later_request() {
     let (near, _, echo) = pair().await;
     let sent: Vec<_> = (0..1000).map(|nth| nth.to_string()).collect();
