@@ -2,7 +2,7 @@
 //!
 //! Memory holds one chunk of a whole scan, or one page, however large the range is.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use dynarust_core::limits::{CHUNK_BYTES_MAX, CHUNK_RECORDS_MAX, PAGE_BYTES_MAX};
 use dynarust_core::{Consistency, KeyRange, Replicas, Stored};
@@ -20,6 +20,8 @@ pub struct Scanner {
     rest: Option<KeyRange>,
     reverse: bool,
     consistency: Consistency,
+    /// Who stood behind its first chunk.
+    replicas: Arc<OnceLock<Replicas>>,
 }
 
 /// A part of a range.
@@ -41,21 +43,18 @@ impl Node {
         reverse: bool,
         consistency: Consistency,
     ) -> Scanner {
-        Scanner { node: self, rest: (!range.is_empty()).then_some(range), reverse, consistency }
+        let rest = (!range.is_empty()).then_some(range);
+        Scanner { node: self, rest, reverse, consistency, replicas: Arc::default() }
     }
 }
 
 impl Scanner {
-    /// Who is asked, as it is known before anything is read: of the owners of that part of the range of
-    /// which the fewest are there.
+    /// Who stood behind the first chunk, once that was read: of the owners of that part of all that is kept of
+    /// which the fewest were asked. Where that is a majority, it is of what comes behind it, too, or that is
+    /// refused.
     #[must_use]
-    pub fn replicas(&self) -> Replicas {
-        let cluster = &self.node.cluster;
-        if cluster.is_alone() {
-            return ALONE;
-        }
-        // Where it cannot be had, the first chunk says so.
-        cluster.cover(&cluster.view(), self.consistency, false).map_or(ALONE, |it| it.replicas)
+    pub fn replicas(&self) -> Arc<OnceLock<Replicas>> {
+        Arc::clone(&self.replicas)
     }
 
     /// The next live records, at least one; `None` behind the last.
@@ -96,13 +95,25 @@ impl Scanner {
         Ok(page)
     }
 
+    /// Who stands behind what this node scans by itself.
+    fn own_replicas(&self) -> Replicas {
+        let cluster = &self.node.cluster;
+        match cluster.is_alone() {
+            true => ALONE,
+            false => cluster
+                .cover(&cluster.view(), self.consistency, false)
+                .map_or(ALONE, |cover| cover.replicas),
+        }
+    }
+
     /// The live ones of the next records, and `rest` moved behind them.
     async fn chunk(
         &mut self,
         range: KeyRange,
         records_max: usize,
     ) -> Result<Vec<Arc<Stored>>, RefusedRead> {
-        let found = if self.node.cluster.scans_alone(self.consistency) {
+        let cluster = &self.node.cluster;
+        let (found, replicas) = if cluster.scans_alone(self.consistency) {
             let scan = Scan {
                 range: range.clone(),
                 reverse: self.reverse,
@@ -111,10 +122,13 @@ impl Scanner {
                 partitions: None,
                 values: true,
             };
-            self.node.cluster.scan_own(scan).await?
+            (cluster.scan_own(scan).await?, self.own_replicas())
         } else {
-            self.node.scan_owners(&range, self.reverse, records_max, self.consistency).await?
+            let at_many = self.replicas.get().is_some_and(|told| !told.is_few());
+            let (reverse, consistency) = (self.reverse, self.consistency);
+            self.node.scan_owners(&range, reverse, records_max, consistency, at_many).await?
         };
+        self.replicas.get_or_init(|| replicas);
         self.rest = found.records.last().filter(|_| found.more).map(|last| {
             let key = last.name.key();
             if self.reverse { range.ending_before(key) } else { range.starting_after(key) }

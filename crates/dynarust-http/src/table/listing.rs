@@ -46,7 +46,9 @@ pub(crate) async fn answer(
                 .await
         }
     }?;
-    replicas::tell(replicas, response.headers_mut());
+    if let Some(replicas) = replicas.get() {
+        replicas::tell(*replicas, response.headers_mut());
+    }
     Ok(response)
 }
 

@@ -110,14 +110,16 @@ impl Cluster {
 }
 
 impl Node {
-    /// The next records of the range, raw, at most about so many, in the order asked for.
+    /// The next records of the range, raw, at most about so many, in the order asked for; and of how many owners,
+    /// where the fewest were asked. `at_many`: a majority, or none.
     pub(crate) async fn scan_owners(
         &self,
         range: &KeyRange,
         reverse: bool,
         records_max: usize,
         consistency: Consistency,
-    ) -> Result<ScanPage, RefusedRead> {
+        at_many: bool,
+    ) -> Result<(ScanPage, Replicas), RefusedRead> {
         let cluster = &self.cluster;
         cluster.may_answer()?;
         let deadline = super::read_deadline();
@@ -125,6 +127,11 @@ impl Node {
         loop {
             let view = cluster.view();
             let cover = cluster.cover(&view, consistency, all).map_err(refused)?;
+            if at_many && cover.replicas.is_few() {
+                let Replicas { stand, owners } = cover.replicas;
+                let needed = quorum::majority(owners.into());
+                return Err(refused(NotEnough { needed, live: stand.into() }));
+            }
             let asking = cover.shares.iter().map(|(owner, share)| async move {
                 let asked = ask(cluster, *owner, share, (range, reverse), records_max);
                 timeout_at(deadline, asked).await.unwrap_or(Err(AskError::Broken))
@@ -132,7 +139,7 @@ impl Node {
             let told: Result<Vec<Told>, AskError> = join_all(asking).await.into_iter().collect();
             match told {
                 Ok(told) if !all && told.iter().any(|told| told.behind) => all = true,
-                Ok(told) => return Ok(merged(told, reverse)),
+                Ok(told) => return Ok((merged(told, reverse), cover.replicas)),
                 Err(error) => {
                     tracing::debug!(%error, "an owner did not tell its part of a scan");
                     if Instant::now() >= deadline {
