@@ -116,7 +116,9 @@ impl Node {
         async move {
             let (running, written) = begun.map_err(RefusedPatch::into_write)?;
             let outcome = written.await;
-            running.end(outcome.as_ref().err().cloned().map(RefusedPatch::from), self.now());
+            // What another node asks for may be a try of many, of a patch: it keeps what comes of them.
+            let refused = outcome.as_ref().err().filter(|_| route == Route::Any);
+            running.end(refused.cloned().map(RefusedPatch::from), self.now());
             outcome
         }
     }

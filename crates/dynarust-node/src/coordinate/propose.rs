@@ -103,10 +103,10 @@ impl Proposing<'_> {
             fresh: false,
             over: Over::Judged(over),
         };
-        let taking = self.cluster.store.take_in(vec![arrival], self.write.durability);
+        let taking = self.cluster.take_in(vec![arrival], self.write.durability);
         let stands_here = match timeout_at(self.deadline, taking).await {
             Ok(Ok(taken)) => taken.first().is_none_or(|taken| match taken {
-                TakenIn::Applied => true,
+                TakenIn::Applied { .. } => true,
                 // What came over it meanwhile came later: unless that was judged on the same.
                 TakenIn::Kept(it) if it.version > version => {
                     accepted > 0 && !self.proposal.is_overtaken()
@@ -177,6 +177,8 @@ impl Proposing<'_> {
                 _ = changes.changed() => {}
                 () = sleep_until(ask_more_at), if !ask_more => ask_more = true,
                 () = sleep_until(self.deadline) => {
+                    // Somebody may have been asked again just now.
+                    let surfaces = surfaces || !asking.is_empty();
                     let refused = late(self.cluster, self.partition, self.consistency, surfaces);
                     return Err(Failed::Refused(refused));
                 }
