@@ -68,7 +68,7 @@ pub use cursor::{Epoch, FeedPosition, StreamCursor};
 pub use member::{Incarnation, Member, MemberState};
 pub use merge::Stamp;
 pub use name::{Key, NameError, RecordName, TableName};
-pub use partition::Partition;
+pub use partition::{Partition, name_hash};
 pub use partition_set::PartitionSet;
 pub use patch::{Patch, PatchError, PatchForm};
 pub use placement::Placement;

@@ -46,7 +46,8 @@ impl Partition {
 }
 
 /// XXH3-64 of a name.
-pub(crate) fn name_hash(name: &RecordName) -> u64 {
+#[must_use]
+pub fn name_hash(name: &RecordName) -> u64 {
     XxHash3_64::oneshot(name.as_bytes())
 }
 

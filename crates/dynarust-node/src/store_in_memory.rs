@@ -233,8 +233,10 @@ impl State {
         if let Some(request) = request {
             self.answers.insert(request.key, (request.fingerprint, record.version));
         }
+        let replaced = present.map(|it| it.version).filter(|it| *it < record.version);
+        let unseen = replaced.filter(|it| Some(*it) != record.previous);
         self.put(name, record);
-        TakenIn::Applied
+        TakenIn::Applied { unseen }
     }
 
     fn readable(&self, stored: &Arc<Stored>) -> Result<Arc<Stored>, ReadError> {

@@ -208,6 +208,8 @@ impl<P: Published> Deciding<'_, P> {
         let decided = |written| Ok(Judged::Decided(written));
         if let Some(request) = &write.request {
             match self.answered(request)? {
+                // Stamped anew it is known by its new version.
+                Some(Answered::Done(version)) if Some(version) < write.above => {}
                 Some(Answered::Done(version)) => return decided(Written::Repeated(version)),
                 Some(Answered::KeyReused) => return decided(Written::KeyReused),
                 None => {}
@@ -258,19 +260,18 @@ impl<P: Published> Deciding<'_, P> {
                 return Ok(TakenIn::Kept(kept));
             }
         }
-        if found
-            .version()
-            .is_some_and(|present| Some(present) > record.previous && present < version)
-        {
+        let present = found.version().filter(|present| *present < version);
+        if present.is_some_and(|present| Some(present) > record.previous) {
             self.decided.overwritten += 1;
         }
+        let unseen = present.filter(|present| Some(*present) != record.previous);
         self.put(name, record, found);
         if let Some(request) = request
             && self.is_news(Some(&request), version)?
         {
             self.remember(request, version);
         }
-        Ok(TakenIn::Applied)
+        Ok(TakenIn::Applied { unseen })
     }
 
     /// Marks those of the records, the newest of their names, that are due.

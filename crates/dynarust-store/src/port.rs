@@ -100,7 +100,10 @@ pub enum Over {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TakenIn {
     /// It stands at its key now, with a seq in this node's feed.
-    Applied,
+    Applied {
+        /// In place of this version, which is none that it was written over.
+        unseen: Option<Version>,
+    },
     /// What stands there, with this stamp, is as new or newer, or stands in the way. Nothing changed.
     Kept(Stamp),
 }

@@ -102,7 +102,7 @@ pub(crate) async fn answer_accept(cluster: Arc<Cluster>, body: Bytes) -> Reply {
         return Err(Failure::NotServed);
     }
     let (name, version) = (arrival.name.clone(), arrival.record.version);
-    let submit = || cluster.store.take_in(vec![arrival], durability);
+    let submit = || cluster.take_in(vec![arrival], durability);
     let outcome = match cluster.proposals.let_in(&name, version, submit) {
         None => WAITS,
         Some(taking) => {

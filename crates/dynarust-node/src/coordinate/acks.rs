@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use dynarust_core::limits::KEPT_REMEMBERED_MAX;
 use dynarust_core::quorum::{self, NotEnough};
 use dynarust_core::{Consistency, NodeId, Partition, PartitionSet, Replicas, Seq, Version};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::newer::Newer;
 use crate::cluster::Cluster;
 
 /// See the module.
@@ -27,8 +27,7 @@ struct State {
     /// By seq, and a number that tells them apart.
     waiting: BTreeMap<(Seq, u64), Waiting>,
     last_number: u64,
-    /// Published records that something newer at a follower stood in the way of; the latest of them.
-    kept: BTreeMap<Seq, Version>,
+    newer: Newer,
 }
 
 /// What a follower has: everything behind `from`, up to and with `through`.
@@ -53,6 +52,8 @@ impl Reached {
 
 #[derive(Debug)]
 struct Waiting {
+    /// The hash of a name and a version of it than which nobody is to have had a newer one.
+    written: Option<(u64, Version)>,
     partition: Partition,
     consistency: Consistency,
     stands: oneshot::Sender<Stands>,
@@ -93,20 +94,24 @@ impl Acks {
         cluster: &Cluster,
         follower: NodeId,
         (from, through): (Seq, Seq),
-        kept: impl Iterator<Item = (Seq, Version)>,
     ) {
         let mut state = self.0.lock();
-        for (seq, version) in kept {
-            let newest = state.kept.entry(seq).or_insert(version);
-            *newest = version.max(*newest);
-            if state.kept.len() > KEPT_REMEMBERED_MAX {
-                state.kept.pop_first();
-            }
-        }
         if let Some(reached) = state.followers.get_mut(&follower) {
             (reached.from, reached.through, reached.at) = (from, through, Instant::now());
         }
         state.settle(cluster, through);
+    }
+
+    /// Others have stamped these versions of records, by the hashes of their names, and this node has written the
+    /// same records without having seen them.
+    pub(crate) fn newer(&self, cluster: &Cluster, versions: impl Iterator<Item = (u64, Version)>) {
+        let mut versions = versions.peekable();
+        if versions.peek().is_none() {
+            return;
+        }
+        let mut state = self.0.lock();
+        versions.for_each(|(name_hash, version)| state.newer.note(name_hash, version));
+        state.settle_overtaken(cluster);
     }
 
     /// Somebody came or went, or serves other partitions.
@@ -136,10 +141,12 @@ impl Acks {
         })
     }
 
-    /// Begins to wait until enough owners have what was published as `seq`.
+    /// Begins to wait until enough owners have what was published as `seq`: what was written, or what was written
+    /// over that here. Told by the hash of its name and its version it hears of newer ones that it did not see.
     pub(super) fn wait<'a>(
         &self,
         cluster: &'a Cluster,
+        written: Option<(u64, Version)>,
         (seq, partition): (Seq, Partition),
         consistency: Consistency,
     ) -> Wait<'a> {
@@ -147,7 +154,7 @@ impl Acks {
         let mut state = self.0.lock();
         state.last_number += 1;
         let place = (seq, state.last_number);
-        state.waiting.insert(place, Waiting { partition, consistency, stands: sender });
+        state.waiting.insert(place, Waiting { written, partition, consistency, stands: sender });
         state.settle_one(cluster, place);
         Wait { cluster, place, stands }
     }
@@ -174,6 +181,14 @@ impl State {
         concerned.into_iter().for_each(|place| self.settle_one(cluster, place));
     }
 
+    /// Looks at all that wait for what is behind something newer.
+    fn settle_overtaken(&mut self, cluster: &Cluster) {
+        let newer = |waiting: &Waiting| self.newer.than(waiting.written?);
+        let concerned = self.waiting.iter().filter(|(_, waiting)| newer(waiting).is_some());
+        let concerned: Vec<_> = concerned.map(|(place, _)| *place).collect();
+        concerned.into_iter().for_each(|place| self.settle_one(cluster, place));
+    }
+
     fn settle_one(&mut self, cluster: &Cluster, place: (Seq, u64)) {
         let Some(waiting) = self.waiting.get(&place) else {
             return;
@@ -187,8 +202,8 @@ impl State {
     }
 
     fn judge(&self, cluster: &Cluster, seq: Seq, waiting: &Waiting) -> Option<Stands> {
-        if let Some(version) = self.kept.get(&seq) {
-            return Some(Stands::Behind(*version));
+        if let Some(newer) = waiting.written.and_then(|written| self.newer.than(written)) {
+            return Some(Stands::Behind(newer));
         }
         let view = cluster.view();
         let owners = view.serving(waiting.partition);

@@ -21,6 +21,7 @@ mod answered;
 mod confirm;
 mod forward;
 mod mend;
+mod newer;
 mod proposals;
 mod propose;
 mod read;

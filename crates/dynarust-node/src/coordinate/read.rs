@@ -314,7 +314,7 @@ pub(super) async fn repair(
             fresh: false,
             over: Over::Older,
         };
-        let taking = cluster.store.take_in(vec![arrival], Durability::Sync);
+        let taking = cluster.take_in(vec![arrival], Durability::Sync);
         return matches!(timeout_at(deadline, taking).await, Ok(Ok(_)));
     }
     let Some(link) = cluster.peer(owner).and_then(|peer| peer.link(Channel::Data)) else {

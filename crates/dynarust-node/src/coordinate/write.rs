@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use dynarust_core::limits::COORDINATE_MILLIS_MAX;
 use dynarust_core::quorum::{self, NotEnough};
-use dynarust_core::{Condition, Consistency, NodeId, Partition, Version};
+use dynarust_core::{
+    Condition, Consistency, NodeId, Partition, RecordName, Seq, Version, name_hash,
+};
 use dynarust_store::{Change, Write, Written};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -120,15 +122,16 @@ impl Node {
         consistency: Consistency,
         deadline: Instant,
     ) -> Result<Acknowledged, RefusedWrite> {
-        let partition = Partition::of(&write.name);
+        let (partition, name_hash) = (Partition::of(&write.name), name_hash(&write.name));
         let mut took = None;
         loop {
-            let (version, seq) = match (written, took) {
-                (Written::Done { version, seq }, _) => (version, seq),
+            let head = self.store.position().seq;
+            let (version, seq, own) = match (written, took) {
+                (Written::Done { version, seq }, _) => (version, seq, true),
                 // It was published before, at the latest now.
-                (Written::Repeated(version), _) => (version, self.store.position().seq),
+                (Written::Repeated(version), _) => (version, head, false),
                 // It deleted what was there, and so did somebody else, later.
-                (Written::Absent, Some(deleted)) => (deleted, self.store.position().seq),
+                (Written::Absent, Some(deleted)) => (deleted, head, false),
                 // What is decided by what is there has been decided before; else nobody else was asked.
                 (refused, _) => {
                     let owners = self.cluster.view().serving(partition).len();
@@ -136,29 +139,34 @@ impl Node {
                 }
             };
             took = Some(version);
-            let mut wait = self.cluster.acks.wait(&self.cluster, (seq, partition), consistency);
-            let newer = match timeout_at(deadline, wait.stands()).await {
-                Ok(Some(Stands::AtEnough(replicas))) => {
-                    return Ok(Acknowledged { version, replicas });
-                }
-                Ok(Some(Stands::AtEnoughThatRead(replicas))) => {
-                    match self.overtaken(&write, version).await {
-                        Some(newer) => newer,
-                        None => return Ok(Acknowledged { version, replicas }),
+            let mut seq = seq;
+            let newer = loop {
+                let acks = &self.cluster.acks;
+                let watched = own.then_some((name_hash, version));
+                let mut wait = acks.wait(&self.cluster, watched, (seq, partition), consistency);
+                match timeout_at(deadline, wait.stands()).await {
+                    Ok(Some(Stands::AtEnough(replicas))) => {
+                        return Ok(Acknowledged { version, replicas });
+                    }
+                    Ok(Some(Stands::AtEnoughThatRead(replicas))) => {
+                        match self.later(&write.name, (version, seq)).await {
+                            Later::Nothing => return Ok(Acknowledged { version, replicas }),
+                            Later::WrittenOver(later) => seq = later,
+                            Later::Overtaken(newer) => break newer,
+                        }
+                    }
+                    Ok(Some(Stands::Behind(newer))) => break newer,
+                    Ok(Some(Stands::NotEnough(lack))) => return Err(not_enough(lack, true)),
+                    Ok(None) | Err(_) => {
+                        return Err(late(&self.cluster, partition, consistency, true));
                     }
                 }
-                Ok(Some(Stands::Behind(newer))) => newer,
-                Ok(Some(Stands::NotEnough(lack))) => return Err(not_enough(lack, true)),
-                Ok(None) | Err(_) => return Err(late(&self.cluster, partition, consistency, true)),
             };
-            drop(wait);
             if write.change == Change::Delete {
                 // What others have and this node lacks comes in, so that it can go.
                 let read = self.read_owners(&write.name, consistency, deadline).await;
                 read.map_err(|refused| surfacing(of_read(refused)))?;
             }
-            // The request is known by what it became first.
-            write.request = None;
             write.above = Some(newer);
             let again = self.store.write(write.clone()).await;
             written = again.map_err(|error| surfacing(error.into()))?;
@@ -166,11 +174,29 @@ impl Node {
     }
 }
 
+/// What has taken the place of a write here.
+enum Later {
+    /// Nothing.
+    Nothing,
+    /// What this node wrote over it, and published as this: who has read past the first tells what newer it had
+    /// when the second came.
+    WrittenOver(Seq),
+    /// What another node wrote; it may have been there before the write.
+    Overtaken(Version),
+}
+
 impl Node {
-    /// What another node wrote, and has taken the write's place here; it may have been there before the write.
-    async fn overtaken(&self, write: &Write, version: Version) -> Option<Version> {
-        let there = self.store.get(write.name.clone()).await.ok()??.record.version;
-        (there > version && there.node != self.cluster.me).then_some(there)
+    async fn later(&self, name: &RecordName, (version, seq): (Version, Seq)) -> Later {
+        let Ok(Some(there)) = self.store.get(name.clone()).await else { return Later::Nothing };
+        let record = &there.record;
+        let overtakes = record.version > version
+            && record.version.node != self.cluster.me
+            && record.previous != Some(version);
+        match overtakes {
+            true => Later::Overtaken(record.version),
+            false if there.seq > seq => Later::WrittenOver(there.seq),
+            false => Later::Nothing,
+        }
     }
 }
 

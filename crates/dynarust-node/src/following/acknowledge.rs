@@ -22,12 +22,13 @@ pub(crate) fn note_acknowledged(
     if !told.kept.iter().map(version).all(Version::makes_sense) {
         return None;
     }
-    let kept = told.kept.iter().map(|kept| (kept.seq, version(kept)));
+    let kept = told.kept.iter().map(|kept| (kept.name_hash, version(kept)));
+    cluster.acks.newer(cluster, kept);
     if let Some((head, through)) =
         peer.shipment.acknowledge((link.serial(), told.number), told.through)
     {
         let from = if told.contiguous { 0 } else { head };
-        cluster.acks.acknowledged(cluster, peer.id, (from, through), kept);
+        cluster.acks.acknowledged(cluster, peer.id, (from, through));
     }
     Some(())
 }

@@ -100,7 +100,7 @@ pub(crate) async fn repair(cluster: Arc<Cluster>, body: Bytes) -> Reply {
         let shipped = entry.understood().ok_or(Failure::NotUnderstood)?;
         arrivals.extend(shipped.into_arrival(false));
     }
-    match cluster.store.take_in(arrivals, Durability::Sync).await {
+    match cluster.take_in(arrivals, Durability::Sync).await {
         Ok(_) => Ok(Done {}.encode_to_vec().into()),
         Err(error) => Err(write_failure(&error)),
     }

@@ -257,12 +257,13 @@ impl Reader<'_> {
             self.cluster.figures.caught_up(arrivals.len() as u64);
             if !arrivals.is_empty() {
                 let taken = take_in_for_sure(self.cluster, arrivals, Durability::Relaxed).await?;
-                self.peer.taking.kept(kept_over(&whole, taken));
+                self.peer.taking.kept(kept_over(self.peer.id, &whole, taken));
             }
             if !notices.is_empty() {
                 let bulk = self.bulk().await?;
                 let notices = Notices { notices, gone: wanted.gone };
-                let pulled = take_lacking(self.cluster, &bulk, notices, Durability::Relaxed).await;
+                let from = (self.peer.id, &bulk);
+                let pulled = take_lacking(self.cluster, from, notices, Durability::Relaxed).await;
                 match pulled {
                     Some(pulled) => {
                         self.cluster.budget.moved(pulled.bytes);

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dynarust_core::RecordName;
 use dynarust_core::limits::PULL_NAMES_MAX;
-use dynarust_store::{Durability, TakenIn};
+use dynarust_core::{NodeId, RecordName};
+use dynarust_store::Durability;
 use prost::Message;
 
-use super::taking::take_in_for_sure;
+use super::taking::{kept, take_in_for_sure};
 use crate::cluster::Cluster;
 use crate::mesh::Link;
 use crate::mesh::message::{Kept, Names, Records, Shipped, number};
@@ -33,7 +33,7 @@ pub(super) struct Pulled {
 /// the store has stopped.
 pub(super) async fn take_lacking(
     cluster: &Arc<Cluster>,
-    link: &Arc<Link>,
+    (source, link): (NodeId, &Arc<Link>),
     Notices { notices, gone }: Notices,
     durability: Durability,
 ) -> Option<Pulled> {
@@ -50,7 +50,7 @@ pub(super) async fn take_lacking(
             None => gone || !notice.gone,
         };
         let there = present.map(|stored| stored.record.version);
-        pulled.kept.extend(there.and_then(|there| Kept::over(&notice, there)));
+        pulled.kept.extend(there.and_then(|there| Kept::newer(&notice, there)));
         if lacks {
             lacking.insert(notice.name.clone(), notice);
         }
@@ -86,11 +86,10 @@ pub(super) async fn take_lacking(
         if !arrivals.is_empty() {
             let taken = take_in_for_sure(cluster, arrivals, durability).await?;
             // Something newer may have come meanwhile.
-            let kept =
-                noticed.iter().zip(taken).filter_map(|(notice, taken)| match (notice, taken) {
-                    (Some(notice), TakenIn::Kept(stamp)) => Kept::over(notice, stamp.version),
-                    _ => None,
-                });
+            let kept = noticed
+                .iter()
+                .zip(taken)
+                .filter_map(|(notice, taken)| kept(source, notice.as_ref()?, taken));
             pulled.kept.extend(kept);
         }
     }

@@ -1,6 +1,6 @@
 //! Taking: what a source ships is taken in, and acknowledged in seq order.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use bytes::Bytes;
 use dynarust_core::limits::{
     KEPT_TOLD_MAX, TAKE_RETRY_MILLIS, TAKING_AT_A_TIME_MAX, TAKING_BYTES_MAX,
 };
-use dynarust_core::{Partition, PartitionSet, Seq};
+use dynarust_core::{NodeId, Partition, PartitionSet, Seq, name_hash};
 use dynarust_store::{Arrival, Durability, TakenIn, WriteError};
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use prost::Message;
 use tokio::sync::Notify;
@@ -38,14 +38,14 @@ struct State {
     /// The follow whose ships are taken; 0 while there is none.
     number: u64,
     partitions: PartitionSet,
-    waiting: std::collections::VecDeque<(Ship, usize)>,
+    waiting: VecDeque<(Ship, usize)>,
     waiting_bytes: usize,
     /// What was shipped was taken in up to here.
     through: Seq,
     /// What lay before the ships was read, too.
     contiguous: bool,
-    /// What of that something newer stood in the way of, by seq.
-    kept: BTreeMap<Seq, Kept>,
+    /// What of that something newer stood in the way of; the latest of it.
+    kept: VecDeque<Kept>,
 }
 
 impl Taking {
@@ -56,7 +56,9 @@ impl Taking {
             return None;
         }
         let number = state.number + 1;
-        *state = State { serial, number, partitions, ..State::default() };
+        // Of what was not told yet nobody else knows.
+        let kept = std::mem::take(&mut state.kept);
+        *state = State { serial, number, partitions, kept, ..State::default() };
         self.arrived.notify_waiters();
         Some(number)
     }
@@ -124,16 +126,16 @@ impl Taking {
     /// What was read of what lay before the ships, and something newer stood in the way of.
     pub(super) fn kept(&self, kept: impl Iterator<Item = Kept>) {
         let mut state = self.state.lock();
-        state.kept.extend(kept.map(|kept| (kept.seq, kept)));
+        state.kept.extend(kept);
         // Whoever still waits for one of them published it of late.
         while state.kept.len() > KEPT_TOLD_MAX {
-            state.kept.pop_first();
+            state.kept.pop_front();
         }
     }
 
     /// All of that, once.
     pub(super) fn take_kept(&self) -> Vec<Kept> {
-        std::mem::take(&mut self.state.lock().kept).into_values().collect()
+        std::mem::take(&mut self.state.lock().kept).into()
     }
 
     /// What lay before the ships has been read: from where on the position moves with them.
@@ -180,7 +182,7 @@ pub(crate) async fn take(cluster: &Arc<Cluster>, peer: &Peer, link: &Arc<Link>) 
                 if ship.entries.iter().any(Entry::is_whole) {
                     cluster.budget.clients_are_there();
                 }
-                under_way.push_back(take_in(cluster, link, ship));
+                under_way.push_back(take_in(cluster, (peer.id, link), ship));
             }
         }
     }
@@ -210,7 +212,7 @@ impl Cluster {
 /// The call submits what needs no asking back; the future waits. None where it cannot be done on this link.
 fn take_in<'a>(
     cluster: &'a Arc<Cluster>,
-    link: &'a Arc<Link>,
+    (peer, link): (NodeId, &'a Arc<Link>),
     ship: Ship,
 ) -> impl Future<Output = Option<Acknowledge>> + use<'a> {
     let understood: Option<Vec<Shipped>> =
@@ -232,20 +234,57 @@ fn take_in<'a>(
                 Ok(taken) => taken,
                 Err(error) => again(cluster, arrivals, durability, error).await?,
             };
-            kept.extend(kept_over(&whole, taken));
+            kept.extend(kept_over(peer, &whole, taken));
         }
         let notices = Notices { notices, gone: true };
-        kept.extend(take_lacking(cluster, link, notices, durability).await?.kept);
+        kept.extend(take_lacking(cluster, (peer, link), notices, durability).await?.kept);
         Some(Acknowledge { number, through, kept, contiguous: false })
     }
 }
 
-/// Of records that came, those that something newer stood in the way of.
-pub(super) fn kept_over(came: &[Shipped], taken: Vec<TakenIn>) -> impl Iterator<Item = Kept> {
-    came.iter().zip(taken).filter_map(|(came, taken)| match taken {
-        TakenIn::Kept(stamp) => Kept::over(came, stamp.version),
-        TakenIn::Applied => None,
-    })
+/// Of records that came from a source, those that something newer stood in the way of, or that took the place of
+/// what they were not written over.
+pub(super) fn kept_over(
+    source: NodeId,
+    came: &[Shipped],
+    taken: Vec<TakenIn>,
+) -> impl Iterator<Item = Kept> {
+    came.iter().zip(taken).filter_map(move |(came, taken)| kept(source, came, taken))
+}
+
+/// One of them.
+pub(super) fn kept(source: NodeId, came: &Shipped, taken: TakenIn) -> Option<Kept> {
+    match taken {
+        TakenIn::Kept(stamp) => Kept::newer(came, stamp.version),
+        // What the source wrote before it knows itself.
+        TakenIn::Applied { unseen } => {
+            unseen.filter(|it| it.node != source).map(|unseen| Kept::of(came, unseen))
+        }
+    }
+}
+
+impl Cluster {
+    /// Takes in what other nodes have. Where that takes the place of what this node wrote, and was not written over
+    /// it, whoever waits for a write of the record is told. The call submits; the future waits.
+    pub(crate) fn take_in(
+        &self,
+        arrivals: Vec<Arrival>,
+        durability: Durability,
+    ) -> BoxFuture<'_, Result<Vec<TakenIn>, WriteError>> {
+        let came = |it: &Arrival| (name_hash(&it.name), it.record.version);
+        let came: Vec<_> = arrivals.iter().map(came).collect();
+        let taking = self.store.take_in(arrivals, durability);
+        async move {
+            let taken = taking.await?;
+            let overtaken = came.into_iter().zip(&taken).filter_map(|(came, taken)| match taken {
+                TakenIn::Applied { unseen: Some(unseen) } if unseen.node == self.me => Some(came),
+                _ => None,
+            });
+            self.acks.newer(self, overtaken);
+            Ok(taken)
+        }
+        .boxed()
+    }
 }
 
 /// Takes the records in; tries again where there is no room now. None where the store has stopped.
@@ -266,7 +305,7 @@ fn submit(
     arrivals: Vec<Arrival>,
     durability: Durability,
 ) -> BoxFuture<'_, Result<Vec<TakenIn>, WriteError>> {
-    cluster.store.take_in(arrivals, durability)
+    cluster.take_in(arrivals, durability)
 }
 
 async fn again(

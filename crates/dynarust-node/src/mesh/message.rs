@@ -8,7 +8,7 @@ use bytes::Bytes;
 use dynarust_core::limits::MESH_FRAME_BYTES_MAX;
 use dynarust_core::{
     Incarnation, Key, Member, MemberState, NodeId, PartitionSet, Record, RecordName, RequestKey,
-    Selector, Seq, Stamp, Stored, TableName, UnixMillis, Version,
+    Selector, Seq, Stamp, Stored, TableName, UnixMillis, Version, name_hash,
 };
 use prost::Message;
 
@@ -168,9 +168,13 @@ pub(crate) struct Shipped {
 
 impl Kept {
     /// Where what is there is newer than what came. (The same record may have come before, another way.)
-    pub(crate) fn over(came: &Shipped, there: Version) -> Option<Self> {
-        let newer = there > came.stamp.version;
-        newer.then_some(Self { seq: came.seq, hlc: there.hlc, node: there.node.0 })
+    pub(crate) fn newer(came: &Shipped, there: Version) -> Option<Self> {
+        (there > came.stamp.version).then(|| Self::of(came, there))
+    }
+
+    /// What was there when that came.
+    pub(crate) fn of(came: &Shipped, there: Version) -> Self {
+        Self { name_hash: name_hash(&came.name), hlc: there.hlc, node: there.node.0 }
     }
 }
 
@@ -297,7 +301,7 @@ pub(crate) struct Acknowledge {
     pub(crate) number: u64,
     #[prost(uint64, tag = "2")]
     pub(crate) through: u64,
-    /// Entries that something newer stands in the way of.
+    /// Entries that stood in a newer one's way, or it in theirs.
     #[prost(message, repeated, tag = "3")]
     pub(crate) kept: Vec<Kept>,
     /// Everything before it is taken in, too; else from where the [`Follow`] began.
@@ -305,12 +309,13 @@ pub(crate) struct Acknowledge {
     pub(crate) contiguous: bool,
 }
 
-/// An entry that was not taken in.
+/// An entry that was not taken in, or that took the place of what it was not written over.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Kept {
-    #[prost(uint64, tag = "1")]
-    pub(crate) seq: u64,
-    /// The version that stands there.
+    /// The hash of its name ([`dynarust_core::name_hash`]).
+    #[prost(fixed64, tag = "1")]
+    pub(crate) name_hash: u64,
+    /// The version that stood there.
     #[prost(fixed64, tag = "2")]
     pub(crate) hlc: u64,
     #[prost(fixed64, tag = "3")]

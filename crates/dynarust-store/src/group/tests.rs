@@ -209,8 +209,10 @@ fn of_arrivals_the_highest_stamp_stays_in_whatever_order_they_come() {
     let stamps: Vec<_> = arrivals.iter().map(|arrival| arrival.record.stamp()).collect();
     let (decided, taken_in) = take_in(arrivals, Durability::Relaxed);
     let kept = |nth: usize| TakenIn::Kept(stamps[nth]);
-    let applied = TakenIn::Applied;
-    assert_eq!(taken_in, [applied, kept(0), kept(0), applied, kept(3), applied, applied]);
+    let applied = TakenIn::Applied { unseen: None };
+    // None is known to have been written over another.
+    let over = TakenIn::Applied { unseen: Some(stamps[3].version) };
+    assert_eq!(taken_in, [applied, kept(0), kept(0), applied, kept(3), applied, over]);
     let records: Vec<_> = decided.records.iter().map(|it| (it.seq, it.record.stamp())).collect();
     let expected = [(11, stamps[0]), (12, stamps[3]), (13, stamps[5]), (14, stamps[6])];
     assert_eq!((records, decided.sync), (expected.to_vec(), false));
@@ -244,6 +246,43 @@ fn a_fresh_arrival_moves_the_clock_unless_it_is_far_ahead_and_others_do_not() {
         assert!(Some(versions[2]) > above && decided.ahead);
         assert!(versions[3].hlc < near + 10, "what is far ahead is not counted on from");
     }
+}
+
+#[test]
+fn a_write_that_is_stamped_anew_is_known_by_its_new_version() {
+    let first = keyed("k", 1, put("a", "1"));
+    let mut clock = HybridClock::starting_above(0);
+    let mut deciding = deciding(&mut clock, nothing_answered(|_: &RecordName| Ok(None)));
+    let Written::Done { version, .. } = deciding.write(&first).unwrap() else { panic!() };
+    let newer = Version { hlc: version.hlc + 5, node: NodeId(7) };
+    let anew = deciding.write(&Write { above: Some(newer), ..first.clone() }).unwrap();
+    let Written::Done { version: above, .. } = anew else { panic!("{anew:?}") };
+    assert!(above > newer);
+    assert_eq!(deciding.write(&first).unwrap(), Written::Repeated(above));
+    // It had been stamped anew elsewhere, too, and higher.
+    let lower = Write { above: Some(newer), ..first };
+    assert_eq!(deciding.write(&lower).unwrap(), Written::Repeated(above));
+    let carried: Vec<_> = deciding.end().carried.iter().map(|it| it.version).collect();
+    assert_eq!(carried, [version, above]);
+}
+
+#[test]
+fn who_takes_the_place_of_what_it_was_not_written_over_is_told_of_it() {
+    let mut clock = HybridClock::starting_above(0);
+    let mut deciding = deciding(&mut clock, nothing_answered(|_: &RecordName| Ok(None)));
+    let mut take = |hlc, previous: Option<u64>| {
+        let mut arrival = arrival("a", hlc);
+        arrival.record.previous = previous.map(|hlc| Version { hlc, node: NodeId(2) });
+        let taken = deciding.take_in(vec![arrival], Durability::Relaxed).unwrap();
+        taken[0]
+    };
+    let unseen = |hlc: u64| TakenIn::Applied { unseen: Some(Version { hlc, node: NodeId(2) }) };
+    assert_eq!(take(3, None), TakenIn::Applied { unseen: None });
+    assert_eq!(take(4, Some(3)), TakenIn::Applied { unseen: None });
+    assert_eq!(take(5, Some(3)), unseen(4));
+    // Over something newer than what is here, of which nobody knows what that was written over.
+    assert_eq!(take(7, Some(6)), unseen(5));
+    assert!(matches!(take(6, None), TakenIn::Kept(_)));
 }
 
 #[test]
@@ -290,8 +329,11 @@ fn what_was_judged_on_a_version_stands_over_nothing_newer() {
     ];
     let eight = stands(&arrivals[4]);
     let (decided, taken_in) = take_in(arrivals, Durability::Sync);
-    let (applied, seven) = (TakenIn::Applied, stands(&first));
-    assert_eq!(taken_in, [applied, seven, seven, seven, applied, eight, applied]);
+    let seven = stands(&first);
+    let over = |hlc| TakenIn::Applied { unseen: hlc };
+    let at = |hlc| Some(Version { hlc, node: NodeId(2) });
+    let expected = [over(None), seven, seven, seven, over(at(7)), eight, over(at(8))];
+    assert_eq!(taken_in, expected);
     assert_eq!((decided.records.len(), decided.sync), (3, true));
 }
 
@@ -334,8 +376,8 @@ fn the_request_of_an_arrival_is_remembered_where_there_is_room() {
         let arrivals = vec![bare.clone(), keyed_arrival.clone(), keyed_arrival];
         let taken_in = deciding.take_in(arrivals, Durability::Relaxed).unwrap();
         let kept = TakenIn::Kept(bare.record.stamp());
-        let once_more = if room { TakenIn::Applied } else { kept };
-        assert_eq!(taken_in, [TakenIn::Applied, once_more, kept]);
+        let once_more = if room { TakenIn::Applied { unseen: None } } else { kept };
+        assert_eq!(taken_in, [TakenIn::Applied { unseen: None }, once_more, kept]);
         assert_eq!(deciding.decided.carried.len(), usize::from(room));
         let repeat = deciding.write(&keyed("k", 1, put("a", "1")));
         let version = Version { hlc: 7, node: NodeId(2) };
@@ -353,7 +395,7 @@ fn an_arrival_mends_a_damaged_record_and_fails_where_the_base_does() {
     };
     let mut deciding = deciding(&mut clock, nothing_answered(lookup));
     let taken_in = deciding.take_in(vec![arrival("a", 1)], Durability::Relaxed).unwrap();
-    assert_eq!(taken_in, [TakenIn::Applied]);
+    assert_eq!(taken_in, [TakenIn::Applied { unseen: None }]);
     let failed = deciding.take_in(vec![arrival("b", 1)], Durability::Relaxed);
     assert!(matches!(failed, Err(WriteError::Unreadable(ReadError::Base(_)))));
 }

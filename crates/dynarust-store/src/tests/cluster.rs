@@ -215,7 +215,7 @@ async fn an_arrival_mends_a_record_that_is_damaged_on_disk() {
     let (record, request, fresh) = (sound.record.clone(), None, false);
     let copy = Arrival { name: name(1), record, request, fresh, over: Over::Older };
     let taken_in = store.take_in(vec![copy.clone(), copy], Durability::Sync).await.unwrap();
-    assert_eq!(taken_in, [TakenIn::Applied, TakenIn::Kept(sound.record.stamp())]);
+    assert_eq!(taken_in, [TakenIn::Applied { unseen: None }, TakenIn::Kept(sound.record.stamp())]);
     assert_eq!(store.get(name(1)).await.unwrap().unwrap().record, sound.record);
     assert_eq!(store.digests(), Some(expected_digests(&store).await));
     store.close().await;
@@ -293,7 +293,7 @@ async fn more_arrivals_than_one_group_has_are_answered_in_order() {
     let arrivals: Vec<_> = (0..2500).map(|nth| arrival(name(nth % 2000), 7, "1")).collect();
     let taken_in = store.take_in(arrivals, Durability::Relaxed).await.unwrap();
     let kept = TakenIn::Kept(arrival(name(0), 7, "1").record.stamp());
-    let expected = [vec![TakenIn::Applied; 2000], vec![kept; 500]].concat();
+    let expected = [vec![TakenIn::Applied { unseen: None }; 2000], vec![kept; 500]].concat();
     assert_eq!(taken_in, expected);
     let groups = store.stats().groups;
     assert!(groups >= 2, "{groups}");

@@ -86,6 +86,7 @@ impl State {
                 *known = answer;
             }
         }
-        TakenIn::Applied
+        let replaced = stands.map(|it| it.version).filter(|it| *it < record.version);
+        TakenIn::Applied { unseen: replaced.filter(|it| Some(*it) != record.previous) }
     }
 }

@@ -456,7 +456,7 @@ impl Run {
             }
         }
         assert_eq!(taken_in, expected);
-        if taken_in.contains(&TakenIn::Applied) {
+        if taken_in.iter().any(|it| matches!(it, TakenIn::Applied { .. })) {
             self.history.push(after);
         }
         if durability == Durability::Sync {
