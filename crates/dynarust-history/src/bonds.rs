@@ -31,6 +31,21 @@ pub(crate) fn binds(
     }
 }
 
+/// Whether of two tries of one request the second has to know of the first.
+pub(crate) fn are_one(
+    circumstances: &dyn Circumstances,
+    one: &Operation,
+    other: &Operation,
+) -> bool {
+    let alone = |it: &Operation| it.consistency == Consistency::One || it.replicas.is_some();
+    // What nobody was told of may still be under way.
+    let over = !one.is_open() && !other.is_open();
+    if over && (one.is_before(other) || other.is_before(one)) {
+        return binds(circumstances, one, other) || binds(circumstances, other, one);
+    }
+    !alone(one) && !alone(other) && circumstances.agreed(one, other)
+}
+
 /// Whether nothing may be there, by this time, although this version was: something that ends a record is
 /// above it, or may be.
 pub(crate) fn may_be_absent(

@@ -12,13 +12,11 @@
 
 use std::collections::BTreeMap;
 
-use dynarust_core::Consistency;
-
-use crate::bonds::binds;
+use crate::bonds::are_one;
 use crate::circumstances::Circumstances;
 use crate::history::History;
 use crate::ledger::{Account, At, Sighting, ledger};
-use crate::operation::{Operation, Seen, WriteId};
+use crate::operation::{Seen, WriteId};
 use crate::violation::Violation;
 
 const LAW: &str = "exactly_once";
@@ -56,22 +54,13 @@ fn requests<'h>(account: &Account<'h>) -> BTreeMap<Name<'h>, Vec<At<'h>>> {
     requests
 }
 
-/// Whether the second try has to know of the first.
-fn is_known(circumstances: &dyn Circumstances, one: &Operation, other: &Operation) -> bool {
-    let alone = |it: &Operation| it.consistency == Consistency::One || it.replicas.is_some();
-    if one.is_before(other) || other.is_before(one) {
-        return binds(circumstances, one, other) || binds(circumstances, other, one);
-    }
-    !alone(one) && !alone(other) && circumstances.agreed(one, other)
-}
-
 fn two_answers(tries: &[At<'_>], circumstances: &dyn Circumstances) -> Option<String> {
     let answered = || tries.iter().filter(|it| it.operation.acknowledged().is_some());
     let mut pairs = answered().flat_map(|one| answered().map(move |other| (one, other)));
     let (one, other) = pairs.find(|(one, other)| {
         one.place < other.place
             && one.operation.acknowledged() != other.operation.acknowledged()
-            && is_known(circumstances, one.operation, other.operation)
+            && are_one(circumstances, one.operation, other.operation)
     })?;
     Some(format!("{one} and {other} are one request"))
 }
@@ -92,7 +81,7 @@ fn patched_twice(
     let tries = named.next()?;
     let known = tries.iter().enumerate().all(|(nth, one)| {
         let mut others = tries.iter().skip(nth + 1);
-        others.all(|other| is_known(circumstances, one.operation, other.operation))
+        others.all(|other| are_one(circumstances, one.operation, other.operation))
     });
     let first = tries.first()?;
     known.then(|| format!("{by} shows {seen}, and {first} counts once"))
@@ -100,11 +89,13 @@ fn patched_twice(
 
 #[cfg(test)]
 mod tests {
+    use dynarust_core::Consistency;
+
     use super::*;
     use crate::story::{
         acknowledged, assert_broken, assert_kept, delete, get, operation, patch, put, story, value,
     };
-    use crate::{Calm, Outcome, Stormy};
+    use crate::{Calm, Operation, Outcome, Stormy};
 
     fn tries(versions: [u64; 2]) -> [Operation; 2] {
         let [first, second] = versions.map(acknowledged);

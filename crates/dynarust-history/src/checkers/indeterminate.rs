@@ -7,12 +7,14 @@
 //! - A version never changes what it shows, but for a record whose time is over: that one is absent then.
 //! - Nobody's write is another's: two that are acknowledged have two versions, but repeats of one request.
 //! - A write is not shown above the version that it was acknowledged with. It may be below: where it met a
-//!   newer one it was stamped again, and a read meanwhile may have shown its first stamp.
+//!   newer one it was stamped again, and a read meanwhile may have shown its first stamp. And where it was sent
+//!   again, and nodes had lost each other, both may have been carried out.
 
 use std::collections::BTreeMap;
 
 use dynarust_core::Version;
 
+use crate::bonds::are_one;
 use crate::circumstances::Circumstances;
 use crate::history::History;
 use crate::ledger::{Account, At, By, Sighting, ledger};
@@ -24,10 +26,10 @@ const LAW: &str = "indeterminate";
 
 /// What was shown that was refused, or is somebody else's.
 #[must_use]
-pub fn check(history: &History, _: &dyn Circumstances) -> Vec<Violation> {
+pub fn check(history: &History, circumstances: &dyn Circumstances) -> Vec<Violation> {
     let mut found = Vec::new();
     for (key, account) in &ledger(history) {
-        let whose = Whose::new(account);
+        let whose = Whose::new(account, circumstances);
         let wrong = account.sightings.iter().flat_map(|it| whose.wrong_with(it));
         let wrong = wrong.chain(twice_acknowledged(account)).chain(two_faces(account));
         found.extend(wrong.map(|text| Violation::new(LAW, key, text)));
@@ -39,17 +41,18 @@ pub fn check(history: &History, _: &dyn Circumstances) -> Vec<Violation> {
 struct Whose<'a, 'h> {
     requests: BTreeMap<WriteId, Vec<At<'h>>>,
     account: &'a Account<'h>,
+    circumstances: &'a dyn Circumstances,
 }
 
 impl<'a, 'h> Whose<'a, 'h> {
-    fn new(account: &'a Account<'h>) -> Self {
+    fn new(account: &'a Account<'h>, circumstances: &'a dyn Circumstances) -> Self {
         let mut requests: BTreeMap<WriteId, Vec<At<'h>>> = BTreeMap::new();
         for &write in &account.writes {
             if let Some(id) = write.operation.write_id() {
                 requests.entry(id).or_default().push(write);
             }
         }
-        Self { requests, account }
+        Self { requests, account, circumstances }
     }
 
     fn wrong_with(&self, sighting: &Sighting<'_>) -> Vec<String> {
@@ -84,6 +87,11 @@ impl<'a, 'h> Whose<'a, 'h> {
         let own = self.account.acknowledged.iter().rev();
         let mut own = own.filter(|(_, write)| write.operation.write_id() == Some(*last));
         let (highest, write) = own.next()?;
+        let tries = self.requests.get(last)?.iter().map(|it| it.operation);
+        let mut others = tries.filter(|it| it.request_key.is_some() && *it != write.operation);
+        if !others.all(|it| it.is_refused() || are_one(self.circumstances, it, write.operation)) {
+            return None;
+        }
         let Sighting { by, seen } = sighting;
         (*highest < version).then(|| format!("{by} shows {seen}, above the version of {write}"))
     }
@@ -163,7 +171,7 @@ mod tests {
         acknowledged, assert_broken, assert_kept, delete, ends, get, operation, patch, put,
         put_for, refused, saw, story, v, value,
     };
-    use crate::{Operation, Outcome, Stormy};
+    use crate::{Calm, Operation, Outcome, Stormy};
 
     fn write(id: u64, outcome: Outcome) -> Operation {
         operation(1..5, put(id), outcome)
@@ -277,5 +285,14 @@ mod tests {
             get(8..9, Outcome::Read(value(3, 1, &[2]))),
         ];
         assert_broken(check, &Stormy, &story(&patched), &["above the version of", "patch 2"]);
+    }
+
+    #[test]
+    fn a_request_that_was_sent_again_to_who_did_not_know_of_it_may_have_two_versions() {
+        let first = write(1, Outcome::Indeterminate).under("a");
+        let again = operation(6..7, put(1), acknowledged(2)).under("a");
+        let history = story(&[first, again, get(8..9, saw(3, 1))]);
+        assert_kept(check, &Stormy, &history);
+        assert_broken(check, &Calm, &history, &["above the version of"]);
     }
 }
