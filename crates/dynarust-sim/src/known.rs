@@ -19,6 +19,8 @@ pub(crate) struct Known {
     pub(crate) power_failed: bool,
     /// Some disk was lost, or some node came back without what it had.
     pub(crate) disk_lost: bool,
+    /// Deletes are forgotten soon, and with them how a stream that is told little goes on.
+    pub(crate) forgets_soon: bool,
     /// By how much a clock was off at most, in milliseconds.
     pub(crate) skew_millis_max: u64,
 }
@@ -71,7 +73,7 @@ impl Circumstances for Known {
     fn may_reset(&self, stream: &Stream, connection: usize) -> bool {
         let nodes = |nth: usize| stream.connections.get(nth).map(|it| it.node);
         let moved = connection > 0 && nodes(connection - 1) != nodes(connection);
-        moved || self.nodes > 3 || self.climate != Climate::Calm
+        moved || self.nodes > 3 || self.climate != Climate::Calm || self.forgets_soon
     }
 
     fn clock_slack(&self) -> Nanos {

@@ -262,6 +262,16 @@ impl Machine {
         self.generation += 1;
     }
 
+    /// Its disk, which is without a process, becomes a copy of another machine's without one.
+    ///
+    /// # Errors
+    /// The simulator's own.
+    pub(crate) fn become_copy(&mut self, of: &Self) -> io::Result<()> {
+        tell!(self.trace, "node {}: a copy of node {}", self.number, of.number);
+        self.generation += 1;
+        self.disk.become_copy(&of.disk, &of.folder(), &self.folder()).map(drop)
+    }
+
     /// Bits flip in the value of a record that is at rest.
     pub(crate) fn flip(&self, key: &str) {
         let name = RecordName::parse(TABLE, key);

@@ -74,10 +74,10 @@ fn main() -> ExitCode {
     }
     let outcome = match (arguments.seed, arguments.seeds.clone()) {
         (Some(seed), _) => one(&arguments, seed),
-        (None, Some(seeds)) => Ok(many(&arguments, seeds)),
+        (None, Some(seeds)) => Ok(many(&arguments, arguments.form, seeds)),
         (None, None) if arguments.regressions => Ok(again(&arguments)),
-        (None, None) if arguments.fresh => Ok(many(&arguments, fresh())),
-        (None, None) => Ok(many(&arguments, 1..11)),
+        (None, None) if arguments.fresh => Ok(many(&arguments, arguments.form, fresh())),
+        (None, None) => Ok(many(&arguments, arguments.form, 1..11)),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -155,13 +155,13 @@ fn commit() -> String {
     text.map_or_else(|| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
-fn many(arguments: &Arguments, seeds: Range<u64>) -> bool {
+fn many(arguments: &Arguments, form: Form, seeds: Range<u64>) -> bool {
     let began = Instant::now();
     let within = arguments.seconds.map(Duration::from_secs);
     say(&format!("from seed {} on", seeds.start));
     let many = Many {
         seeds,
-        form: arguments.form,
+        form,
         within,
         at_a_time: arguments.threads,
         until_failure: arguments.until_failure,
@@ -185,7 +185,7 @@ fn fresh() -> Range<u64> {
 fn again(arguments: &Arguments) -> bool {
     let wells = REGRESSIONS.iter().map(|regression| {
         say(&format!("seed {}: {}", regression.seed, regression.found));
-        many(arguments, regression.seed..regression.seed + 1)
+        many(arguments, regression.form, regression.seed..regression.seed + 1)
     });
     wells.fold(true, |all, well| all & well)
 }

@@ -9,6 +9,8 @@
 //! | `r…` | `relaxed` writes |
 //! | `e…` | records that expire |
 //! | `i…` | with idempotency keys, repeated at other nodes until something is known |
+//!
+//! In the long form other keys of each kind take their place as time goes on ([`Keys`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,14 +25,64 @@ use crate::dice::Dice;
 use crate::network::Socket;
 use crate::recorder::Recorder;
 
-/// All keys.
-pub(crate) const KEYS: [&str; 13] =
+/// The first keys of each kind.
+const KINDS: [&str; 13] =
     ["k0", "k1", "k2", "k3", "p0", "p1", "q0", "q1", "c0", "c1", "r0", "e0", "i0"];
+/// How long keys are in use. What searches for an order of all that was done to a key must come to an end.
+const IN_USE: Duration = Duration::from_secs(30);
+/// How many of a hundred requests are for a key that was in use before.
+const EARLIER_PERCENT: u32 = 10;
 /// Between two requests of a session.
 const PAUSE_MILLIS_MAX: u64 = 120;
 /// How often a request with an idempotency key is repeated.
 const REPEATS_MAX: usize = 4;
 const SECOND_NANOS: u64 = 1_000_000_000;
+
+/// Which keys are in use, from the moment at which clients began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keys {
+    began: Instant,
+}
+
+impl Keys {
+    pub(crate) fn begin() -> Self {
+        Self { began: Instant::now() }
+    }
+
+    fn generation(self) -> u64 {
+        self.began.elapsed().as_secs() / IN_USE.as_secs()
+    }
+
+    /// One of those that are in use, or, now and then, that were: but not one of those of which each
+    /// request counts for its order.
+    fn any(self, dice: &mut Dice) -> Option<String> {
+        let kind = dice.one(&KINDS)?;
+        let mut generation = self.generation();
+        if generation > 0 && !kind.starts_with('c') && dice.percent(EARLIER_PERCENT) {
+            generation = dice.between(0, generation);
+        }
+        Some(key(kind, generation))
+    }
+
+    /// One of those that were in use so long ago.
+    pub(crate) fn earlier(self, kind: usize, ago: Duration) -> String {
+        let generation = self.began.elapsed().saturating_sub(ago).as_secs() / IN_USE.as_secs();
+        key(KINDS.get(kind).copied().unwrap_or("k0"), generation)
+    }
+
+    /// All that were ever in use.
+    pub(crate) fn all(self) -> impl Iterator<Item = String> {
+        let generations = 0..=self.generation();
+        generations.flat_map(|generation| KINDS.iter().map(move |kind| key(kind, generation)))
+    }
+}
+
+/// How many kinds of keys there are.
+pub(crate) const KINDS_COUNT: usize = KINDS.len();
+
+fn key(kind: &str, generation: u64) -> String {
+    if generation == 0 { kind.to_owned() } else { format!("{kind}.{generation}") }
+}
 
 /// One session, at work until that moment.
 pub(crate) struct Session {
@@ -41,8 +93,9 @@ pub(crate) struct Session {
     nodes: Vec<usize>,
     node: usize,
     number: u32,
+    keys: Keys,
     /// The newest version that it saw of a key.
-    seen: BTreeMap<&'static str, Version>,
+    seen: BTreeMap<String, Version>,
 }
 
 impl Session {
@@ -53,20 +106,22 @@ impl Session {
         ids: &Arc<WriteIds>,
         recorder: &Arc<Recorder>,
         nodes: Vec<usize>,
+        keys: Keys,
     ) -> Self {
         let client = Client::new(number, socket);
         let (ids, recorder) = (Arc::clone(ids), Arc::clone(recorder));
         let mut dice = dice;
         let node = dice.one(&nodes).unwrap_or(0);
-        Self { client, dice, ids, recorder, nodes, node, number, seen: BTreeMap::new() }
+        Self { client, dice, ids, recorder, nodes, node, number, keys, seen: BTreeMap::new() }
     }
 
     pub(crate) async fn work(mut self, until: Instant) {
         while Instant::now() < until {
             sleep(Duration::from_millis(self.dice.between(1, PAUSE_MILLIS_MAX))).await;
-            let Some(key) = self.dice.one(&KEYS) else {
+            let Some(key) = self.keys.any(&mut self.dice) else {
                 return;
             };
+            let key = key.as_str();
             match key.as_bytes().first() {
                 Some(b'p') => self.plain(key, None).await,
                 Some(b'q') => self.plain(key, Some(Consistency::Quorum)).await,
@@ -79,7 +134,7 @@ impl Session {
         }
     }
 
-    async fn usual(&mut self, key: &'static str) {
+    async fn usual(&mut self, key: &str) {
         let (action, consistency) = match self.dice.between(0, 100) {
             0..35 => (self.put(Guard::None), None),
             35..60 => (Action::Get, None),
@@ -96,22 +151,22 @@ impl Session {
         self.ask(key, action, consistency, Durability::Sync).await;
     }
 
-    async fn plain(&mut self, key: &'static str, consistency: Option<Consistency>) {
+    async fn plain(&mut self, key: &str, consistency: Option<Consistency>) {
         let action = if self.dice.percent(50) { self.put(Guard::None) } else { Action::Get };
         self.ask(key, action, consistency, Durability::Sync).await;
     }
 
-    async fn guarded(&mut self, key: &'static str) {
+    async fn guarded(&mut self, key: &str) {
         let action = if self.dice.percent(60) { self.conditional(key) } else { Action::Get };
         self.ask(key, action, Some(Consistency::Quorum), Durability::Sync).await;
     }
 
-    async fn relaxed(&mut self, key: &'static str) {
+    async fn relaxed(&mut self, key: &str) {
         let action = if self.dice.percent(60) { self.put(Guard::None) } else { Action::Get };
         self.ask(key, action, None, Durability::Relaxed).await;
     }
 
-    async fn expiring(&mut self, key: &'static str) {
+    async fn expiring(&mut self, key: &str) {
         let action = if self.dice.percent(40) {
             let ttl = Some(self.dice.between(1, 4) * SECOND_NANOS);
             Action::Put { id: self.ids.next(), guard: Guard::None, ttl }
@@ -121,7 +176,7 @@ impl Session {
         self.ask(key, action, None, Durability::Sync).await;
     }
 
-    async fn repeated(&mut self, key: &'static str) {
+    async fn repeated(&mut self, key: &str) {
         let action = match self.dice.between(0, 3) {
             0 => Action::Get,
             1 => self.put(Guard::None),
@@ -155,7 +210,7 @@ impl Session {
         Action::Put { id: self.ids.next(), guard, ttl: None }
     }
 
-    fn conditional(&mut self, key: &'static str) -> Action {
+    fn conditional(&mut self, key: &str) -> Action {
         let guard = match self.seen.get(key) {
             Some(version) if self.dice.percent(80) => Guard::Version(*version),
             _ if self.dice.percent(50) => Guard::Absent,
@@ -166,7 +221,7 @@ impl Session {
 
     async fn ask(
         &mut self,
-        key: &'static str,
+        key: &str,
         action: Action,
         consistency: Option<Consistency>,
         durability: Durability,
@@ -182,15 +237,15 @@ impl Session {
         self.carry_out(key, asked).await;
     }
 
-    async fn carry_out(&mut self, key: &'static str, asked: Asked) -> Outcome {
+    async fn carry_out(&mut self, key: &str, asked: Asked) -> Outcome {
         let operation: Operation = self.client.ask(asked).await;
         let outcome = operation.outcome.clone();
         match &outcome {
             Outcome::Acknowledged { version } | Outcome::Read(Seen::Value { version, .. }) => {
-                self.seen.insert(key, *version);
+                self.seen.insert(key.to_owned(), *version);
             }
             Outcome::Refused { current: Some(version), .. } => {
-                self.seen.insert(key, *version);
+                self.seen.insert(key.to_owned(), *version);
             }
             _ => {}
         }

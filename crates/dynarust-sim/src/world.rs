@@ -4,7 +4,7 @@
 //! nodes start, and join ─▶ whole ─▶ clients at work, and the plan's faults ─▶ all is mended ─▶ converged ─▶ checked
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::checkers;
+use crate::checkers::available::Away;
 use crate::client::WriteIds;
 use crate::dice::{Dice, Part};
 use crate::disk::SimDisk;
@@ -28,7 +29,7 @@ use crate::report::{Report, Summary};
 use crate::settings::Settings;
 use crate::time;
 use crate::trace::{Trace, tell};
-use crate::workload::Session;
+use crate::workload::{Keys, Session};
 
 /// Within so long all nodes are whole, and say the same, once all is mended.
 pub(crate) const CONVERGES_WITHIN: Duration = Duration::from_secs(120);
@@ -38,8 +39,8 @@ const WELL_WITHIN: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(50);
 /// How soon a process that ended by itself is started again.
 const RESTART_AFTER: Duration = Duration::from_millis(700);
-const SESSIONS: u32 = 6;
-const READERS: u32 = 3;
+pub(crate) const SESSIONS: u32 = 6;
+pub(crate) const READERS: u32 = 3;
 
 /// See the module.
 pub(crate) struct World {
@@ -51,9 +52,15 @@ pub(crate) struct World {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) disturbances: Arc<Disturbances>,
     pub(crate) rules: Rules,
+    /// What clients write has these.
+    pub(crate) ids: Arc<WriteIds>,
+    /// Which keys clients use.
+    pub(crate) keys: Keys,
     pub(crate) violations: Vec<String>,
     /// What happens at the moment, by the numbers of the events.
     pub(crate) active: BTreeMap<usize, Event>,
+    /// Who was away, and when.
+    pub(crate) aways: Vec<Away>,
     /// How often each kind of fault happened.
     pub(crate) happened: BTreeMap<String, u64>,
     pub(crate) power_failed: bool,
@@ -61,6 +68,8 @@ pub(crate) struct World {
     pub(crate) skew_millis_max: u64,
     /// Machines that start at that moment.
     starting: BTreeMap<usize, Instant>,
+    /// Machines with copies of one node's folder, of which none has noticed yet that it is one too many.
+    pub(crate) same: BTreeSet<usize>,
     /// By way of whom each machine joins.
     pub(crate) joins: BTreeMap<usize, usize>,
     ends: mpsc::UnboundedReceiver<Ended>,
@@ -80,13 +89,17 @@ impl World {
             recorder: Recorder::new(Arc::clone(&trace)),
             disturbances: Arc::default(),
             machines: Vec::new(),
+            ids: Arc::default(),
+            keys: Keys::begin(),
             violations: Vec::new(),
             active: BTreeMap::new(),
+            aways: Vec::new(),
             happened: BTreeMap::new(),
             power_failed: false,
             disk_lost: false,
             skew_millis_max: 0,
             starting: BTreeMap::new(),
+            same: BTreeSet::new(),
             joins: BTreeMap::new(),
             settings,
             plan,
@@ -123,15 +136,15 @@ impl World {
             self.violations.push("the cluster never became whole at its beginning".to_owned());
             return self.report();
         }
+        self.keys = Keys::begin();
         let until = Instant::now() + self.settings.form.faults_last();
         let end = until + 2 * CONVERGES_WITHIN;
         let over = watch::Sender::new(false);
         let mut clients = self.clients(until, &over, end);
         self.carry_out_plan(until).await;
         self.mend();
-        let healed = Instant::now();
         self.attend_until(until).await;
-        self.converge(healed).await;
+        self.converge(Instant::now()).await;
         over.send_replace(true);
         while let Ok(Some(ended)) = timeout_at(end, clients.join_next()).await {
             if let Err(error) = ended {
@@ -145,19 +158,19 @@ impl World {
 
     fn clients(&self, until: Instant, over: &watch::Sender<bool>, end: Instant) -> JoinSet<()> {
         let mut clients = JoinSet::new();
-        let ids = Arc::<WriteIds>::default();
+        let ids = &self.ids;
         let nodes: Vec<usize> = (0..self.plan.nodes).collect();
-        let socket = |host| Socket { net: Arc::clone(&self.net), host };
         for number in 0..SESSIONS {
             let dice = Dice::of(self.settings.seed, Part::Clients, number.into());
-            let socket = socket(CLIENTS_FROM + number as usize);
-            let session = Session::new(number, socket, dice, &ids, &self.recorder, nodes.clone());
+            let socket = self.socket_of_client(number);
+            let session =
+                Session::new(number, socket, dice, ids, &self.recorder, nodes.clone(), self.keys);
             clients.spawn(session.work(until));
         }
         for number in 0..READERS {
             let reader = Reader {
                 number,
-                socket: socket(CLIENTS_FROM + (SESSIONS + number) as usize),
+                socket: self.socket_of_client(SESSIONS + number),
                 dice: Dice::of(self.settings.seed, Part::Readers, number.into()),
                 nodes: nodes.clone(),
                 recorder: Arc::clone(&self.recorder),
@@ -166,6 +179,10 @@ impl World {
             clients.spawn(reader.follow(end));
         }
         clients
+    }
+
+    pub(crate) fn socket_of_client(&self, nth: u32) -> Socket {
+        Socket { net: Arc::clone(&self.net), host: CLIENTS_FROM + nth as usize }
     }
 
     async fn carry_out_plan(&mut self, until: Instant) {
@@ -179,9 +196,11 @@ impl World {
                 if Instant::now() >= until {
                     return;
                 }
-                let ends = Instant::now() + event.lasts;
+                let (began, ends) = (time::nanos(), Instant::now() + event.lasts);
                 self.begin(event.clone()).await;
                 self.attend_until(ends).await;
+                let away = Away::of(self.plan.climate, &event.fault, began, time::nanos());
+                self.aways.extend(away);
                 self.end(event.number);
                 if !self.until_well(WELL_WITHIN).await {
                     self.violations.push(format!(
@@ -274,12 +293,22 @@ impl World {
             Why::Asked => {}
             Why::StoreStopped(_) => {}
             Why::NoCluster(ClusterError::Gone { member, holdings }) => {
+                self.same.remove(&host);
                 if let Err(error) = machine.renew(&holdings) {
                     self.violations.push(format!("node {host} cannot be renewed: {error}"));
                 }
                 self.disk_lost = true;
                 let other = member.as_deref().and_then(crate::network::host_at);
                 self.joins.insert(host, other.filter(|it| *it != host).unwrap_or(0));
+            }
+            // The other one stays; whoever runs them makes of this machine a new node.
+            Why::NoCluster(ClusterError::Excluded { .. } | ClusterError::Refused { .. })
+                if self.same.remove(&host) =>
+            {
+                if !self.same.is_empty() {
+                    self.come_back_empty(host);
+                    return;
+                }
             }
             Why::NoCluster(error) => {
                 self.violations.push(format!("node {host} takes no part any more: {error}"));
@@ -327,20 +356,23 @@ impl World {
         tell!(self.trace, "all is mended");
     }
 
-    async fn converge(&mut self, healed: Instant) {
-        let patience = healed + CONVERGES_WITHIN;
+    async fn converge(&mut self, over: Instant) {
+        let patience = over + CONVERGES_WITHIN;
         loop {
             let whole = self.starting.is_empty() && checkers::whole::are_whole(&self.machines);
-            if whole && checkers::convergence::differences(&self.machines).await.is_empty() {
+            if whole
+                && checkers::convergence::differences(&self.machines, self.keys).await.is_empty()
+            {
                 self.disturbances.end();
                 tell!(self.trace, "converged");
                 return;
             }
             if Instant::now() >= patience {
-                let differences = checkers::convergence::differences(&self.machines).await;
+                let differences =
+                    checkers::convergence::differences(&self.machines, self.keys).await;
                 let state = self.state();
                 self.violations.push(format!(
-                    "liveness: not converged {CONVERGES_WITHIN:?} after all was mended: {state}; {}",
+                    "liveness: not converged {CONVERGES_WITHIN:?} after all was mended and written: {state}; {}",
                     differences.join("; ")
                 ));
                 return;
@@ -362,6 +394,7 @@ impl World {
             disturbances: Arc::clone(&self.disturbances),
             power_failed: self.power_failed,
             disk_lost: self.disk_lost,
+            forgets_soon: self.rules.tombstone_age < self.settings.form.faults_last(),
             skew_millis_max: self.skew_millis_max,
         }
     }
@@ -413,6 +446,11 @@ fn rules(plan: &Plan, seed: u64) -> Rules {
         cluster.evict_after = Duration::from_secs(dice.between(3, 12));
         cluster.rejoin_max = Duration::from_secs(dice.between(2, 60));
         tombstone_age = Duration::from_secs(120);
+    }
+    let mut dice = Dice::of(seed, Part::Plan, 3);
+    // Deletes are to be remembered for longer than clocks are off.
+    if plan.climate != Climate::Members && !plan.moves_clocks() && dice.percent(40) {
+        tombstone_age = Duration::from_millis(dice.between(500, 5000));
     }
     Rules { cluster, apply_interval: Duration::from_millis(dice.between(100, 5000)), tombstone_age }
 }

@@ -8,7 +8,7 @@ use dynarust_store::{Store, WallClock};
 
 use crate::client::TABLE;
 use crate::machine::Machine;
-use crate::workload::KEYS;
+use crate::workload::Keys;
 
 /// What a node has of a key.
 async fn held(machine: &Machine, key: &str) -> Option<(Option<Seen>, bool)> {
@@ -31,12 +31,12 @@ fn seen(stored: &Stored, now: u64) -> Seen {
 }
 
 /// Where copies that are there differ; a copy that cannot be read does.
-pub(crate) async fn differences(machines: &[Machine]) -> Vec<String> {
+pub(crate) async fn differences(machines: &[Machine], keys: Keys) -> Vec<String> {
     let mut differences = Vec::new();
-    for key in KEYS {
+    for key in keys.all() {
         let mut copies = BTreeMap::new();
         for machine in machines {
-            if let Some((seen, sound)) = held(machine, key).await {
+            if let Some((seen, sound)) = held(machine, &key).await {
                 if !sound {
                     differences.push(format!("{key} cannot be read at node {}", machine.number));
                 }
@@ -56,14 +56,14 @@ pub(crate) async fn differences(machines: &[Machine]) -> Vec<String> {
 }
 
 /// What each node that has a copy says of each key.
-pub(crate) async fn finals(machines: &[Machine]) -> Vec<Final> {
+pub(crate) async fn finals(machines: &[Machine], keys: Keys) -> Vec<Final> {
     let mut finals = Vec::new();
-    for key in KEYS {
+    for key in keys.all() {
         for machine in machines {
-            if let Some((Some(seen), _)) = held(machine, key).await {
+            if let Some((Some(seen), _)) = held(machine, &key).await {
                 let node = u32::try_from(machine.number).unwrap_or(u32::MAX);
                 let at = crate::time::nanos();
-                finals.push(Final { node, at, key: key.to_owned(), seen });
+                finals.push(Final { node, at, key: key.clone(), seen });
             }
         }
     }

@@ -6,17 +6,17 @@ use dynarust_store::{Store, WallClock};
 
 use crate::client::TABLE;
 use crate::machine::Machine;
-use crate::workload::KEYS;
+use crate::workload::Keys;
 
 /// What is wrong.
-pub(crate) async fn check(machines: &[Machine], replication: u8) -> Vec<String> {
+pub(crate) async fn check(machines: &[Machine], keys: Keys, replication: u8) -> Vec<String> {
     let up: Vec<&Machine> = machines.iter().filter(|machine| machine.is_up()).collect();
     let expected = up.len().min(replication.into());
     let mut wrong = Vec::new();
-    for key in KEYS {
+    for key in keys.all() {
         let mut holding = Vec::new();
         for machine in &up {
-            let (Some(store), Ok(name)) = (machine.store(), RecordName::parse(TABLE, key)) else {
+            let (Some(store), Ok(name)) = (machine.store(), RecordName::parse(TABLE, &key)) else {
                 continue;
             };
             if let Ok(Some(stored)) = store.get(name).await

@@ -45,6 +45,11 @@ impl File {
         &self.bytes
     }
 
+    /// The same bytes in another file, all of them synced.
+    pub(super) fn copied(&self) -> Self {
+        Self { bytes: self.bytes.clone(), unsynced: Vec::new() }
+    }
+
     pub(super) fn write(&mut self, written: &[u8], offset: usize) {
         let (end, length) = (offset + written.len(), self.bytes.len());
         let before = self.bytes.get(offset..end.min(length)).unwrap_or_default().to_vec();

@@ -42,6 +42,13 @@ impl Files {
         file
     }
 
+    /// The same files on another disk, each synced.
+    pub(super) fn copied(&self) -> Self {
+        let copied = |file: &Arc<Mutex<File>>| Arc::new(Mutex::new(file.lock().copied()));
+        let names = self.names.iter().map(|(name, file)| (name.clone(), copied(file)));
+        Self { names: names.collect(), changes: Vec::new() }
+    }
+
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         let (from, to) = (name(from), name(to));
         let file = self.names.remove(from).ok_or(io::ErrorKind::NotFound)?;

@@ -173,6 +173,20 @@ impl SimDisk {
         state.files = Files::default();
     }
 
+    /// It becomes what another machine's disk is, whose process is dead and whose folder is `from`; the folder's
+    /// copy is `to`.
+    ///
+    /// # Errors
+    /// The computer's that simulates.
+    pub(crate) fn become_copy(&self, of: &Self, from: &Path, to: &Path) -> io::Result<Image> {
+        let files = of.0.lock().files.copied();
+        let mut state = self.0.lock();
+        state.is_dead = true;
+        state.files = files;
+        drop(state);
+        image(from, to, None)
+    }
+
     /// The power is to fail in the middle of something: mostly the next sync, or what the store does to its
     /// journal else, or a round of its applier.
     pub(crate) fn cut_power_in_sync(&self) {

@@ -1,5 +1,6 @@
 //! What a fault does to the world when it begins, and when it ends.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dynarust_node::Status;
@@ -8,11 +9,14 @@ use tokio::time::Instant;
 use super::{Event, Fault};
 use crate::network::Weather;
 use crate::trace::tell;
-use crate::workload::KEYS;
 use crate::world::World;
 
 /// How long it may take until a node that was killed is seen as down.
 const SEEN_DOWN_WITHIN: Duration = Duration::from_secs(15);
+/// How long two with one id may both run.
+const CLONE_NOTICED_WITHIN: Duration = Duration::from_secs(30);
+/// So long behind its write a record is surely at rest.
+const AT_REST_BEHIND: Duration = Duration::from_secs(10);
 
 impl World {
     /// It happens from now on.
@@ -46,8 +50,8 @@ impl World {
             Fault::FullDisk(node) => self.with(node, |it| it.disk.fill(true)),
             Fault::FailingSync(node) => self.with(node, |it| it.disk.fail_sync()),
             Fault::Flip { node, key } => {
-                let key = KEYS.get(key).copied().unwrap_or("k0");
-                self.with(node, |it| it.flip(key));
+                let key = self.keys.earlier(key, AT_REST_BEHIND);
+                self.with(node, |it| it.flip(&key));
             }
             Fault::Join(node) => {
                 while self.machines.len() <= node {
@@ -58,6 +62,13 @@ impl World {
             Fault::Leave(node) => self.leave(node).await,
             Fault::Remove(node) => self.remove(node).await,
             Fault::Wipe(node) => self.wipe(node).await,
+            Fault::Clone { node, at, copy_first, apart_millis } => {
+                let apart = Duration::from_millis(apart_millis);
+                let (first, second) = if copy_first { (at, node) } else { (node, at) };
+                if self.copy(node, at) {
+                    self.start_both(first, second, apart).await;
+                }
+            }
             Fault::Reset { one, other } => self.net.reset(one, other),
             Fault::CutOneWay { .. }
             | Fault::Deaf { .. }
@@ -108,7 +119,8 @@ impl World {
             | Fault::Reset { .. }
             | Fault::Flip { .. }
             | Fault::Join(_)
-            | Fault::Wipe(_) => {}
+            | Fault::Wipe(_)
+            | Fault::Clone { .. } => {}
         }
     }
 
@@ -189,6 +201,42 @@ impl World {
             machine.wipe();
         });
         self.start(node);
+    }
+
+    /// Kills a node, and makes of another machine's disk a copy of its; whether that machine had no node.
+    fn copy(&mut self, node: usize, at: usize) -> bool {
+        while self.machines.len() <= at {
+            self.add_machine();
+        }
+        let [of, copy] = match self.machines.get_disjoint_mut([node, at]) {
+            Ok([of, copy]) if of.is_up() && !copy.is_up() => [of, copy],
+            _ => return false,
+        };
+        drop(of.kill());
+        if let Err(error) = copy.become_copy(of) {
+            self.violations.push(format!("node {node} cannot be copied: {error}"));
+        }
+        // What one of them takes in, and acknowledges, goes with it if it is the one that ends.
+        self.disk_lost = true;
+        self.same = BTreeSet::from([node, at]);
+        true
+    }
+
+    /// Two with one id: one of them must notice, and end.
+    async fn start_both(&mut self, first: usize, second: usize, apart: Duration) {
+        self.start(first);
+        self.attend_until(Instant::now() + apart).await;
+        self.start(second);
+        let patience = Instant::now() + CLONE_NOTICED_WITHIN;
+        while self.same.len() > 1 {
+            if Instant::now() >= patience {
+                self.violations.push(format!(
+                    "members: nodes {first} and {second} are one, and neither noticed within {CLONE_NOTICED_WITHIN:?}"
+                ));
+                return;
+            }
+            self.attend_until(Instant::now() + Duration::from_millis(100)).await;
+        }
     }
 
     fn other_up(&self, node: usize) -> Option<usize> {

@@ -10,7 +10,7 @@
 //! | calm | nothing, but slow links and disks | all promises, all the time |
 //! | minority | to one node at a time, and to the next only once all is well again: killed, without power, paused, cut off (one way or both), its clock off, its disk full or failing | all promises, all the time: a majority of every record's owners is alive and connected |
 //! | storm | anything to any number of nodes at a time, all of them without power at once, splits and one-way cuts, but every disk keeps what it has synced | durability, deletes, one winner, whole values, conditions and reads at `quorum`; all promises again once it is over |
-//! | members | nodes join, leave, are removed, evicted, wiped, come back; one disk is lost at a time, and the next only once all is well again; beside it, what happens in the climate of the minority | as in a storm, and each record has its copies in the end |
+//! | members | nodes join, leave, are removed, evicted, wiped, cloned, come back; one disk is lost at a time, and the next only once all is well again; beside it, what happens in the climate of the minority | as in a storm, and each record has its copies in the end |
 //! | rot | bits flip in records at rest on one node, files of it are lost, while the others are well | as in a storm; what is corrupt is never shown |
 
 mod carry_out;
@@ -129,7 +129,7 @@ pub enum Fault {
     Flip {
         /// On whose disk.
         node: usize,
-        /// Of which key, by its number.
+        /// Of which of the keys that were in use a moment ago, by its number.
         key: usize,
     },
     /// A node that was never there joins.
@@ -140,6 +140,17 @@ pub enum Fault {
     Remove(usize),
     /// A node is killed, and its disk is replaced by an empty one.
     Wipe(usize),
+    /// A node is killed, its folder copied to another machine, and both are started: one, and soon the other.
+    Clone {
+        /// Whose folder.
+        node: usize,
+        /// A machine without a node.
+        at: usize,
+        /// The copy starts first.
+        copy_first: bool,
+        /// How long until the other starts.
+        apart_millis: u64,
+    },
 }
 
 impl Fault {
@@ -169,6 +180,7 @@ impl Fault {
             Self::Leave(_) => "left",
             Self::Remove(_) => "removed",
             Self::Wipe(_) => "wiped",
+            Self::Clone { .. } => "cloned",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Climate, Event, Fault};
 use crate::dice::{Dice, Part};
 use crate::settings::Form;
-use crate::workload::KEYS;
+use crate::workload::KINDS_COUNT;
 
 /// All that is to happen.
 #[derive(Debug, Clone)]
@@ -21,6 +21,12 @@ impl Plan {
     /// Whether each event waits until all is well behind the one before.
     pub(crate) fn one_at_a_time(&self) -> bool {
         matches!(self.climate, Climate::Minority | Climate::Members | Climate::Rot)
+    }
+
+    /// Whether some clock is ever wrong.
+    pub(crate) fn moves_clocks(&self) -> bool {
+        let mut faults = self.events.iter().map(|event| &event.fault);
+        faults.any(|fault| matches!(fault, Fault::ClockStep { .. } | Fault::ClockDrift { .. }))
     }
 }
 
@@ -56,14 +62,34 @@ pub(crate) fn plan(seed: u64, form: Form) -> Plan {
             _ => dice.between(100, 2500),
         });
     }
+    if climate == Climate::Members {
+        clone_some(&mut Dice::of(seed, Part::Plan, 2), &mut events, nodes);
+    }
     Plan { climate, nodes, events }
+}
+
+/// Some of those whose disks are to be lost have them copied instead.
+fn clone_some(dice: &mut Dice, events: &mut [Event], nodes: usize) {
+    for event in events {
+        if let Fault::Wipe(node) = event.fault
+            && dice.percent(30)
+        {
+            event.fault = Fault::Clone {
+                node,
+                // Nobody else is ever there.
+                at: nodes + 2,
+                copy_first: dice.percent(30),
+                apart_millis: dice.between(0, 3000),
+            };
+        }
+    }
 }
 
 fn fault(dice: &mut Dice, climate: Climate, nodes: usize) -> Fault {
     match climate {
         Climate::Members if dice.percent(55) => of_members(dice, nodes),
         Climate::Rot if dice.percent(60) => {
-            Fault::Flip { node: dice.below(nodes), key: dice.below(KEYS.len()) }
+            Fault::Flip { node: dice.below(nodes), key: dice.below(KINDS_COUNT) }
         }
         Climate::Storm => of_storm(dice, nodes),
         _ => of_one(dice, nodes),
