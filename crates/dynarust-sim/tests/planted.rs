@@ -45,11 +45,11 @@ mod tests {
             let lines: Vec<_> = header.lines().collect();
             let starts = ["Bug: ", "Breaks: ", "Found by: ", "Within: "];
             assert_eq!(lines.len(), starts.len(), "{name}: {header}");
-            let texts = lines.iter().zip(starts).map(|(line, start)| {
+            let mut texts = lines.iter().zip(starts).map(|(line, start)| {
                 let text = line.strip_prefix(start);
                 text.filter(|it| !it.trim().is_empty()).unwrap_or_else(|| panic!("{name}: {line}"))
             });
-            let within = texts.last().unwrap();
+            let within = texts.nth(3).unwrap();
             let (count, rest) = within.split_once(" seeds").unwrap();
             assert!(count.parse::<u64>().unwrap() > 0, "{name}");
             let from = rest.strip_prefix(" from ").map(|from| from.parse::<u64>().unwrap());
