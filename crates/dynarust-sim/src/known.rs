@@ -14,6 +14,8 @@ const SECOND: Nanos = 1_000_000_000;
 pub(crate) struct Known {
     pub(crate) climate: Climate,
     pub(crate) nodes: usize,
+    /// Owners of each record.
+    pub(crate) replication: usize,
     pub(crate) disturbances: Arc<Disturbances>,
     /// Some machine was without power.
     pub(crate) power_failed: bool,
@@ -63,7 +65,7 @@ impl Circumstances for Known {
     }
 
     fn steady(&self, earlier: &Operation, later: &Operation) -> bool {
-        self.nodes <= 3 && self.undisturbed(earlier, later)
+        self.nodes <= self.replication && self.undisturbed(earlier, later)
     }
 
     fn agreed(&self, one: &Operation, other: &Operation) -> bool {
@@ -73,7 +75,7 @@ impl Circumstances for Known {
     fn may_reset(&self, stream: &Stream, connection: usize) -> bool {
         let nodes = |nth: usize| stream.connections.get(nth).map(|it| it.node);
         let moved = connection > 0 && nodes(connection - 1) != nodes(connection);
-        moved || self.nodes > 3 || self.climate != Climate::Calm || self.forgets_soon
+        moved || self.nodes > self.replication || self.climate != Climate::Calm || self.forgets_soon
     }
 
     fn clock_slack(&self) -> Nanos {

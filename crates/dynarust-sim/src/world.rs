@@ -390,6 +390,7 @@ impl World {
     pub(crate) fn known(&self) -> Known {
         Known {
             climate: self.plan.climate,
+            replication: self.plan.replication.into(),
             nodes: self.machines.iter().filter(|machine| machine.starts() > 0).count(),
             disturbances: Arc::clone(&self.disturbances),
             power_failed: self.power_failed,
@@ -439,10 +440,11 @@ fn rules(plan: &Plan, seed: u64) -> Rules {
     let mut cluster = ClusterConfig {
         evict_after: Duration::from_secs(3600),
         drop_after: Duration::from_secs(3),
+        replication: plan.replication,
         ..ClusterConfig::default()
     };
     let mut tombstone_age = Duration::from_secs(24 * 3600);
-    if plan.climate == Climate::Members && dice.percent(50) {
+    if plan.climate == Climate::Members && plan.replication > 1 && dice.percent(50) {
         cluster.evict_after = Duration::from_secs(dice.between(3, 12));
         cluster.rejoin_max = Duration::from_secs(dice.between(2, 60));
         tombstone_age = Duration::from_secs(120);

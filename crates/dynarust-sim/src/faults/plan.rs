@@ -13,6 +13,8 @@ pub(crate) struct Plan {
     pub(crate) climate: Climate,
     /// Nodes at the beginning.
     pub(crate) nodes: usize,
+    /// Owners of each record.
+    pub(crate) replication: u8,
     /// By when they begin. Where only one is to happen at a time, each waits for the one before.
     pub(crate) events: Vec<Event>,
 }
@@ -62,10 +64,28 @@ pub(crate) fn plan(seed: u64, form: Form) -> Plan {
             _ => dice.between(100, 2500),
         });
     }
+    let mut replication = 3;
     if climate == Climate::Members {
         clone_some(&mut Dice::of(seed, Part::Plan, 2), &mut events, nodes);
+        replication = match Dice::of(seed, Part::Plan, 4).between(0, 100) {
+            0..15 => 1,
+            15..40 => 2,
+            _ => 3,
+        };
     }
-    Plan { climate, nodes, events }
+    if replication == 1 {
+        spare_only_copies(&mut events);
+    }
+    Plan { climate, nodes, replication, events }
+}
+
+/// No disk goes for good that may have the only copy of something.
+fn spare_only_copies(events: &mut [Event]) {
+    for event in events {
+        if let Fault::Wipe(node) | Fault::Remove(node) | Fault::Clone { node, .. } = event.fault {
+            event.fault = Fault::Leave(node);
+        }
+    }
 }
 
 /// Some of those whose disks are to be lost have them copied instead.
