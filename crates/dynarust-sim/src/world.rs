@@ -198,7 +198,15 @@ impl World {
                 }
                 let (began, ends) = (time::nanos(), Instant::now() + event.lasts);
                 self.begin(event.clone()).await;
+                let beside = event.beside();
+                if let Some(beside) = &beside {
+                    self.attend_until(Instant::now() + beside.at.saturating_sub(event.at)).await;
+                    self.begin(beside.clone()).await;
+                }
                 self.attend_until(ends).await;
+                if let Some(beside) = beside {
+                    self.end(beside.number);
+                }
                 let away = Away::of(self.plan.climate, &event.fault, began, time::nanos());
                 self.aways.extend(away);
                 self.end(event.number);

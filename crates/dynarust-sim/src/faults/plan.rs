@@ -58,7 +58,7 @@ pub(crate) fn plan(seed: u64, form: Form) -> Plan {
             4..8 => dice.between(500, 5000),
             _ => dice.between(3000, 12_000),
         });
-        events.push(Event { number: events.len(), at, lasts, fault });
+        events.push(Event { number: events.len(), at, lasts, fault, beside: None });
         at += Duration::from_millis(match climate {
             Climate::Storm => dice.between(50, 3000),
             _ => dice.between(100, 2500),
@@ -76,6 +76,9 @@ pub(crate) fn plan(seed: u64, form: Form) -> Plan {
     if replication == 1 {
         spare_only_copies(&mut events);
     }
+    if climate == Climate::Members {
+        hamper_some(&mut Dice::of(seed, Part::Plan, 5), &mut events, nodes);
+    }
     Plan { climate, nodes, replication, events }
 }
 
@@ -85,6 +88,36 @@ fn spare_only_copies(events: &mut [Event]) {
         if let Fault::Wipe(node) | Fault::Remove(node) | Fault::Clone { node, .. } = event.fault {
             event.fault = Fault::Leave(node);
         }
+    }
+}
+
+/// While some come, go, or are made anew, something happens to one of the nodes that are to have what they had.
+fn hamper_some(dice: &mut Dice, events: &mut [Event], nodes: usize) {
+    for event in events {
+        let changed = match event.fault {
+            Fault::Join(node) | Fault::Leave(node) | Fault::Remove(node) | Fault::Wipe(node) => {
+                node
+            }
+            _ => continue,
+        };
+        if dice.percent(50) {
+            continue;
+        }
+        let comes = matches!(event.fault, Fault::Join(_));
+        let node = match comes && dice.percent(60) {
+            true => changed,
+            false => (changed + 1 + dice.below(nodes.saturating_sub(1))) % nodes,
+        };
+        event.beside = Some(match dice.between(0, 6) {
+            0 => Fault::Kill(node),
+            1 => Fault::Pause(node),
+            2 => Fault::Isolate(node),
+            3 => Fault::Deaf { node, hears: dice.percent(50) },
+            4 => Fault::PowerCut(vec![node]),
+            _ => weather(dice, node, nodes),
+        });
+        // Long enough for what moves to be dropped meanwhile.
+        event.lasts = event.lasts.max(Duration::from_millis(dice.between(500, 16_000)));
     }
 }
 
