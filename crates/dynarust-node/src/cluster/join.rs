@@ -244,6 +244,10 @@ impl Cluster {
             DialError::Handshake(HandshakeError::Refused(Refusal::Old)) => {
                 Some(self.is_too_old(host))
             }
+            // The host is one that this node's cluster gave up. It hears so, and comes back as another.
+            DialError::Handshake(HandshakeError::Refused(Refusal::Gone | Refusal::Outdated)) => {
+                None
+            }
             error => refusal_for_good(error)
                 .map(|reason| ClusterError::Refused { address: host.to_owned(), reason }),
         }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use dynarust_core::Consistency::{Available, One};
+use dynarust_core::Consistency::{All, Available, One};
 use dynarust_core::{Condition, NodeId, Record, Version};
 use dynarust_store::renew::renew;
 use dynarust_store::{Arrival, Durability, Over, Store};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::members::{Members, name, until};
+use crate::cluster::Liveness;
 use crate::{ClusterConfig, ClusterError, Delete, Holdings};
 
 const EVICT_AFTER: Duration = Duration::from_secs(10);
@@ -147,4 +148,28 @@ async fn records_merge_in_under_a_new_id() {
             assert_eq!(found.as_deref(), value.map(str::as_bytes), "{key} at node {number}");
         }
     }
+}
+
+/// The host by which a node joined is dead, and removed; the node starts again, is told the same host, and that
+/// is back with its old folder. It goes on as what is left of its cluster, and the host hears that it is gone.
+#[tokio::test(start_paused = true)]
+async fn who_removed_its_host_goes_on_without_it() {
+    let mut members = Members::running(2).await;
+    members.put(1, "key", "1", All).await.unwrap();
+    let host = members.id(0);
+    members.stop(0).await;
+    until("it is seen as down", || members.sees(1, host) == Liveness::Down).await;
+    members.node(1).remove(host).await.unwrap();
+    members.stop(1).await;
+    members.start(0);
+    // So that the next that dials is not the host.
+    sleep(Duration::from_secs(30)).await;
+    members.start(1);
+    let gone = members.failure(0).await;
+    assert!(matches!(gone, ClusterError::Gone { .. }), "{gone:?}");
+    members.stop(0).await;
+    until("it is ready", || members.node(1).readiness().is_well()).await;
+    members.put(1, "key", "2", All).await.unwrap();
+    let ended = timeout(Duration::from_secs(60), members.node(1).cluster_failure()).await;
+    assert!(ended.is_err(), "{ended:?}");
 }

@@ -1,6 +1,6 @@
 //! Available: while a minority is away, and the others have noticed, those serve every request.
 
-use dynarust_history::{History, Nanos, Operation, Outcome};
+use dynarust_history::{Action, Guard, History, Nanos, Operation, Outcome};
 
 use crate::faults::{Climate, Fault};
 
@@ -39,10 +39,19 @@ impl Away {
     }
 }
 
+/// Of two conditional writes that meet at the owners neither may know whether it stands (`docs/adr/0014`).
+fn may_meet_another(action: &Action) -> bool {
+    match action {
+        Action::Put { guard, .. } | Action::Delete { guard } => *guard != Guard::None,
+        Action::Patch { .. } => true,
+        Action::Get | Action::Scan => false,
+    }
+}
+
 /// What is wrong.
 pub(crate) fn check(history: &History, aways: &[Away]) -> Vec<String> {
     let failed = history.operations.iter().filter(|operation| match &operation.outcome {
-        Outcome::Indeterminate => true,
+        Outcome::Indeterminate => !may_meet_another(&operation.action),
         Outcome::Refused { status, .. } => matches!(status, 0 | 500..),
         _ => false,
     });
