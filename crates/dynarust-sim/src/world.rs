@@ -452,7 +452,7 @@ fn rules(plan: &Plan, seed: u64) -> Rules {
         ..ClusterConfig::default()
     };
     let mut tombstone_age = Duration::from_secs(24 * 3600);
-    if plan.climate == Climate::Members && plan.replication > 1 && dice.percent(50) {
+    if plan.evicts {
         cluster.evict_after = Duration::from_secs(dice.between(3, 12));
         cluster.rejoin_max = Duration::from_secs(dice.between(2, 60));
         tombstone_age = Duration::from_secs(120);

@@ -15,6 +15,8 @@ pub(crate) struct Plan {
     pub(crate) nodes: usize,
     /// Owners of each record.
     pub(crate) replication: u8,
+    /// Who is away for some seconds is evicted.
+    pub(crate) evicts: bool,
     /// By when they begin. Where only one is to happen at a time, each waits for the one before.
     pub(crate) events: Vec<Event>,
 }
@@ -76,10 +78,13 @@ pub(crate) fn plan(seed: u64, form: Form) -> Plan {
     if replication == 1 {
         spare_only_copies(&mut events);
     }
-    if climate == Climate::Members {
+    let evicts =
+        climate == Climate::Members && replication > 1 && Dice::of(seed, Part::Plan, 6).percent(40);
+    // Who is evicted may come back empty: one at a time.
+    if climate == Climate::Members && !evicts {
         hamper_some(&mut Dice::of(seed, Part::Plan, 5), &mut events, nodes);
     }
-    Plan { climate, nodes, replication, events }
+    Plan { climate, nodes, replication, evicts, events }
 }
 
 /// No disk goes for good that may have the only copy of something.
