@@ -326,6 +326,8 @@ pub const CLIENTS_GONE_MILLIS: u64 = 1_000;
 pub const COMPARE_AGAIN_MILLIS: u64 = 20;
 /// How often they are compared before what differs is read by name.
 pub const COMPARE_TRIES_MAX: usize = 5;
+/// Milliseconds after which a peer that had too much under way is asked again.
+pub const ASK_AGAIN_MILLIS: u64 = 20;
 /// Milliseconds after which a page that was not to be had is asked for again.
 pub const FEED_RETRY_MILLIS: u64 = 20;
 /// Milliseconds after which a node that leaves looks again whether others hold what it holds.

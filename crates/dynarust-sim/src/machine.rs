@@ -279,6 +279,12 @@ impl Machine {
         tell!(self.trace, "node {}: bits of {key} flipped: {flipped}", self.number);
     }
 
+    /// Whether the record at rest here is one whose bits have flipped.
+    pub(crate) fn is_rotten(&self, key: &str) -> bool {
+        let name = RecordName::parse(TABLE, key);
+        name.is_ok_and(|name| self.disk.is_rotten(&self.folder(), &name))
+    }
+
     /// The folder of a node that its cluster gave up, as the program makes it fit to come back.
     ///
     /// # Errors

@@ -110,13 +110,18 @@ impl<'a, 'h> Judge<'a, 'h> {
         let until = by.returned.unwrap_or_default();
         let mut writes = self.account.writes.iter().filter(|write| write.operation.invoked < until);
         writes.any(|write| {
-            let put = matches!(write.operation.action, Action::Put { .. });
+            let writes = match write.operation.action {
+                Action::Put { .. } => true,
+                // Where nodes were apart, it may have been judged on what the delete had not reached.
+                Action::Patch { .. } => !self.circumstances.agreed(write.operation, by),
+                _ => false,
+            };
             let version = write.operation.acknowledged();
             let between = version.is_some_and(|version| deleted < version && version < own);
             // A write that is stamped again stood there by its first stamp for a while.
             let before =
                 version.is_some_and(|version| own < version) && !write.operation.is_before(by);
-            put && (write.operation.is_open() || between || before)
+            writes && (write.operation.is_open() || between || before)
         })
     }
 
@@ -242,6 +247,11 @@ mod tests {
         }
         let stamped_again = operation(9..25, put(6), acknowledged(6));
         assert_kept(check, &Calm, &after(&[deleted.clone(), stamped_again, change.clone()]));
+        // Where the nodes were apart, on what the delete had not reached; else there was nothing to patch.
+        let patched = operation(5..12, patch(3), acknowledged(3));
+        let history = after(&[deleted.clone(), patched, change.clone()]);
+        assert_kept(check, &Stormy, &history);
+        assert_broken(check, &Calm, &history, &["put 5 if there", "delete"]);
         assert_kept(check, &Calm, &after(&[change]));
     }
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::coordinate::Confirming;
-use crate::following::{Shipment, Taking};
+use crate::following::{Shipment, Taking, ToTell};
 use crate::mesh::{Channel, Link};
 
 /// How a peer does.
@@ -43,6 +43,8 @@ pub(crate) struct Peer {
     pub(crate) shipment: Shipment,
     /// The peer's feed, as it comes here.
     pub(crate) taking: Taking,
+    /// What it is to hear of its writes.
+    pub(crate) to_tell: ToTell,
     /// Reads that wait for the peer's word.
     pub(crate) confirming: Confirming,
 }
@@ -119,6 +121,7 @@ impl Peer {
             links: Mutex::new(links),
             shipment: Shipment::default(),
             taking: Taking::default(),
+            to_tell: ToTell::default(),
             confirming: Confirming::default(),
         }
     }

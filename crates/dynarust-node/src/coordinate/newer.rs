@@ -1,7 +1,7 @@
 //! What others had stamped when they heard of this node's writes, and what these were not written over.
 //!
 //! A write below that must not be acknowledged as it is: for whoever had read the newer one it would never have
-//! been. What is remembered is not forgotten while a write waits for those that tell of it, as long as less than
+//! been. What is remembered is not forgotten while a write waits for those that tell of it, as long as less than half of
 //! [`KEPT_REMEMBERED_MAX`] keys are told of meanwhile.
 
 use std::collections::HashMap;

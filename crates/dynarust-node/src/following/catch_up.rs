@@ -28,7 +28,7 @@ use tokio::time::sleep;
 use super::copying::Turn;
 use super::lacking::{Notices, take_lacking};
 use super::positions::Position;
-use super::taking::{kept_over, take_in_for_sure};
+use super::taking::take_in_for_sure;
 use crate::cluster::{Cluster, Peer};
 use crate::mesh::message::{
     Acknowledge, DigestsText, Done, FeedAsk, FeedPart, Follow, Following, Shipped, number,
@@ -87,8 +87,9 @@ async fn follow_anew(
         return Some(Outcome::WantsOthers);
     }
     let follow_number = peer.taking.begin(link.serial(), wants.clone())?;
+    peer.to_tell.tell_again();
     let ask = Follow { partitions: wants.to_bytes().to_vec().into(), number: follow_number };
-    let Following { epoch, head } = link.ask(number::FOLLOW, &ask).await.ok()?;
+    let Following { epoch, head } = link.ask_for_sure(number::FOLLOW, &ask).await?;
     let epoch = Epoch(epoch);
     peer.taking.answered(follow_number, head);
     let known = cluster.positions.get(peer.id);
@@ -108,7 +109,7 @@ async fn follow_anew(
         return Some(Outcome::WantsOthers);
     }
     let through = peer.taking.is_caught_up(follow_number)?;
-    let kept = peer.taking.take_kept();
+    let kept = peer.to_tell.take();
     // What is not followed any more is not covered from here on.
     let covered = wants.intersection(&cluster.view().wants());
     let position = Position { epoch, seq: through, covered };
@@ -257,18 +258,15 @@ impl Reader<'_> {
             self.cluster.figures.caught_up(arrivals.len() as u64);
             if !arrivals.is_empty() {
                 let taken = take_in_for_sure(self.cluster, arrivals, Durability::Relaxed).await?;
-                self.peer.taking.kept(kept_over(self.peer.id, &whole, taken));
+                self.cluster.note_kept(self.peer, &whole, taken).await;
             }
             if !notices.is_empty() {
                 let bulk = self.bulk().await?;
                 let notices = Notices { notices, gone: wanted.gone };
-                let from = (self.peer.id, &bulk);
+                let from = (&**self.peer, &bulk);
                 let pulled = take_lacking(self.cluster, from, notices, Durability::Relaxed).await;
                 match pulled {
-                    Some(pulled) => {
-                        self.cluster.budget.moved(pulled.bytes);
-                        self.peer.taking.kept(pulled.kept.into_iter());
-                    }
+                    Some(bytes) => self.cluster.budget.moved(bytes),
                     // With the bulk link alone this page is lost: it is read again.
                     None if bulk.is_closed() && !self.link.is_closed() => continue,
                     None => return None,

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dynarust_core::RecordName;
 use dynarust_core::limits::PULL_NAMES_MAX;
-use dynarust_core::{NodeId, RecordName};
 use dynarust_store::Durability;
 use prost::Message;
 
-use super::taking::{kept, take_in_for_sure};
-use crate::cluster::Cluster;
+use super::taking::{take_in_for_sure, unseen_by};
+use crate::cluster::{Cluster, Peer};
 use crate::mesh::Link;
-use crate::mesh::message::{Kept, Names, Records, Shipped, number};
+use crate::mesh::message::{Names, Records, Shipped, number};
 
 /// What a peer says that it has.
 pub(super) struct Notices {
@@ -21,23 +21,15 @@ pub(super) struct Notices {
     pub(super) gone: bool,
 }
 
-/// What came of notices.
-pub(super) struct Pulled {
-    /// Bytes of the records that were pulled.
-    pub(super) bytes: usize,
-    /// Notices of what something newer stands in the way of.
-    pub(super) kept: Vec<Kept>,
-}
-
-/// Takes in the records that the notices name and this node lacks. None where they can't be had on this link, or
-/// the store has stopped.
+/// Takes in the records that the notices name and this node lacks; how many bytes they have. None where they can't
+/// be had on this link, or the store has stopped.
 pub(super) async fn take_lacking(
     cluster: &Arc<Cluster>,
-    (source, link): (NodeId, &Arc<Link>),
+    (source, link): (&Peer, &Arc<Link>),
     Notices { notices, gone }: Notices,
     durability: Durability,
-) -> Option<Pulled> {
-    let mut pulled = Pulled { bytes: 0, kept: Vec::new() };
+) -> Option<usize> {
+    let mut bytes = 0;
     let mut lacking = BTreeMap::new();
     for notice in notices {
         // What cannot be read here is mended by what the peer has.
@@ -49,8 +41,8 @@ pub(super) async fn take_lacking(
             Some(stored) => stored.record.stamp() < notice.stamp,
             None => gone || !notice.gone,
         };
-        let there = present.map(|stored| stored.record.version);
-        pulled.kept.extend(there.and_then(|there| Kept::newer(&notice, there)));
+        let there = present.and_then(|stored| unseen_by(&notice, &stored.record));
+        cluster.tell_kept(source, &notice, there);
         if lacks {
             lacking.insert(notice.name.clone(), notice);
         }
@@ -58,17 +50,16 @@ pub(super) async fn take_lacking(
     while !lacking.is_empty() {
         let asked: Vec<RecordName> = lacking.keys().take(PULL_NAMES_MAX).cloned().collect();
         let names = asked.iter().map(|it| Bytes::copy_from_slice(it.as_bytes())).collect();
-        let records: Records = link.ask(number::PULL, &Names { names }).await.ok()?;
-        pulled.bytes += records.encoded_len();
-        let (mut arrivals, mut noticed) = (Vec::new(), Vec::new());
+        let records: Records = link.ask_for_sure(number::PULL, &Names { names }).await?;
+        bytes += records.encoded_len();
+        let (mut arrivals, mut came) = (Vec::new(), Vec::new());
         let mut missing = true;
         for entry in records.entries {
             let shipped = entry.understood()?;
-            let notice = lacking.remove(&shipped.name);
-            missing &= notice.is_none();
-            if let Some(arrival) = shipped.into_arrival(false) {
+            missing &= lacking.remove(&shipped.name).is_none();
+            if let Some(arrival) = shipped.clone().into_arrival(false) {
                 arrivals.push(arrival);
-                noticed.push(notice);
+                came.push(shipped);
             }
         }
         if missing {
@@ -86,12 +77,8 @@ pub(super) async fn take_lacking(
         if !arrivals.is_empty() {
             let taken = take_in_for_sure(cluster, arrivals, durability).await?;
             // Something newer may have come meanwhile.
-            let kept = noticed
-                .iter()
-                .zip(taken)
-                .filter_map(|(notice, taken)| kept(source, notice.as_ref()?, taken));
-            pulled.kept.extend(kept);
+            cluster.note_kept(source, &came, taken).await;
         }
     }
-    Some(pulled)
+    Some(bytes)
 }

@@ -15,7 +15,8 @@
 //! - a position is never ahead of what has been taken in, and is remembered only once that is on stable
 //!   storage ([`Store::keep`]);
 //! - acknowledgements of one source's ships go out in seq order, each once all up to it is as durable as its
-//!   writers asked;
+//!   writers asked; what stood in the way of a write is told with one at the latest that covers it, or over the
+//!   next link;
 //! - a position counts for a partition only after all that the feed has of it is here: read from 0 once, or,
 //!   of what is live, shown to be here by equal digests (`docs/adr/0016`).
 //!
@@ -32,6 +33,7 @@ mod remembered;
 mod repair;
 mod shipment;
 mod taking;
+mod to_tell;
 
 pub(crate) use acknowledge::note_acknowledged;
 pub(crate) use answers::{failure, feed, pull, repair, write_failure};
@@ -43,3 +45,4 @@ pub(crate) use remembered::{Remembered, Told, note_remembered};
 pub(crate) use repair::{digests, repair_again};
 pub(crate) use shipment::{Shipment, begin_shipping, ship};
 pub(crate) use taking::{Taking, take};
+pub(crate) use to_tell::ToTell;

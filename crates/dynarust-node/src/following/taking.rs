@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dynarust_core::limits::{
-    KEPT_TOLD_MAX, TAKE_RETRY_MILLIS, TAKING_AT_A_TIME_MAX, TAKING_BYTES_MAX,
-};
-use dynarust_core::{NodeId, Partition, PartitionSet, Seq, name_hash};
+use dynarust_core::limits::{TAKE_RETRY_MILLIS, TAKING_AT_A_TIME_MAX, TAKING_BYTES_MAX};
+use dynarust_core::{Partition, PartitionSet, Record, Seq, Version, name_hash};
 use dynarust_store::{Arrival, Durability, TakenIn, WriteError};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
@@ -44,8 +42,6 @@ struct State {
     through: Seq,
     /// What lay before the ships was read, too.
     contiguous: bool,
-    /// What of that something newer stood in the way of; the latest of it.
-    kept: VecDeque<Kept>,
 }
 
 impl Taking {
@@ -56,9 +52,7 @@ impl Taking {
             return None;
         }
         let number = state.number + 1;
-        // Of what was not told yet nobody else knows.
-        let kept = std::mem::take(&mut state.kept);
-        *state = State { serial, number, partitions, kept, ..State::default() };
+        *state = State { serial, number, partitions, ..State::default() };
         self.arrived.notify_waiters();
         Some(number)
     }
@@ -123,21 +117,6 @@ impl Taking {
         Some(state.contiguous)
     }
 
-    /// What was read of what lay before the ships, and something newer stood in the way of.
-    pub(super) fn kept(&self, kept: impl Iterator<Item = Kept>) {
-        let mut state = self.state.lock();
-        state.kept.extend(kept);
-        // Whoever still waits for one of them published it of late.
-        while state.kept.len() > KEPT_TOLD_MAX {
-            state.kept.pop_front();
-        }
-    }
-
-    /// All of that, once.
-    pub(super) fn take_kept(&self) -> Vec<Kept> {
-        std::mem::take(&mut self.state.lock().kept).into()
-    }
-
     /// What lay before the ships has been read: from where on the position moves with them.
     pub(super) fn is_caught_up(&self, number: u64) -> Option<Seq> {
         let mut state = self.state.lock();
@@ -182,7 +161,7 @@ pub(crate) async fn take(cluster: &Arc<Cluster>, peer: &Peer, link: &Arc<Link>) 
                 if ship.entries.iter().any(Entry::is_whole) {
                     cluster.budget.clients_are_there();
                 }
-                under_way.push_back(take_in(cluster, (peer.id, link), ship));
+                under_way.push_back(take_in(cluster, (peer, link), ship));
             }
         }
     }
@@ -191,6 +170,7 @@ pub(crate) async fn take(cluster: &Arc<Cluster>, peer: &Peer, link: &Arc<Link>) 
 fn acknowledge(cluster: &Cluster, peer: &Peer, link: &Link, mut taken: Acknowledge) {
     if let Some(contiguous) = peer.taking.taken(taken.number, taken.through) {
         taken.contiguous = contiguous;
+        taken.kept = peer.to_tell.take();
         if contiguous {
             cluster.positions.advance(peer.id, taken.through);
         }
@@ -212,7 +192,7 @@ impl Cluster {
 /// The call submits what needs no asking back; the future waits. None where it cannot be done on this link.
 fn take_in<'a>(
     cluster: &'a Arc<Cluster>,
-    (peer, link): (NodeId, &'a Arc<Link>),
+    (peer, link): (&'a Peer, &'a Arc<Link>),
     ship: Ship,
 ) -> impl Future<Output = Option<Acknowledge>> + use<'a> {
     let understood: Option<Vec<Shipped>> =
@@ -228,39 +208,68 @@ fn take_in<'a>(
         if !sound {
             return None;
         }
-        let mut kept = Vec::new();
         if let Some(first) = first {
             let taken = match first.await {
                 Ok(taken) => taken,
                 Err(error) => again(cluster, arrivals, durability, error).await?,
             };
-            kept.extend(kept_over(peer, &whole, taken));
+            cluster.note_kept(peer, &whole, taken).await;
         }
         let notices = Notices { notices, gone: true };
-        kept.extend(take_lacking(cluster, (peer, link), notices, durability).await?.kept);
-        Some(Acknowledge { number, through, kept, contiguous: false })
+        take_lacking(cluster, (peer, link), notices, durability).await?;
+        Some(Acknowledge { number, through, ..Acknowledge::default() })
     }
 }
 
-/// Of records that came from a source, those that something newer stood in the way of, or that took the place of
-/// what they were not written over.
-pub(super) fn kept_over(
-    source: NodeId,
-    came: &[Shipped],
-    taken: Vec<TakenIn>,
-) -> impl Iterator<Item = Kept> {
-    came.iter().zip(taken).filter_map(move |(came, taken)| kept(source, came, taken))
-}
-
-/// One of them.
-pub(super) fn kept(source: NodeId, came: &Shipped, taken: TakenIn) -> Option<Kept> {
-    match taken {
-        TakenIn::Kept(stamp) => Kept::newer(came, stamp.version),
-        // What the source wrote before it knows itself.
-        TakenIn::Applied { unseen } => {
-            unseen.filter(|it| it.node != source).map(|unseen| Kept::of(came, unseen))
+impl Cluster {
+    /// Of records that came from a source, notes those that something newer stood in the way of, or that took the
+    /// place of what they were not written over.
+    pub(super) async fn note_kept(&self, source: &Peer, came: &[Shipped], taken: Vec<TakenIn>) {
+        for (came, taken) in came.iter().zip(taken) {
+            let there = match taken {
+                TakenIn::Kept(stamp) if stamp.version > came.stamp.version => {
+                    self.not_written_over(came, stamp.version).await
+                }
+                TakenIn::Kept(_) => None,
+                TakenIn::Applied { unseen } => unseen,
+            };
+            self.tell_kept(source, came, there);
         }
     }
+
+    /// What is there in place of a record that came; none where it was written over just that.
+    async fn not_written_over(&self, came: &Shipped, there: Version) -> Option<Version> {
+        let present = match self.store.peek(&came.name) {
+            Some(stored) => Some(stored),
+            None => self.store.get(came.name.clone()).await.ok().flatten(),
+        };
+        match present {
+            Some(stored) => unseen_by(came, &stored.record),
+            None => Some(there),
+        }
+    }
+
+    /// Who sent a record, and who stamped it, are to hear that this version stood in its way, or was not seen by it.
+    pub(super) fn tell_kept(&self, source: &Peer, came: &Shipped, there: Option<Version>) {
+        let Some(there) = there else { return };
+        let kept = Kept::of(came, there);
+        let stamped_by = came.stamp.version.node;
+        // What a node wrote before it knows itself.
+        if there.node != source.id {
+            source.to_tell.add([kept.clone()]);
+        }
+        if ![source.id, self.me, there.node].contains(&stamped_by)
+            && let Some(writer) = self.peer(stamped_by)
+        {
+            writer.to_tell.add([kept]);
+        }
+    }
+}
+
+/// The version of what is there, if it is newer than a record that came, and was not written over just that.
+pub(super) fn unseen_by(came: &Shipped, there: &Record) -> Option<Version> {
+    let came = came.stamp.version;
+    (there.version > came && there.previous != Some(came)).then_some(there.version)
 }
 
 impl Cluster {
@@ -271,19 +280,55 @@ impl Cluster {
         arrivals: Vec<Arrival>,
         durability: Durability,
     ) -> BoxFuture<'_, Result<Vec<TakenIn>, WriteError>> {
-        let came = |it: &Arrival| (name_hash(&it.name), it.record.version);
-        let came: Vec<_> = arrivals.iter().map(came).collect();
+        let came = |it: &Arrival| Came {
+            name_hash: name_hash(&it.name),
+            version: it.record.version,
+            previous: it.record.previous,
+        };
+        let came = arrivals.iter().map(came).collect();
+        let mut noting = Noting { cluster: self, came };
         let taking = self.store.take_in(arrivals, durability);
         async move {
-            let taken = taking.await?;
+            let taken = taking.await;
+            let came = std::mem::take(&mut noting.came);
+            let taken = taken?;
             let overtaken = came.into_iter().zip(&taken).filter_map(|(came, taken)| match taken {
-                TakenIn::Applied { unseen: Some(unseen) } if unseen.node == self.me => Some(came),
+                TakenIn::Applied { unseen: Some(unseen) } if unseen.node == self.me => {
+                    Some((came.name_hash, came.version))
+                }
                 _ => None,
             });
             self.acks.newer(self, overtaken);
             Ok(taken)
         }
         .boxed()
+    }
+}
+
+/// Records on their way into the store.
+struct Noting<'a> {
+    cluster: &'a Cluster,
+    came: Vec<Came>,
+}
+
+/// One of them.
+struct Came {
+    name_hash: u64,
+    version: Version,
+    previous: Option<Version>,
+}
+
+/// Where nobody hears any more what became of them, as when their link has ended, each may have taken the place of
+/// what this node wrote: but for those that were written over a write of this node.
+impl Drop for Noting<'_> {
+    fn drop(&mut self) {
+        let me = self.cluster.me;
+        let came = self.came.iter();
+        let came = came
+            .filter(|it| it.version.node != me)
+            .filter(|it| it.previous.is_none_or(|previous| previous.node != me));
+        let may_overtake: Vec<_> = came.map(|it| (it.name_hash, it.version)).collect();
+        self.cluster.acks.newer(self.cluster, may_overtake.into_iter());
     }
 }
 

@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use dynarust_core::limits::{
-    LINK_OUTBOX_BYTES_CEILING, LINK_OUTBOX_BYTES_MAX, LINK_REQUESTS_MAX, PING_MILLIS,
-    SILENCE_MILLIS_MAX,
+    ASK_AGAIN_MILLIS, LINK_OUTBOX_BYTES_CEILING, LINK_OUTBOX_BYTES_MAX, LINK_REQUESTS_MAX,
+    PING_MILLIS, SILENCE_MILLIS_MAX,
 };
 use dynarust_core::{Epoch, Incarnation, UnixMillis, skew};
 use dynarust_store::WallClock;
@@ -33,7 +33,7 @@ use parking_lot::Mutex;
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, interval, sleep};
 
 use super::Channel;
 use super::frame::{self, Frame, FrameError, FrameReader, HEADER_BYTES, Kind};
@@ -163,6 +163,24 @@ impl Link {
         }
         let answer = answer.await.map_err(|_| AskError::Broken)??;
         A::decode(answer).map_err(|_| AskError::Nonsense)
+    }
+
+    /// Asks again while too much is under way, here or there: for what this link is of no use without. None where
+    /// it cannot be had over this link.
+    pub(crate) async fn ask_for_sure<A: Message + Default>(
+        &self,
+        number: u16,
+        message: &impl Message,
+    ) -> Option<A> {
+        loop {
+            match self.ask(number, message).await {
+                Ok(answer) => return Some(answer),
+                Err(AskError::NotSent(_) | AskError::Failed(Failure::Overloaded))
+                    if !self.is_closed() => {}
+                Err(_) => return None,
+            }
+            sleep(Duration::from_millis(ASK_AGAIN_MILLIS)).await;
+        }
     }
 
     /// Sends what nobody answers, whatever else waits: for what is small, or bounded otherwise.

@@ -167,11 +167,6 @@ pub(crate) struct Shipped {
 }
 
 impl Kept {
-    /// Where what is there is newer than what came. (The same record may have come before, another way.)
-    pub(crate) fn newer(came: &Shipped, there: Version) -> Option<Self> {
-        (there > came.stamp.version).then(|| Self::of(came, there))
-    }
-
     /// What was there when that came.
     pub(crate) fn of(came: &Shipped, there: Version) -> Self {
         Self { name_hash: name_hash(&came.name), hlc: there.hlc, node: there.node.0 }

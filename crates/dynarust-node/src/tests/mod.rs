@@ -24,6 +24,7 @@ mod members;
 mod membership_is_noted;
 mod mending;
 mod moves;
+mod overtaken;
 mod positions;
 mod reads;
 mod refusals;

@@ -20,6 +20,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ struct State {
     faults: Faults,
     /// The start in which a sync failed last.
     failed_at: u64,
+    /// What flipped bits have made of values.
+    rotten: BTreeMap<RecordName, Vec<u8>>,
     tally: Tally,
 }
 
@@ -127,6 +130,7 @@ impl SimDisk {
             on_death: None,
             faults: Faults::default(),
             failed_at: 0,
+            rotten: BTreeMap::new(),
             tally: Tally::default(),
         }))))
     }
@@ -270,9 +274,21 @@ impl SimDisk {
     pub(crate) fn flip(&self, folder: &Path, name: &RecordName) -> bool {
         let state = &mut *self.0.lock();
         // What cannot be opened has no record at rest.
-        let flipped = rot::flip_bit(folder, name, &mut state.random).unwrap_or(false);
-        state.tally.flipped += u64::from(flipped);
-        flipped
+        let Ok(Some(value)) = rot::flip_bit(folder, name, &mut state.random) else {
+            return false;
+        };
+        state.rotten.insert(name.clone(), value);
+        state.tally.flipped += 1;
+        true
+    }
+
+    /// Whether what flipped bits have made of this record's value is there still.
+    pub(crate) fn is_rotten(&self, folder: &Path, name: &RecordName) -> bool {
+        let state = self.0.lock();
+        let rotten = state.rotten.get(name);
+        rotten.is_some_and(|rotten| {
+            rot::value(folder, name).is_ok_and(|value| value.as_ref() == Some(rotten))
+        })
     }
 
     /// What it did, and did not, so far.

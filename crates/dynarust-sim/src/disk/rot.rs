@@ -12,22 +12,19 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Result, params};
 
-/// Flips a bit of this record's value in the base of this folder. False where it has none there: it is
-/// recent, or was deleted.
+/// Flips a bit of this record's value in the base of this folder: that is what is there now. None where it has
+/// none there: it is recent, or was deleted.
 ///
 /// # Errors
 /// SQLite's; nothing was changed.
-pub(crate) fn flip_bit(folder: &Path, name: &RecordName, random: &mut StdRng) -> Result<bool> {
+pub(crate) fn flip_bit(
+    folder: &Path,
+    name: &RecordName,
+    random: &mut StdRng,
+) -> Result<Option<Vec<u8>>> {
     let base = open(folder)?;
-    let found: Option<(i64, Vec<u8>)> = base
-        .query_row(
-            "SELECT id, CAST(value AS BLOB) FROM records WHERE table_name = ? AND key = ?",
-            params![name.table(), name.key()],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional()?;
-    let Some((id, mut value)) = found.filter(|(_, value)| !value.is_empty()) else {
-        return Ok(false);
+    let Some((id, mut value)) = find(&base, name)?.filter(|(_, value)| !value.is_empty()) else {
+        return Ok(None);
     };
     let at = random.random_range(0..value.len());
     if let Some(byte) = value.get_mut(at) {
@@ -35,7 +32,24 @@ pub(crate) fn flip_bit(folder: &Path, name: &RecordName, random: &mut StdRng) ->
     }
     let flipped = ToSqlOutput::Borrowed(ValueRef::Text(&value));
     base.execute("UPDATE records SET value = ? WHERE id = ?", params![flipped, id])?;
-    Ok(true)
+    Ok(Some(value))
+}
+
+/// The value of this record in the base of this folder.
+///
+/// # Errors
+/// SQLite's.
+pub(crate) fn value(folder: &Path, name: &RecordName) -> Result<Option<Vec<u8>>> {
+    Ok(find(&open(folder)?, name)?.map(|(_, value)| value))
+}
+
+fn find(base: &Connection, name: &RecordName) -> Result<Option<(i64, Vec<u8>)>> {
+    base.query_row(
+        "SELECT id, CAST(value AS BLOB) FROM records WHERE table_name = ? AND key = ?",
+        params![name.table(), name.key()],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+    .optional()
 }
 
 /// As the store does: closing changes nothing.

@@ -51,7 +51,11 @@ impl World {
             Fault::FailingSync(node) => self.with(node, |it| it.disk.fail_sync()),
             Fault::Flip { node, key } => {
                 let key = self.keys.earlier(key, AT_REST_BEHIND);
-                self.with(node, |it| it.flip(&key));
+                // The next copy only once the one before is mended: else no majority is sound.
+                let others = self.machines.iter().filter(|it| it.number != node);
+                if !others.into_iter().any(|it| it.is_rotten(&key)) {
+                    self.with(node, |it| it.flip(&key));
+                }
             }
             Fault::Join(node) => {
                 while self.machines.len() <= node {

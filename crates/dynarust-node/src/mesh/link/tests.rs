@@ -14,16 +14,22 @@ struct Text {
 const ECHO: u16 = 10;
 const FAIL: u16 = 11;
 const NEVER: u16 = 12;
+/// Has too much under way, the first two times.
+const BUSY: u16 = 13;
 
 /// Echoes; keeps what it is notified of.
 #[derive(Default)]
-struct Echo(Mutex<Vec<String>>);
+struct Echo(Mutex<Vec<String>>, AtomicU64);
 
 impl Handler for Echo {
     fn answer(&self, _: &Arc<Link>, number: u16, body: Bytes) -> BoxFuture<'static, Reply> {
         match number {
             ECHO => async { Ok(body) }.boxed(),
             FAIL => async { Err(Failure::NotReady) }.boxed(),
+            BUSY => {
+                let busy = self.1.fetch_add(1, Ordering::Relaxed) < 2;
+                async move { if busy { Err(Failure::Overloaded) } else { Ok(body) } }.boxed()
+            }
             _ => futures_util::future::pending().boxed(),
         }
     }
@@ -155,6 +161,16 @@ async fn more_requests_than_are_taken_are_refused_and_the_rest_gets_through() {
     let refused = near.ask::<Text>(ECHO, &text("a")).await;
     assert_eq!(refused, Err(AskError::Failed(Failure::Overloaded)));
     pending.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// A link is of no use without an answer to some requests; but too much under way is no reason to end it.
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_for_sure_is_asked_again() {
+    let (near, _far, _) = pair().await;
+    assert_eq!(near.ask_for_sure::<Text>(BUSY, &text("a")).await, Some(text("a")));
+    assert_eq!(near.ask_for_sure::<Text>(FAIL, &text("a")).await, None);
+    near.close();
+    assert_eq!(near.ask_for_sure::<Text>(ECHO, &text("a")).await, None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,6 +38,7 @@ fn a_bit_flips_under_a_node_that_runs() {
     let folder = node.folder();
     assert!(node.disk.flip(&folder, &name(7)));
     assert!(!node.disk.flip(&folder, &name(99)));
+    assert!([7, 8, 99].map(|key| node.disk.is_rotten(&folder, &name(key))) == [true, false, false]);
     assert_eq!(node.disk.tally().flipped, 1);
     assert_only_one_is_corrupt(&mut node, 7);
 }
