@@ -5,12 +5,15 @@
 //! come, turn back where none fits, and never look twice at the same set of operations with the same state.
 //!
 //! - An operation can be next if none that has to come was over before it began.
+//! - Where the model ranks them, they come in the order of their ranks: so none can be next while a certain one of
+//!   a lower rank is left. Where that finds no order, it is looked again without, since so it is seen better which
+//!   one does not fit.
 //! - Each has a moment at which it began, one by which its effect had come (or none), and has to be in the
 //!   order or may be: a write whose outcome is unknown may be, at any time from its beginning.
 //! - The search is exponential at worst. Who asks says how many configurations it may try; beyond them the
 //!   verdict is [`Verdict::Unknown`], which is no pass.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::operation::Nanos;
 
@@ -23,6 +26,12 @@ pub(crate) trait Model {
 
     /// What it holds afterwards; nothing where it could not have told that.
     fn step(&self, state: &Self::State, action: &Self::Action) -> Option<Self::State>;
+
+    /// No action is possible behind one of a higher rank, whatever lies between them; those without one say nothing
+    /// of that. It only spares the search what [`Model::step`] would refuse later.
+    fn rank(&self, _: &Self::Action) -> Option<u128> {
+        None
+    }
 }
 
 /// An operation on it.
@@ -62,7 +71,21 @@ pub(crate) fn search<M: Model>(
     steps: &[Step<M::Action>],
     configurations_max: usize,
 ) -> Verdict {
-    Search::new(model, initial, steps).run(configurations_max)
+    let ranked = Search::new(model, initial.clone(), steps, Ranks::Count).run(configurations_max);
+    if ranked == Verdict::Linearizable {
+        return ranked;
+    }
+    match Search::new(model, initial, steps, Ranks::DoNot).run(configurations_max) {
+        Verdict::Unknown { .. } => ranked,
+        found => found,
+    }
+}
+
+/// Whether ranks are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ranks {
+    Count,
+    DoNot,
 }
 
 /// No such step.
@@ -81,6 +104,9 @@ struct Search<'a, M: Model> {
     tried: BTreeSet<(usize, Vec<u64>, M::State)>,
     frames: Vec<Frame<M::State>>,
     certain_left: usize,
+    ranks: Ranks,
+    /// How many of them have each rank.
+    ranks_left: BTreeMap<u128, usize>,
     /// The fewest that were left, and which of them was over first.
     best: (usize, usize),
 }
@@ -117,11 +143,17 @@ impl Placed {
 }
 
 impl<'a, M: Model> Search<'a, M> {
-    fn new(model: &'a M, initial: M::State, steps: &'a [Step<M::Action>]) -> Self {
+    fn new(model: &'a M, initial: M::State, steps: &'a [Step<M::Action>], ranks: Ranks) -> Self {
         let mut sorted: Vec<(usize, &Step<M::Action>)> = steps.iter().enumerate().collect();
         sorted.sort_by_key(|(_, step)| step.began);
         let count = sorted.len();
         let certain = steps.iter().filter(|step| step.certain).count();
+        let mut ranks_left = BTreeMap::new();
+        for step in steps.iter().filter(|step| step.certain && ranks == Ranks::Count) {
+            if let Some(rank) = model.rank(&step.action) {
+                *ranks_left.entry(rank).or_default() += 1;
+            }
+        }
         Self {
             model,
             steps: sorted,
@@ -132,6 +164,8 @@ impl<'a, M: Model> Search<'a, M> {
             tried: BTreeSet::new(),
             frames: Vec::new(),
             certain_left: certain,
+            ranks,
+            ranks_left,
             best: (certain + 1, NONE),
         }
     }
@@ -191,7 +225,12 @@ impl<'a, M: Model> Search<'a, M> {
     /// Puts the likeliest into the order that fits, and leads to what was not tried.
     fn place_one_of(&mut self, candidates: &mut Vec<usize>) -> bool {
         while let Some(candidate) = candidates.pop() {
-            let Some((_, step)) = self.steps.get(candidate) else { continue };
+            let Some(&(_, step)) = self.steps.get(candidate) else { continue };
+            let lowest = self.ranks_left.keys().next().copied();
+            if self.model.rank(&step.action).is_some_and(|rank| lowest.is_some_and(|it| it < rank))
+            {
+                continue;
+            }
             let Some(after) = self.model.step(&self.state, &step.action) else { continue };
             self.placed.flip(candidate);
             let (full, words) = self.placed.key();
@@ -202,6 +241,14 @@ impl<'a, M: Model> Search<'a, M> {
             let latest = self.placed.latest;
             self.placed.latest = latest.max(step.began);
             self.certain_left -= usize::from(step.certain);
+            if let Some(rank) = self.certain_rank(step)
+                && let Some(count) = self.ranks_left.get_mut(&rank)
+            {
+                *count -= 1;
+                if *count == 0 {
+                    self.ranks_left.remove(&rank);
+                }
+            }
             let before = std::mem::replace(&mut self.state, after);
             let others = std::mem::take(candidates);
             self.frames.push(Frame { step: candidate, before, others, latest });
@@ -217,9 +264,19 @@ impl<'a, M: Model> Search<'a, M> {
         self.link(frame.step);
         self.placed.flip(frame.step);
         self.placed.latest = frame.latest;
-        self.certain_left += usize::from(self.steps.get(frame.step)?.1.certain);
+        let step = self.steps.get(frame.step)?.1;
+        self.certain_left += usize::from(step.certain);
+        if let Some(rank) = self.certain_rank(step) {
+            *self.ranks_left.entry(rank).or_default() += 1;
+        }
         self.state = frame.before;
         Some(frame.others)
+    }
+
+    /// The rank of a step that has to be in the order.
+    fn certain_rank(&self, step: &Step<M::Action>) -> Option<u128> {
+        let counts = step.certain && self.ranks == Ranks::Count;
+        if counts { self.model.rank(&step.action) } else { None }
     }
 
     fn unlink(&mut self, step: usize) {

@@ -61,6 +61,12 @@ impl Model for Register {
         let (floor, told) = (asked.version.or(held.floor), asked.version.is_some());
         goes_on.then_some(Held { floor, told, content })
     }
+
+    /// Versions rise.
+    fn rank(&self, asked: &Asked) -> Option<u128> {
+        let version = asked.version?;
+        Some(u128::from(version.hlc) << 64 | u128::from(version.node.0))
+    }
 }
 
 impl Held {
