@@ -455,10 +455,11 @@ fn rules(plan: &Plan, seed: u64) -> Rules {
     if plan.evicts {
         cluster.evict_after = Duration::from_secs(dice.between(3, 12));
         cluster.rejoin_max = Duration::from_secs(dice.between(2, 60));
-        tombstone_age = Duration::from_secs(120);
+        // Deletes are to be remembered for longer than clocks are off: else versions begin anew below them.
+        let hours = if plan.moves_clocks() { 3 } else { 0 };
+        tombstone_age = Duration::from_secs(120 + hours * 3600);
     }
     let mut dice = Dice::of(seed, Part::Plan, 3);
-    // Deletes are to be remembered for longer than clocks are off.
     if plan.climate != Climate::Members && !plan.moves_clocks() && dice.percent(40) {
         tombstone_age = Duration::from_millis(dice.between(500, 5000));
     }
