@@ -32,6 +32,7 @@
 //! | [`limits`] | how much of anything there may be |
 
 pub mod acceptance;
+pub mod claims;
 pub mod clock;
 pub mod cluster_id;
 pub mod condition;
@@ -60,6 +61,7 @@ pub mod skew;
 pub mod time_span;
 pub mod version;
 
+pub use claims::{Claims, Told};
 pub use clock::HybridClock;
 pub use cluster_id::ClusterId;
 pub use condition::{Condition, EntityTags};

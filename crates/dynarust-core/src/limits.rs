@@ -216,8 +216,21 @@ pub const STATS_TABLES_MAX: usize = 1000;
 
 /// Bytes that a stream's cursor may have as text.
 pub const CURSOR_BYTES_MAX: usize = 4096;
+/// Nodes that may tell one stream; of one that more tell no id can be resumed.
+pub const CURSOR_FEEDS_MAX: usize = 24;
+/// Nodes besides those on whose feeds a cursor claims something.
+pub const CURSOR_CLAIMS_BESIDE_MAX: usize = 36;
 /// Keys, prefixes and tables on one stream.
 pub const SELECTORS_MAX: usize = 1000;
+/// How long a stream that is resumed elsewhere may wait until this node holds what its reader has seen. Longer, and
+/// a node that is back by then is waited for; shorter, and its readers hear `reset` sooner.
+pub const RESUME_MILLIS_MAX: u64 = 2_000;
+/// After so long others are asked whether they hold it, and again.
+pub const RESUME_ASK_AGAIN_MILLIS: u64 = 100;
+/// Streams of a node that ask at a time.
+pub const RESUMES_ASKING_MAX: usize = 64;
+/// After so long it is looked again whether this node does.
+pub const RESUME_LOOK_AGAIN_MILLIS: u64 = 5;
 /// Bytes of events that wait for one slow reader.
 pub const STREAM_QUEUE_BYTES_MAX: usize = 1 << 20;
 /// Live streams of one node.
@@ -266,6 +279,8 @@ pub const LINK_REQUESTS_MAX: usize = 4096;
 /// Messages, each of about 64 KiB and a record, that wait at a node for one live stream of what another
 /// node holds.
 pub const WATCHED_WAITING_MAX: usize = 4;
+/// After so long without anything to tell, a node tells another's live stream how far it has come.
+pub const WATCHED_IDLE_MILLIS: u64 = 20_000;
 /// Milliseconds after which a live stream looks again for an owner of what it follows.
 pub const WATCH_RETRY_MILLIS: u64 = 200;
 /// Milliseconds between two pings of a connection between nodes.
@@ -414,8 +429,19 @@ const _: () = {
     );
     assert!(CHUNK_BYTES_MAX <= PAGE_BYTES_MAX);
     assert!(CHUNK_BYTES_MAX < STREAM_QUEUE_BYTES_MAX);
-    // A key in a cursor is base64: four characters for three bytes, with a table and 80 bytes around it.
-    assert!((KEY_BYTES_MAX + TABLE_BYTES_MAX + 80) * 4 / 3 + 4 <= CURSOR_BYTES_MAX);
+    // A cursor is base64, four characters for three bytes: a name, what is said of feeds (37 bytes where one has
+    // told further than is claimed, 27 of a claim alone), and what stands around them.
+    assert!(
+        (KEY_BYTES_MAX
+            + TABLE_BYTES_MAX
+            + 37 * CURSOR_FEEDS_MAX
+            + 27 * CURSOR_CLAIMS_BESIDE_MAX
+            + 20)
+            * 4
+            / 3
+            + 4
+            <= CURSOR_BYTES_MAX
+    );
     assert!(KEY_BYTES_MAX * 3 + TABLE_BYTES_MAX < URI_BYTES_MAX);
     assert!(PAGE_BYTES_MAX <= PAGES_BYTES_MAX);
     assert!(COUNTED_VALUE_BYTES < UNSENT_BYTES_MAX);

@@ -77,13 +77,14 @@ impl Node {
         config: NodeConfig,
     ) -> Arc<Self> {
         let clock = Arc::clone(&environment.clock);
+        let cluster = Cluster::begin(Arc::clone(&store), environment, config.cluster);
         let streams = Streams::start(
             Arc::clone(&store),
             Arc::clone(&clock),
-            &environment.tasks,
+            &cluster.tasks,
+            Arc::clone(&cluster.positions),
             config.streams,
         );
-        let cluster = Cluster::begin(Arc::clone(&store), environment, config.cluster);
         let node = Arc::new(Self {
             store,
             cluster,

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use dynarust_core::Consistency;
-use dynarust_history::{Circumstances, Durability, Nanos, Operation, Stream};
+use dynarust_history::{Circumstances, Durability, Nanos, Operation, Stream, Told};
 
 use crate::faults::Climate;
 use crate::recorder::Disturbances;
 
 const SECOND: Nanos = 1_000_000_000;
+/// By then the other owners have what one of them has told.
+const SHIPPED_WITHIN: Nanos = SECOND;
 
 /// See the module.
 pub(crate) struct Known {
@@ -73,9 +75,16 @@ impl Circumstances for Known {
     }
 
     fn may_reset(&self, stream: &Stream, connection: usize) -> bool {
-        let nodes = |nth: usize| stream.connections.get(nth).map(|it| it.node);
-        let moved = connection > 0 && nodes(connection - 1) != nodes(connection);
-        moved || self.nodes > self.replication || self.climate != Climate::Calm || self.forgets_soon
+        if self.forgets_soon {
+            return true;
+        }
+        let Some(here) = stream.connections.get(connection) else { return true };
+        // What was told last may be with nobody else yet.
+        let before = connection.checked_sub(1).and_then(|it| stream.connections.get(it));
+        let told = before.and_then(|it| it.events.last()).map_or(here.opened, |last| last.at);
+        let reset = here.events.iter().rfind(|event| event.what == Told::Reset);
+        let until = reset.map_or(here.opened, |reset| reset.at);
+        !self.disturbances.none_within(told.saturating_sub(SHIPPED_WITHIN), until)
     }
 
     fn clock_slack(&self) -> Nanos {

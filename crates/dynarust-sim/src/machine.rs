@@ -178,7 +178,9 @@ impl Machine {
             listen: address_of(number),
             ..rules.cluster.clone()
         };
-        let node_config = NodeConfig { streams: StreamsConfig::default(), cluster };
+        let streams =
+            StreamsConfig { cursor_age_max: rules.tombstone_age, ..StreamsConfig::default() };
+        let node_config = NodeConfig { streams, cluster };
         let node = Node::start_in(store.clone(), environment, node_config);
         let door = FrontDoor::of(self.socket.listen(), address_of(number));
         let (stop, stopped) = watch::channel(false);

@@ -65,6 +65,9 @@ impl Reader {
                 events: Vec::new(),
             };
             let quiet = self.read(node, &stream.prefix, &mut connection, deadline, last).await;
+            if !(last && quiet) && self.dice.percent(30) {
+                self.lose_some(&mut connection);
+            }
             let events = connection.events.iter().rev();
             last_id = events.map(|event| event.id.clone()).next().or(last_id);
             let came = !connection.events.is_empty();
@@ -81,6 +84,13 @@ impl Reader {
             sleep(Duration::from_millis(self.dice.between(1, 500))).await;
         }
         self.recorder.stream(stream);
+    }
+
+    /// The last of what came did not come to be used: so every id is one that somebody may come back with.
+    fn lose_some(&mut self, connection: &mut Connection) {
+        let came = u64::try_from(connection.events.len()).unwrap_or(u64::MAX);
+        let kept = self.dice.between(1, came.max(1));
+        connection.events.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
     }
 
     /// Reads until the deadline, or the connection's end; whether it was, at the end, quiet for long enough

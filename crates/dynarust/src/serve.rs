@@ -231,7 +231,9 @@ fn start_node(config: &Config, door: &FrontDoor) -> Result<Arc<Node>, ServeError
         ..StoreConfig::new(config.data_dir.clone())
     })?;
     let cluster = ClusterConfig { listen: door.address(), ..config.cluster.clone() };
-    let node_config = NodeConfig { streams: StreamsConfig::default(), cluster };
+    let streams =
+        StreamsConfig { cursor_age_max: config.tombstone_age, ..StreamsConfig::default() };
+    let node_config = NodeConfig { streams, cluster };
     let node = Node::start(Arc::new(store), clock, node_config);
     tracing::info!(
         "DynaRust {} listens on http://{}, keeps its data in {}, and is node {}",

@@ -111,6 +111,10 @@ impl Handler for Dispatch {
                 let reply = crate::coordinate::answer_confirm(&cluster, body);
                 async move { reply }.boxed()
             }
+            number::HOLD => {
+                let reply = crate::streams::answer_hold(&cluster, body);
+                async move { reply }.boxed()
+            }
             number::SCAN => crate::coordinate::answer_scan(cluster, body).boxed(),
             number::TABLES => crate::coordinate::answer_tables(cluster, body).boxed(),
             number::REPAIR => following::repair(cluster, body).boxed(),

@@ -45,7 +45,7 @@ pub(crate) struct Cluster {
     /// Rises with every change of the view, of a link, or of a position.
     changed: watch::Sender<u64>,
     /// Where this node is in the others' feeds.
-    pub(crate) positions: Positions,
+    pub(crate) positions: Arc<Positions>,
     /// What is copied from whom.
     pub(crate) copying: Copying,
     /// What background work may move.
@@ -104,7 +104,7 @@ impl Cluster {
             view: RwLock::new(Arc::new(view)),
             peers: RwLock::default(),
             changed: watch::Sender::new(0),
-            positions,
+            positions: Arc::new(positions),
             copying: Copying::default(),
             budget: Budget::new(background_bytes),
             remembered: Remembered::default(),
@@ -226,6 +226,12 @@ impl Cluster {
             return Liveness::Up;
         }
         self.peers.read().get(&id).map_or(Liveness::Down, |peer| peer.liveness())
+    }
+
+    /// Whether something can be asked of the node now.
+    pub(crate) fn reaches(&self, id: NodeId) -> bool {
+        let link = self.peer(id).and_then(|peer| peer.link(Channel::Data));
+        link.is_some_and(|link| !link.is_closed())
     }
 
     /// Those of the partition's serving owners that are live, in the order in which they are asked.

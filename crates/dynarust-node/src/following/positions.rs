@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dynarust_core::{Epoch, NodeId, Partition, PartitionSet, Seq};
+use dynarust_core::{Epoch, FeedPosition, NodeId, Partition, PartitionSet, Seq};
 use parking_lot::Mutex;
 
 /// A place in the feed of another node.
@@ -71,6 +71,14 @@ impl Positions {
     /// Whether the partition was read from 0 in any feed.
     pub(crate) fn covers(&self, partition: Partition) -> bool {
         self.0.lock().by_source.values().any(|position| position.covered.contains(partition))
+    }
+
+    /// Those of which all that a feed held up to there is here, or something newer.
+    pub(crate) fn holding(&self, at: &FeedPosition) -> PartitionSet {
+        let state = self.0.lock();
+        let known = state.by_source.get(&at.node);
+        let known = known.filter(|it| it.epoch == at.epoch && it.seq >= at.seq);
+        known.map(|it| it.covered.clone()).unwrap_or_default()
     }
 
     /// How many times partitions were uncovered so far.

@@ -7,8 +7,9 @@
 use bytes::Bytes;
 use dynarust_core::limits::MESH_FRAME_BYTES_MAX;
 use dynarust_core::{
-    Incarnation, Key, Member, MemberState, NodeId, PartitionSet, Record, RecordName, RequestKey,
-    Selector, Seq, Stamp, Stored, TableName, UnixMillis, Version, name_hash,
+    Epoch, FeedPosition, Incarnation, Key, Member, MemberState, NodeId, PartitionSet, Record,
+    RecordName, RequestKey, Selector, Seq, Stamp, Stored, TableName, UnixMillis, Version,
+    name_hash,
 };
 use prost::Message;
 
@@ -49,6 +50,8 @@ pub(crate) mod number {
     pub(crate) const SCAN: u16 = 30;
     /// Request: a part of the list of tables.
     pub(crate) const TABLES: u16 = 31;
+    /// Request: [`Hold`](super::Hold), answered with [`Held`](super::Held).
+    pub(crate) const HOLD: u16 = 32;
     /// Notice: [`Watch`](super::Watch).
     pub(crate) const WATCH: u16 = 40;
     /// Notice: [`Watched`](super::Watched).
@@ -477,6 +480,35 @@ pub(crate) struct DigestsText {
     pub(crate) whole: Vec<u8>,
 }
 
+/// From a node that resumes a stream: of which of these partitions do you hold all that a node's feed held?
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Hold {
+    #[prost(fixed64, tag = "1")]
+    pub(crate) node: u64,
+    #[prost(fixed64, tag = "2")]
+    pub(crate) epoch: u64,
+    /// Up to here.
+    #[prost(uint64, tag = "3")]
+    pub(crate) seq: u64,
+    /// As a set's bytes.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub(crate) partitions: Bytes,
+}
+
+/// The answer to [`Hold`].
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Held {
+    /// Of these, as a set's bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) partitions: Bytes,
+    /// In the sender's feed, in this start,
+    #[prost(fixed64, tag = "2")]
+    pub(crate) epoch: u64,
+    /// it lies at or before this.
+    #[prost(uint64, tag = "3")]
+    pub(crate) through: u64,
+}
+
 /// From a node with a live stream: tell me the state and the changes of these partitions.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Watch {
@@ -491,6 +523,9 @@ pub(crate) struct Watch {
     /// The state first; else only what changes from now on.
     #[prost(bool, tag = "4")]
     pub(crate) state: bool,
+    /// The id of what the reader has, where it has something: it is gone on behind that, whatever `state` says.
+    #[prost(string, optional, tag = "5")]
+    pub(crate) behind: Option<String>,
 }
 
 /// What a stream follows, or a part of it.
@@ -541,6 +576,39 @@ pub(crate) struct Watched {
     /// It ended because it was read too slowly.
     #[prost(bool, tag = "5")]
     pub(crate) lagged: bool,
+    /// It ended because it cannot be gone on behind what the reader has.
+    #[prost(bool, tag = "6")]
+    pub(crate) unknown: bool,
+    /// The entries are state, in the order of names; else changes, behind all of the state.
+    #[prost(bool, tag = "7")]
+    pub(crate) is_state: bool,
+    /// From the first of the entries on it holds in these feeds that all that is followed was sent.
+    #[prost(message, repeated, tag = "8")]
+    pub(crate) claims: Vec<ClaimText>,
+    /// Nothing that was sent up to the first of them lies behind this, in the sender's feed.
+    #[prost(message, optional, tag = "9")]
+    pub(crate) told: Option<ClaimText>,
+}
+
+/// A place in a feed.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ClaimText {
+    #[prost(fixed64, tag = "1")]
+    node: u64,
+    #[prost(fixed64, tag = "2")]
+    epoch: u64,
+    #[prost(uint64, tag = "3")]
+    seq: u64,
+}
+
+impl ClaimText {
+    pub(crate) fn of(at: &FeedPosition) -> Self {
+        Self { node: at.node.0, epoch: at.epoch.0, seq: at.seq }
+    }
+
+    pub(crate) fn understood(self) -> FeedPosition {
+        FeedPosition { node: NodeId(self.node), epoch: Epoch(self.epoch), seq: self.seq }
+    }
 }
 
 /// The [`Watch`] that a notice is about.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::Stored;
+use dynarust_core::{RecordName, Seq, Stored};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,4 +31,24 @@ pub struct Item {
     /// Where a stream goes on behind it: URL-safe ASCII, for [`super::Begin::After`]. `Lagged` and
     /// `Closing` repeat the last one.
     pub id: String,
+}
+
+/// An event of a stream of this node's feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Local {
+    pub(super) event: Event,
+    /// Where the stream stands behind it; none where nothing was sent yet, or all of it may be gone.
+    pub(super) place: Option<Place>,
+}
+
+/// Where a stream of this node's feed stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// All that is followed was sent up to this seq; while the state goes out, but for what of it is still to
+    /// come.
+    pub(super) seq: Seq,
+    /// Nothing that was sent lies behind this.
+    pub(super) told: Seq,
+    /// While the state goes out, the last of it.
+    pub(super) state_through: Option<RecordName>,
 }

@@ -14,6 +14,7 @@ use dynarust_store::{FeedPage, FeedRead, ReadError, Store};
 
 use super::mailbox::Mailbox;
 use super::register::{Ending, Register};
+use super::samples::Samples;
 
 /// Publications that are taken from the store at a time.
 const TAIL_RECORDS_MAX: usize = 256;
@@ -27,6 +28,7 @@ const TURN_BYTES_MAX: usize = 64 << 10;
 pub(super) struct Hub {
     store: Arc<dyn Store>,
     register: Arc<Register>,
+    samples: Arc<Samples>,
     /// Everything up to this was dispatched.
     position: Seq,
     turn: Turn,
@@ -52,8 +54,13 @@ struct Turn {
 
 impl Hub {
     /// A hub that has dispatched everything up to `position`.
-    pub(super) fn new(store: Arc<dyn Store>, register: Arc<Register>, position: Seq) -> Self {
-        Self { store, register, position, turn: Turn::default(), found: Vec::new() }
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        register: Arc<Register>,
+        samples: Arc<Samples>,
+        position: Seq,
+    ) -> Self {
+        Self { store, register, samples, position, turn: Turn::default(), found: Vec::new() }
     }
 
     /// Follows the store until it stops.
@@ -70,6 +77,8 @@ impl Hub {
     /// Dispatches all that is published.
     async fn follow_to_head(&mut self) {
         while let Some((records, through)) = self.read().await {
+            // So that what is sent soon claims as much as it can in the feeds of others.
+            self.samples.take_again(&*self.store);
             self.dispatch_all(&records).await;
             self.position = through;
             self.register.set_dispatched(through);

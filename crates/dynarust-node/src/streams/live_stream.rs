@@ -1,9 +1,9 @@
-//! One reader's stream: the state, then what changed meanwhile, then what changes.
+//! A stream of this node's feed: the state, then what changed meanwhile, then what changes.
 //!
 //! ```text
-//! State ──▶ CatchUp ──attach──▶ Joining ──ready──▶ Live ──▶ Ended
-//!   ▲          │                   │                        (from any)
-//!   └──reset───┴───────────────────┘  deletes behind it were forgotten
+//! Resting ──start──▶ State ──▶ CatchUp ──attach──▶ Joining ──ready──▶ Live ──▶ Ended
+//!                      ▲          │                   │                        (from any)
+//!                      └──reset───┴───────────────────┘  deletes behind it were forgotten
 //! ```
 //!
 //! Invariants (why they give no gap stands in [`super`]):
@@ -14,12 +14,14 @@
 use std::sync::Arc;
 
 use dynarust_core::limits::CHUNK_RECORDS_MAX;
-use dynarust_core::{RecordName, Selection, Seq, Stored, StreamCursor};
+use dynarust_core::{
+    Claims, FeedPosition, Partition, PartitionSet, RecordName, Selection, Seq, Stored,
+};
 use dynarust_store::{FeedPage, FeedRead, ReadError};
 
-use super::begin::{Begin, RESET_ID, Start};
+use super::begin::{Beginning, Start};
 use super::counts::StreamCounts;
-use super::event::{Event, Item};
+use super::event::{Event, Local, Place};
 use super::mailbox::{End, Mailbox};
 use super::outbox::{HANDED_BYTES_MAX, Outbox};
 use super::owner::Streams;
@@ -31,6 +33,8 @@ const NEAR: Seq = CHUNK_RECORDS_MAX as Seq;
 
 #[derive(Debug)]
 enum Phase {
+    /// Tells nothing but its end.
+    Resting,
     /// Tells the state; then what changed since `began`.
     State { reader: StateReader, began: Seq },
     /// Reads the feed behind `from`, far from the head.
@@ -43,41 +47,43 @@ enum Phase {
     Ended,
 }
 
-/// One reader's stream. Dropping it ends it.
+/// One of them. Dropping it ends it.
 #[derive(Debug)]
-pub struct LiveStream {
+pub(super) struct LiveStream {
     streams: Arc<Streams>,
     id: StreamId,
     mailbox: Arc<Mailbox>,
     selection: Selection,
-    fingerprint: u32,
+    /// Those whose records are told.
+    partitions: Arc<PartitionSet>,
     phase: Phase,
-    /// The highest seq told as state: it may be above the position at which the state began.
-    state_seq_max: Seq,
+    /// Nothing that was sent lies behind this, or behind where the stream stands: what was told as state may be
+    /// above the position at which that began, and what was told elsewhere above where it goes on here.
+    told: Seq,
+    /// What it has claimed.
+    claims: Claims,
     outbox: Outbox,
 }
 
 impl LiveStream {
-    /// A stream that has entered the register as `id`.
+    /// A stream that has entered the register as `id`. It rests.
     pub(super) fn new(
         streams: Arc<Streams>,
         id: StreamId,
         mailbox: Arc<Mailbox>,
         selection: Selection,
-        begin: Begin,
     ) -> Self {
-        let mut stream = Self {
-            fingerprint: selection.fingerprint(),
+        Self {
             streams,
             id,
             mailbox,
             selection,
-            phase: Phase::Ended,
-            state_seq_max: 0,
-            outbox: Outbox::new(RESET_ID.to_owned()),
-        };
-        stream.start(stream.decide(begin));
-        stream
+            partitions: Arc::default(),
+            phase: Phase::Resting,
+            told: 0,
+            claims: Claims::default(),
+            outbox: Outbox::default(),
+        }
     }
 
     /// The next items, at least one; about 64 KiB of values. `None` behind `Lagged` and `Closing`,
@@ -88,7 +94,7 @@ impl LiveStream {
     /// # Errors
     /// [`ReadError::Base`] where the store cannot be read. No item is lost: the next call tries
     /// again, and the ids handed out stay good.
-    pub async fn next(&mut self) -> Result<Option<Vec<Item>>, ReadError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Local>>, ReadError> {
         loop {
             if let Some(end) = self.mailbox.ended() {
                 return Ok(self.finish(end));
@@ -107,19 +113,33 @@ impl LiveStream {
                     }
                     self.mailbox.changed().await;
                 }
+                Phase::Resting if !self.outbox.is_empty() => return Ok(Some(self.hand_over())),
+                Phase::Resting => self.mailbox.changed().await,
                 Phase::Ended => return Ok(None),
             }
         }
     }
 
-    /// The id that stands for all that was handed out, as fresh as it can be: an idle stream's moves
-    /// on with the store, so that it does not age.
-    #[must_use]
-    pub fn cursor(&self) -> String {
-        if let Some(seq) = self.idle_at() {
-            self.outbox.refresh(self.id_at(seq, None));
+    /// Waits for its end alone. Cancel-safe.
+    pub(super) async fn end(&mut self) -> Result<Option<Vec<Local>>, ReadError> {
+        loop {
+            if let Some(end) = self.mailbox.ended() {
+                return Ok(self.finish(end));
+            }
+            // Who waits for more looks before it waits.
+            self.mailbox.changed().await;
         }
-        self.outbox.handed()
+    }
+
+    /// Behind all that was handed out, as fresh as it can be: an idle stream's place moves on with the store, so
+    /// that it does not age.
+    pub(super) fn place(&mut self) -> Option<Place> {
+        // Before it is looked at how far the stream is, so that what it claims in others' feeds is as fresh.
+        self.streams.samples().take_again(self.streams.store());
+        if let Some(seq) = self.idle_at() {
+            self.outbox.stand(Some(self.place_at(seq, None)));
+        }
+        self.outbox.handed().cloned()
     }
 
     /// Up to where an idle stream has told everything; `None` for one that is not idle.
@@ -133,37 +153,52 @@ impl LiveStream {
         idle.then(|| sent.max(dispatched))
     }
 
-    fn decide(&self, begin: Begin) -> Start {
-        let store = self.streams.store();
-        match begin {
-            Begin::State => Start::whole(store, &self.selection, false),
-            Begin::Changes => Start::now(store, &self.selection),
-            Begin::After(id) => match Start::after(store, &self.selection, id) {
-                Some(start) => {
-                    self.counts().resumed.add(1);
-                    start
-                }
-                None => Start::whole(store, &self.selection, true),
-            },
+    /// Tells of these partitions, from there on. What was gathered is told first.
+    pub(super) fn start(&mut self, start: Start, partitions: Arc<PartitionSet>) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        self.streams.register().detach(self.id, &self.selection);
+        self.mailbox.clear();
+        if matches!(start, Start::State { reset: true }) {
+            self.counts().reset.add(1);
+            self.outbox.push(Event::Reset, None);
+        }
+        let source = (self.streams.store(), self.streams.samples());
+        let Beginning { state, from, told, claims, place } =
+            start.beginning(source, &self.selection, &partitions);
+        (self.partitions, self.told, self.claims) = (partitions, told, claims);
+        if self.outbox.is_empty() {
+            self.outbox.stand(place);
+        }
+        self.phase = match state {
+            None => Phase::CatchUp { from },
+            Some(reader) => Phase::State { reader, began: from },
+        };
+    }
+
+    /// Tells nothing any more.
+    pub(super) fn rest(&mut self) {
+        if !matches!(self.phase, Phase::Ended) {
+            self.streams.register().detach(self.id, &self.selection);
+            self.mailbox.clear();
+            self.outbox = Outbox::default();
+            self.phase = Phase::Resting;
         }
     }
 
-    fn start(&mut self, start: Start) {
-        match start {
-            Start::Changes { from, id } => {
-                self.outbox.refresh(id);
-                self.phase = Phase::CatchUp { from };
-            }
-            Start::State { reader, began, reset, id } => {
-                if reset {
-                    self.counts().reset.add(1);
-                    self.outbox.push(Event::Reset, RESET_ID.to_owned());
-                } else {
-                    self.outbox.refresh(id);
-                }
-                self.phase = Phase::State { reader, began };
-            }
+    /// What is claimed of a stream that stands there, in all feeds. Places are asked for in their order.
+    pub(super) fn claims(&mut self, place: &Place) -> &Claims {
+        if let Some(sample) = self.streams.samples().at(place.seq) {
+            self.claims.raise(&sample.claims(&self.partitions));
         }
+        self.claims.set(self.streams.at(place.seq));
+        &self.claims
+    }
+
+    /// Behind what in this node's feed nothing lies that a stream which stands there has told.
+    pub(super) fn told(&self, place: &Place) -> FeedPosition {
+        self.streams.at(place.told)
     }
 
     async fn read_state(&mut self) -> Result<(), ReadError> {
@@ -177,10 +212,10 @@ impl LiveStream {
         }
         let now = self.streams.now();
         for record in records {
-            if record.record.is_live(now) {
-                let id = self.id_at(began, Some(record.name.clone()));
-                self.state_seq_max = self.state_seq_max.max(record.seq);
-                self.outbox.push(Event::Change(record), id);
+            if record.record.is_live(now) && self.tells_of(&record.name) {
+                self.told = self.told.max(record.seq);
+                let place = self.place_at(began, Some(record.name.clone()));
+                self.outbox.push(Event::Change(record), Some(place));
             }
         }
         Ok(())
@@ -204,16 +239,18 @@ impl LiveStream {
     /// all above it comes through the mailbox, and as high as what was told, so that nothing in there
     /// is older.
     fn attach(&mut self, from: Seq) {
+        // So that what is told with `ready` claims as much as it can in the feeds of others.
+        self.streams.samples().take_again(self.streams.store());
         let register = self.streams.register();
         let looked_up = register.attach(self.id, &self.selection, &self.mailbox);
-        let told = from.max(self.state_seq_max);
+        let told = from.max(self.told);
         let head = self.head().max(looked_up).max(told);
         self.phase = Phase::Joining { from, head };
     }
 
     async fn join(&mut self, from: Seq, head: Seq) -> Result<(), ReadError> {
         if from >= head {
-            self.outbox.push(Event::Ready, self.id_at(head, None));
+            self.outbox.push(Event::Ready, Some(self.place_at(head, None)));
             self.phase = Phase::Live { sent: head };
             return Ok(());
         }
@@ -257,18 +294,8 @@ impl LiveStream {
         if store.resume(self.streams.at(from)).is_some() {
             return Ok(Some(page));
         }
-        self.begin_anew();
+        self.start(Start::State { reset: true }, Arc::clone(&self.partitions));
         Ok(None)
-    }
-
-    /// Tells `reset` and the whole state next, behind what was gathered; harmless where it has ended.
-    pub(super) fn begin_anew(&mut self) {
-        if matches!(self.phase, Phase::Ended) {
-            return;
-        }
-        self.streams.register().detach(self.id, &self.selection);
-        self.mailbox.clear();
-        self.start(Start::whole(self.streams.store(), &self.selection, true));
     }
 
     fn tell_up_to(&mut self, records: Vec<Arc<Stored>>, head: Seq) {
@@ -280,12 +307,18 @@ impl LiveStream {
     }
 
     fn tell(&mut self, record: Arc<Stored>) {
-        let id = self.id_at(record.seq, None);
-        self.outbox.push(Event::Change(record), id);
+        if self.tells_of(&record.name) {
+            let place = self.place_at(record.seq, None);
+            self.outbox.push(Event::Change(record), Some(place));
+        }
+    }
+
+    fn tells_of(&self, name: &RecordName) -> bool {
+        self.partitions.contains(Partition::of(name))
     }
 
     /// Tells the end, once.
-    fn finish(&mut self, end: End) -> Option<Vec<Item>> {
+    fn finish(&mut self, end: End) -> Option<Vec<Local>> {
         if !matches!(self.phase, Phase::Ended) {
             self.phase = Phase::Ended;
             match end {
@@ -300,10 +333,8 @@ impl LiveStream {
         (!self.outbox.is_empty()).then(|| self.hand_over())
     }
 
-    fn hand_over(&mut self) -> Vec<Item> {
-        let items = self.outbox.hand_over();
-        self.counts().events.add(items.len());
-        items
+    fn hand_over(&mut self) -> Vec<Local> {
+        self.outbox.hand_over()
     }
 
     fn counts(&self) -> &StreamCounts {
@@ -314,10 +345,8 @@ impl LiveStream {
         self.streams.store().position().seq
     }
 
-    fn id_at(&self, seq: Seq, state_through: Option<RecordName>) -> String {
-        let position = self.streams.at(seq);
-        let selection = self.fingerprint;
-        StreamCursor { position, selection, state_through }.encode()
+    fn place_at(&self, seq: Seq, state_through: Option<RecordName>) -> Place {
+        Place { seq, told: self.told.max(seq), state_through }
     }
 }
 

@@ -5,22 +5,24 @@
 //!                                     one task   by name     bounded queue        │
 //! store ─ scan, get ─▶ state ─┐                                                   │
 //! store ─ feed ────▶ catch-up ┴──────────────▶ LiveStream ◀───────────────────────┘
-//!                                              items with ids, at the reader's pace
+//!                                              items, at the reader's pace
 //! ```
 //!
 //! | file | holds |
 //! | --- | --- |
 //! | `owner` | [`Streams`]: begins streams, closes them |
 //! | `begin` | where a stream starts |
-//! | `live_stream` | [`LiveStream`]: state, then catch-up, then live |
+//! | `live_stream` | a stream of this node's feed: state, then catch-up, then live |
 //! | `state` | reading the present state in pieces |
 //! | `outbox`, `event` | what is handed to the reader, and its ids |
 //! | `hub` | the task that follows the store |
 //! | `register`, `interest` | which streams there are, and who follows a name |
 //! | `mailbox`, `queue` | what waits for one stream |
 //! | `counts` | what streams have done, in numbers |
-//! | `subscription` | [`Subscription`]: a node's stream, and beside it what others hold |
+//! | `subscription`, `part` | [`Subscription`]: a reader's stream, each part of it told by one node that holds it |
 //! | `watching`, `telling` | what another node tells a stream, on either side |
+//! | `samples` | how far this node was in the feeds of others, and when: what ids claim there |
+//! | `resume` | going on behind what another node has told |
 //!
 //! # Why nothing is missed, and no version falls
 //!
@@ -69,8 +71,11 @@ mod live_stream;
 mod mailbox;
 mod outbox;
 mod owner;
+mod part;
 mod queue;
 mod register;
+mod resume;
+mod samples;
 mod state;
 mod subscription;
 mod telling;
@@ -81,8 +86,8 @@ mod watching;
 pub use begin::Begin;
 pub use counts::StreamFigures;
 pub use event::{Event, Item};
-pub use live_stream::LiveStream;
 pub use owner::{Streams, StreamsConfig, SubscribeError};
+pub(crate) use resume::answer_hold;
 pub use subscription::Subscription;
 pub(crate) use telling::Tellings;
 pub(crate) use watching::Watches;

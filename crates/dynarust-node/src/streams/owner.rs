@@ -1,18 +1,20 @@
 //! The owner of all live streams of a node.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use dynarust_core::limits::{STREAM_QUEUE_BYTES_MAX, STREAMS_MAX};
+use dynarust_core::limits::{STREAM_QUEUE_BYTES_MAX, STREAMS_MAX, TOMBSTONE_AGE_SECONDS_DEFAULT};
 use dynarust_core::{FeedPosition, Selection, Seq, UnixMillis};
 use dynarust_store::{Store, WallClock};
 use tokio::task::JoinHandle;
 
-use super::begin::Begin;
 use super::counts::StreamFigures;
 use super::hub::Hub;
 use super::live_stream::LiveStream;
 use super::register::{Ending, Register};
+use super::samples::Samples;
 use crate::environment::Tasks;
+use crate::following::Positions;
 
 /// How much the live streams of a node may hold.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub struct StreamsConfig {
     pub queue_bytes_max: usize,
     /// Streams at a time.
     pub streams_max: usize,
+    /// Ids that are older are answered with `reset` in a cluster: as long as deletes are remembered.
+    pub cursor_age_max: Duration,
 }
 
 /// Why a stream did not begin.
@@ -44,6 +48,8 @@ pub struct Streams {
     store: Arc<dyn Store>,
     clock: Arc<dyn WallClock>,
     register: Arc<Register>,
+    samples: Arc<Samples>,
+    cursor_age_max: Duration,
     /// Whose feed: the same as long as the store runs.
     feed: FeedPosition,
     hub: JoinHandle<()>,
@@ -51,38 +57,45 @@ pub struct Streams {
 
 impl Default for StreamsConfig {
     fn default() -> Self {
-        Self { queue_bytes_max: STREAM_QUEUE_BYTES_MAX, streams_max: STREAMS_MAX }
+        Self {
+            queue_bytes_max: STREAM_QUEUE_BYTES_MAX,
+            streams_max: STREAMS_MAX,
+            cursor_age_max: Duration::from_secs(TOMBSTONE_AGE_SECONDS_DEFAULT),
+        }
     }
 }
 
 impl Streams {
-    /// Starts the hub as a task of the current tokio runtime. Whoever holds the `Arc` owns it.
-    #[must_use]
-    pub fn start(
+    /// Starts the hub as a task of the current tokio runtime. Whoever holds the `Arc` owns it. `positions` are
+    /// where the node is in the feeds of others.
+    pub(crate) fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn WallClock>,
         tasks: &Tasks,
+        positions: Arc<Positions>,
         config: StreamsConfig,
     ) -> Arc<Self> {
         let feed = store.position();
         let head = feed.seq;
         let register = Register::new(config.streams_max, config.queue_bytes_max, head);
         let register = Arc::new(register);
-        let hub = Hub::new(Arc::clone(&store), Arc::clone(&register), head);
-        Arc::new(Self { store, clock, register, feed, hub: tokio::spawn(tasks.task(hub.run())) })
+        let samples = Arc::new(Samples::new(positions));
+        let hub = Hub::new(Arc::clone(&store), Arc::clone(&register), Arc::clone(&samples), head);
+        let hub = tokio::spawn(tasks.task(hub.run()));
+        let cursor_age_max = config.cursor_age_max;
+        Arc::new(Self { store, clock, register, samples, cursor_age_max, feed, hub })
     }
 
-    /// Begins a stream. With [`Begin::Changes`] it tells all that is published after this returns.
+    /// Takes on a stream of this node's feed. It rests until it is started.
     ///
     /// # Errors
     /// [`SubscribeError::TooMany`]: nothing changed.
-    pub fn subscribe(
+    pub(super) fn take_on(
         self: &Arc<Self>,
         selection: Selection,
-        begin: Begin,
     ) -> Result<LiveStream, SubscribeError> {
         let (id, mailbox) = self.register.enter().ok_or(SubscribeError::TooMany)?;
-        Ok(LiveStream::new(Arc::clone(self), id, mailbox, selection, begin))
+        Ok(LiveStream::new(Arc::clone(self), id, mailbox, selection))
     }
 
     /// Ends every stream with [`Event::Closing`], those that begin later too. Idempotent.
@@ -117,6 +130,21 @@ impl Streams {
         }
     }
 
+    /// A stream was gone on with by an id.
+    pub(super) fn count_resumed(&self) {
+        self.register.counts().resumed.add(1);
+    }
+
+    /// Readers were told that many events.
+    pub(super) fn count_events(&self, count: usize) {
+        self.register.counts().events.add(count);
+    }
+
+    /// A stream began anew.
+    pub(super) fn count_reset(&self) {
+        self.register.counts().reset.add(1);
+    }
+
     /// What is followed.
     pub(super) fn store(&self) -> &dyn Store {
         self.store.as_ref()
@@ -125,6 +153,16 @@ impl Streams {
     /// Who is there.
     pub(super) fn register(&self) -> &Register {
         &self.register
+    }
+
+    /// How old an id may be.
+    pub(super) fn cursor_age_max(&self) -> Duration {
+        self.cursor_age_max
+    }
+
+    /// How far the node was in the feeds of others, and when.
+    pub(super) fn samples(&self) -> &Samples {
+        &self.samples
     }
 
     /// A place in the store's feed.

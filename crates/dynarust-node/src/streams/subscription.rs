@@ -1,66 +1,87 @@
-//! A reader's stream, wherever the records are: this node's own [`LiveStream`], and beside it what live
-//! owners tell of the partitions that this node does not serve.
+//! A reader's stream, wherever the records are: each part of what it follows is told by one node that holds it,
+//! by this one where it does.
 //!
 //! ```text
-//! own store ─▶ LiveStream ─▶ partitions served here ─┐
-//! owner A ─▶ Watching ─▶ some of the others ─────────┼─▶ Subscription ─▶ reader
-//! owner B ─▶ Watching ─▶ the rest of them ───────────┘
+//! this node's feed ─▶ LiveStream ─▶ some partitions ───┐
+//! owner A ─▶ Watching ─▶ some of the others ───────────┼─▶ Subscription ─▶ reader
+//! owner B ─▶ Watching ─▶ the rest of them ─────────────┘
 //! ```
 //!
 //! Invariants:
-//! - each partition comes from one node, from its state on: a node's own stream has no gap, and no version
-//!   of a key falls in it, so neither does so here;
-//! - a partition changes over to another node behind `reset` alone, with the state of all; copies need not be
-//!   equally far, so nothing less would keep versions from falling unnoticed;
-//! - `ready` is told once all of the state was. What is there is told at once, whoever else is slow;
-//! - an id of a stream with foreign parts leads to `reset`.
+//! - a partition is told by one node at a time. Where that dies, or gives the partition up, another goes on behind
+//!   what was sent (`resume`): nothing is missing, and no version of a key falls. Where nobody can, all begins
+//!   anew behind `reset`;
+//! - the state goes out in the order of names, over all parts; `ready` behind all of it. What nobody tells comes
+//!   later: nobody waits for it but `ready`;
+//! - an id says what holds for all parts: what each claims in a feed, and what any of them has told. While some
+//!   part has nothing to say, or its state comes late, ids lead to `reset`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::limits::WATCH_RETRY_MILLIS;
-use dynarust_core::{NodeId, Partition, PartitionSet, RecordName, Selection, Selector, Stored};
+use dynarust_core::limits::{CURSOR_CLAIMS_BESIDE_MAX, RESUME_MILLIS_MAX, WATCH_RETRY_MILLIS};
+use dynarust_core::{
+    Claims, NodeId, Partition, PartitionSet, RecordName, Selection, Selector, StreamCursor,
+};
 use dynarust_store::ReadError;
 use futures_util::FutureExt;
-use futures_util::future::select_all;
+use futures_util::future::{BoxFuture, select_all};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
-use super::begin::{Begin, RESET_ID};
-use super::event::{Event, Item};
+use super::begin::{self, Begin, RESET_ID, Resumed, Start};
+use super::event::{Event, Item, Local};
 use super::live_stream::LiveStream;
 use super::owner::{Streams, SubscribeError};
-use super::watching::{Told, Watching};
+use super::part::{From, Part, Source, Standing};
+use super::resume::resume;
+use super::watching::{Ask, Batch, Tidings};
 use crate::cluster::Cluster;
 use crate::mesh::Channel;
+
+const RETRY: Duration = Duration::from_millis(WATCH_RETRY_MILLIS);
 
 /// See the module. Dropping it ends it.
 pub struct Subscription {
     cluster: Arc<Cluster>,
+    streams: Arc<Streams>,
     changes: watch::Receiver<u64>,
     selection: Selection,
+    fingerprint: u32,
     /// What is followed lies in these.
     followed: PartitionSet,
-    own: LiveStream,
-    /// Those of `followed` that come from this node.
-    from_here: PartitionSet,
-    others: Vec<Watching>,
-    /// Those that nobody tells of yet.
-    missing: PartitionSet,
-    /// The state is told of what begins.
-    state: bool,
-    own_is_ready: bool,
+    parts: Vec<Part>,
+    /// While no part is told by this node: it hears when streams end.
+    spare: Option<LiveStream>,
+    /// The state goes out, up to this name so far.
+    state: Option<StateSoFar>,
+    /// Parts that begin with nothing begin with the state.
+    tells_state: bool,
     ready_is_told: bool,
-    /// This node's stream begins anew: until it says so nobody else is listened to.
-    resetting: bool,
+    /// Until then nobody gives up that somebody comes who can go on.
+    patient_until: Instant,
+    /// Then it is looked again who tells what nobody tells.
+    look_again_at: Instant,
+    was_resumed: bool,
+    /// Whose turn it is to be heard first.
+    turn: usize,
+    out: Vec<Item>,
     ended: bool,
+}
+
+/// How far the state has gone out.
+#[derive(Debug, Default)]
+struct StateSoFar {
+    through: Option<RecordName>,
 }
 
 /// What happened.
 enum Step {
-    Own(Result<Option<Vec<Item>>, ReadError>),
-    Told(usize, Told),
+    /// This node tells something of that part; or of none, where there is none that it tells.
+    Own(Option<usize>, Result<Option<Vec<Local>>, ReadError>),
+    Reached(usize, Option<Resumed>),
+    Told(usize, Tidings),
     Changed,
 }
 
@@ -75,35 +96,84 @@ impl Subscription {
             return Err(SubscribeError::NotReady);
         }
         let changes = cluster.changes();
-        let followed = partitions_of(&selection);
-        let from_here = followed.intersection(&served_here(cluster));
-        let is_whole = from_here == followed;
-        let begin = match begin {
-            Begin::After(_) if !is_whole => Begin::After(RESET_ID.to_owned()),
-            begin => begin,
-        };
-        let state = begin != Begin::Changes;
-        let resetting = !is_whole && matches!(begin, Begin::After(_));
-        let own = streams.subscribe(selection.clone(), begin)?;
+        let spare = Some(streams.take_on(selection.clone())?);
         let mut subscription = Self {
             cluster: Arc::clone(cluster),
+            streams: Arc::clone(streams),
             changes,
+            fingerprint: selection.fingerprint(),
+            followed: partitions_of(&selection),
             selection,
-            missing: followed.difference(&from_here),
-            followed,
-            own,
-            from_here,
-            others: Vec::new(),
-            state,
-            own_is_ready: false,
+            parts: Vec::new(),
+            spare,
+            state: None,
+            tells_state: begin == Begin::State,
             ready_is_told: false,
-            resetting,
+            patient_until: Instant::now(),
+            look_again_at: Instant::now() + RETRY,
+            was_resumed: false,
+            turn: 0,
+            out: Vec::new(),
             ended: false,
         };
-        if !resetting {
-            subscription.watch_missing();
-        }
+        subscription.be_patient();
+        subscription.begin_with(begin);
         Ok(subscription)
+    }
+
+    fn begin_with(&mut self, begin: Begin) {
+        let cursor = match begin {
+            Begin::State => {
+                self.state = Some(StateSoFar::default());
+                None
+            }
+            Begin::Changes => None,
+            Begin::After(id) => match begin::read(&id, &self.selection) {
+                Some(cursor) if !self.is_too_old(&cursor) => Some(cursor),
+                _ => return self.begin_anew(),
+            },
+        };
+        let mut part = Part::new(self.followed.clone(), !self.tells_state);
+        if let Some(StreamCursor { claims, told, state_through, .. }) = cursor {
+            part.state_is_told = state_through.is_none();
+            self.state = state_through.clone().map(|it| StateSoFar { through: Some(it) });
+            part.standing = Some(Standing { claims, told, state_through });
+            // What a later part has nothing of it begins with.
+            self.tells_state = true;
+        }
+        self.parts.push(part);
+        self.assign();
+    }
+
+    /// Deletes that came behind it may be forgotten, where a node took over what it did not hold then. (A node alone
+    /// knows what it has forgotten.)
+    fn is_too_old(&self, cursor: &StreamCursor) -> bool {
+        let age = u64::from(self.made().saturating_sub(cursor.made));
+        !self.cluster.is_alone() && age >= self.streams.cursor_age_max().as_secs()
+    }
+
+    /// The time, as ids have it.
+    fn made(&self) -> u32 {
+        u32::try_from(self.streams.now() / 1000).unwrap_or(u32::MAX)
+    }
+
+    /// All begins anew, and the reader is told.
+    fn begin_anew(&mut self) {
+        for at in (0..self.parts.len()).rev() {
+            self.let_go(at);
+        }
+        self.parts.clear();
+        self.streams.count_reset();
+        self.out.push(Item { event: Event::Reset, id: RESET_ID.to_owned() });
+        self.state = Some(StateSoFar::default());
+        (self.tells_state, self.ready_is_told) = (true, false);
+        self.be_patient();
+        self.parts.push(Part::new(self.followed.clone(), false));
+        self.assign();
+    }
+
+    fn be_patient(&mut self) {
+        self.patient_until = Instant::now() + Duration::from_millis(RESUME_MILLIS_MAX);
     }
 
     /// The next items, at least one; `None` once it has ended. Cancel-safe.
@@ -111,205 +181,518 @@ impl Subscription {
     /// # Errors
     /// [`ReadError::Base`] where this node's store cannot be read.
     pub async fn next(&mut self) -> Result<Option<Vec<Item>>, ReadError> {
-        if self.cluster.config.secret.is_none() {
-            // Nobody else will ever come.
-            return self.own.next().await;
-        }
-        while !self.ended {
-            let items = match self.step().await {
-                Step::Own(items) => match items? {
-                    None => break,
-                    Some(items) => self.take_own(items),
+        loop {
+            if !self.out.is_empty() {
+                self.streams.count_events(self.out.len());
+                return Ok(Some(std::mem::take(&mut self.out)));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            match self.step().await {
+                Step::Own(part, items) => match items? {
+                    None => self.ended = true,
+                    Some(items) => self.take_own(part, items),
                 },
-                Step::Told(at, told) => self.take_told(at, told),
-                Step::Changed => {
-                    self.look_again();
-                    Vec::new()
-                }
-            };
-            if !items.is_empty() {
-                return Ok(Some(items));
+                Step::Reached(at, resumed) => self.take_reached(at, resumed),
+                Step::Told(at, tidings) => self.take_told(at, tidings),
+                Step::Changed => self.look_again(),
             }
         }
-        self.ended = true;
-        Ok(None)
     }
 
     /// The id that stands for all that was handed out.
     #[must_use]
-    pub fn cursor(&self) -> String {
-        if self.is_whole() { self.own.cursor() } else { RESET_ID.to_owned() }
+    pub fn cursor(&mut self) -> String {
+        self.parts.iter_mut().for_each(Part::look_where_it_idles);
+        self.id()
     }
 
-    /// All comes from this node.
+    /// All is told by this node, and goes out as that tells it.
     fn is_whole(&self) -> bool {
-        !self.resetting && self.from_here == self.followed
+        matches!(self.parts.as_slice(), [Part { source: Source::Own(_), .. }])
     }
 
     async fn step(&mut self) -> Step {
-        let waits = !self.resetting && !self.missing.is_empty();
-        let alone = self.resetting || self.others.is_empty();
-        let others = async {
-            if alone {
+        let waits = self.parts.iter().any(Part::is_orphan);
+        let merges = self.state.is_some() && self.parts.len() > 1;
+        let mut steps: Vec<BoxFuture<'_, Step>> = Vec::with_capacity(self.parts.len() + 1);
+        for (at, part) in self.parts.iter_mut().enumerate() {
+            // What others are to go before waits; and nothing more comes while it does.
+            let is_next = !merges || part.has_sent_all();
+            steps.push(match &mut part.source {
+                Source::Nobody => continue,
+                Source::Own(live) => async move {
+                    let told = if is_next { live.next().await } else { live.end().await };
+                    Step::Own(Some(at), told)
+                }
+                .boxed(),
+                Source::Reaching(_, reaching) => {
+                    async move { Step::Reached(at, reaching.await) }.boxed()
+                }
+                Source::Other(other) if is_next => {
+                    async move { Step::Told(at, other.next().await) }.boxed()
+                }
+                Source::Other(_) => continue,
+            });
+        }
+        if let Some(spare) = &mut self.spare {
+            steps.push(async move { Step::Own(None, spare.next().await) }.boxed());
+        }
+        // The first is heard first: so that none is never heard.
+        self.turn = self.turn.wrapping_add(1);
+        let first = self.turn.checked_rem(steps.len()).unwrap_or(0);
+        steps.rotate_left(first);
+        let steps = async {
+            if steps.is_empty() {
                 return std::future::pending().await;
             }
-            let told = self.others.iter_mut().map(|other| other.next().boxed());
-            let (told, at, _) = select_all(told).await;
-            Step::Told(at, told)
+            select_all(steps).await.0
         };
+        if self.cluster.config.secret.is_none() {
+            // Nobody else will ever come.
+            return steps.await;
+        }
+        let again_at = self.look_again_at;
         let again = async {
             if !waits {
                 return std::future::pending().await;
             }
-            sleep(Duration::from_millis(WATCH_RETRY_MILLIS)).await;
+            sleep_until(again_at).await;
         };
         tokio::select! {
-            items = self.own.next() => Step::Own(items),
-            step = others => step,
+            step = steps => step,
             Ok(()) = self.changes.changed() => Step::Changed,
             () = again => Step::Changed,
         }
     }
 
-    /// What of this node's stream goes to the reader.
-    fn take_own(&mut self, items: Vec<Item>) -> Vec<Item> {
-        if self.is_whole() {
-            self.ready_is_told |= items.iter().any(|item| item.event == Event::Ready);
-            self.own_is_ready |= self.ready_is_told;
-            return items;
+    fn take_own(&mut self, part: Option<usize>, items: Vec<Local>) {
+        if part.is_some() && self.is_whole() {
+            return self.pass_on(items);
         }
-        let mut told = Vec::with_capacity(items.len());
-        for Item { event, .. } in items {
-            match event {
-                Event::Change(stored) => {
-                    if !self.resetting && self.from_here.contains(Partition::of(&stored.name)) {
-                        told.push(foreign(Event::Change(stored)));
-                    }
-                }
-                Event::Ready => self.own_is_ready = true,
-                Event::Reset => {
-                    told.push(foreign(Event::Reset));
-                    self.begin_parts_anew();
-                }
-                Event::Lagged | Event::Closing { .. } => {
-                    told.push(foreign(event));
-                    self.ended = true;
-                }
+        let mut changes = Vec::new();
+        for item in items {
+            match item.event {
+                Event::Lagged | Event::Closing { .. } => return self.end(item.event),
+                // It has lost deletes that the reader has not heard of.
+                Event::Reset => return self.begin_anew(),
+                Event::Change(_) | Event::Ready => changes.push(item),
             }
         }
-        self.tell_ready(&mut told);
-        told
-    }
-
-    fn take_told(&mut self, at: usize, told: Told) -> Vec<Item> {
-        match told {
-            Told::Records(records) => self.take_records(at, records),
-            Told::Lagged => {
-                self.ended = true;
-                vec![foreign(Event::Lagged)]
-            }
-            Told::Ended => {
-                let other = self.others.swap_remove(at);
-                if other.has_told {
-                    self.reset();
-                } else {
-                    // Nothing of it is known to the reader: another may tell all of it.
-                    self.missing = self.missing.union(&other.partitions);
-                }
-                Vec::new()
-            }
-        }
-    }
-
-    fn take_records(&mut self, at: usize, records: Vec<Arc<Stored>>) -> Vec<Item> {
-        let Some(other) = self.others.get(at) else {
-            return Vec::new();
+        let Some(part) = part.and_then(|at| self.parts.get_mut(at)) else {
+            return;
         };
-        let is_asked_for = |stored: &Arc<Stored>| {
-            other.partitions.contains(Partition::of(&stored.name))
-                && self.selection.matches(&stored.name)
+        let Source::Own(live) = &mut part.source else {
+            return;
         };
-        let records = records.into_iter().filter(is_asked_for);
-        let mut items: Vec<Item> = records.map(|it| foreign(Event::Change(it))).collect();
-        self.tell_ready(&mut items);
-        items
+        let partitions = &part.partitions;
+        let is_of_it = |item: &Local| match &item.event {
+            Event::Change(stored) => partitions.contains(Partition::of(&stored.name)),
+            _ => true,
+        };
+        let changes = changes.into_iter().filter(is_of_it);
+        let batches: Vec<Batch> = changes.filter_map(|it| batch_of(live, it)).collect();
+        batches.into_iter().for_each(|batch| part.take(batch));
+        self.send();
     }
 
-    fn tell_ready(&mut self, items: &mut Vec<Item>) {
-        let is_ready = self.own_is_ready
-            && !self.resetting
-            && self.missing.is_empty()
-            && self.others.iter().all(|other| other.is_ready);
-        if is_ready && !self.ready_is_told && !self.ended {
+    /// What this node tells of all that is followed goes out as it is.
+    fn pass_on(&mut self, items: Vec<Local>) {
+        for Local { event, place } in items {
+            // Of a part that goes on elsewhere the reader has heard that before.
+            let is_heard = event == Event::Ready && self.ready_is_told;
+            let Some(part) = self.parts.first_mut() else {
+                return;
+            };
+            part.stand_at(place.as_ref());
+            match &event {
+                Event::Ready => (part.is_ready, self.ready_is_told) = (true, true),
+                Event::Reset => self.ready_is_told = false,
+                Event::Lagged | Event::Closing { .. } => self.ended = true,
+                Event::Change(_) => {}
+            }
+            let through = place.as_ref().and_then(|place| place.state_through.clone());
+            self.state = match place {
+                None => Some(StateSoFar::default()),
+                Some(_) => through.map(|it| StateSoFar { through: Some(it) }),
+            };
+            if !is_heard {
+                let id = self.id();
+                self.out.push(Item { event, id });
+            }
+        }
+    }
+
+    fn take_reached(&mut self, at: usize, resumed: Option<Resumed>) {
+        let me = self.cluster.me;
+        let Some(part) = self.parts.get_mut(at) else {
+            return;
+        };
+        let Source::Reaching(mut live, _) = std::mem::replace(&mut part.source, Source::Nobody)
+        else {
+            return;
+        };
+        if let Some(resumed) = resumed {
+            live.start(Start::Behind(resumed), Arc::clone(&part.partitions));
+            part.source = Source::Own(live);
+            self.count_resumed();
+        } else {
+            part.refused_by.push(me);
+            self.spare.get_or_insert(live);
+            self.assign();
+            self.send();
+        }
+    }
+
+    fn count_resumed(&mut self) {
+        if !std::mem::replace(&mut self.was_resumed, true) {
+            self.streams.count_resumed();
+        }
+    }
+
+    fn take_told(&mut self, at: usize, tidings: Tidings) {
+        match tidings {
+            Tidings::Some(batch) => {
+                if let Some(part) = self.parts.get_mut(at) {
+                    let partitions = Arc::clone(&part.partitions);
+                    let selection = &self.selection;
+                    part.take(batch.only(|name| {
+                        partitions.contains(Partition::of(name)) && selection.matches(name)
+                    }));
+                }
+                self.send();
+            }
+            Tidings::Lagged => self.end(Event::Lagged),
+            Tidings::Ended => self.take_end(at),
+            Tidings::Unknown => {
+                if let Some(part) = self.parts.get_mut(at)
+                    && let Source::Other(watching) = &part.source
+                {
+                    let source = watching.source;
+                    part.refused_by.push(source);
+                }
+                self.let_go(at);
+                self.assign();
+                self.send();
+            }
+        }
+    }
+
+    /// Another node tells that part no more.
+    fn take_end(&mut self, at: usize) {
+        let Some(part) = self.parts.get_mut(at) else {
+            return;
+        };
+        let Source::Other(watching) = &part.source else {
+            return;
+        };
+        let (source, has_told) = (watching.source, part.has_told);
+        if !has_told && !part.ended_by.contains(&source) {
+            // Others are asked first.
+            part.ended_by.push(source);
+        }
+        let lately = part.was_asked_lately() && !has_told;
+        if has_told {
+            self.be_patient();
+        }
+        self.let_go(at);
+        if !lately {
+            self.assign();
+        }
+        self.send();
+    }
+
+    fn end(&mut self, event: Event) {
+        let id = self.id();
+        self.out.push(Item { event, id });
+        self.ended = true;
+    }
+
+    /// Sends what can go out.
+    fn send(&mut self) {
+        self.send_state();
+        if self.state.is_none() {
+            for at in 0..self.parts.len() {
+                while let Some(sent) = self.parts.get_mut(at).and_then(Part::pop) {
+                    self.push(sent);
+                }
+            }
+        }
+        let is_ready = self.parts.iter().all(|part| part.is_ready);
+        if is_ready && !self.ready_is_told {
             self.ready_is_told = true;
-            items.push(foreign(Event::Ready));
+            let id = self.id();
+            self.out.push(Item { event: Event::Ready, id });
+        }
+    }
+
+    /// Sends the state, as far as all whom somebody tells have said what comes next.
+    fn send_state(&mut self) {
+        while let Some(state) = &mut self.state {
+            let waits = |part: &Part| !part.state_is_told && part.next_of_state().is_none();
+            if self.parts.iter().any(|part| waits(part) && !part.is_orphan()) {
+                return;
+            }
+            // The others go past what nobody tells.
+            let past = self.parts.iter_mut().filter(|part| waits(part));
+            past.for_each(|part| part.is_late = true);
+            let next = self.parts.iter_mut().filter(|part| part.next_of_state().is_some());
+            let Some(part) =
+                next.min_by(|one, other| one.next_of_state().cmp(&other.next_of_state()))
+            else {
+                self.state = None;
+                return;
+            };
+            let name = part.next_of_state().cloned();
+            if name > state.through {
+                state.through = name;
+            }
+            if let Some(sent) = part.pop() {
+                self.push(sent);
+            }
+        }
+    }
+
+    fn push(&mut self, sent: Option<Arc<dynarust_core::Stored>>) {
+        if let Some(stored) = sent {
+            let id = self.id();
+            self.out.push(Item { event: Event::Change(stored), id });
+        }
+    }
+
+    /// What holds for all parts.
+    fn id(&self) -> String {
+        let (selection, made) = self.name();
+        let mut all: Option<Standing> = None;
+        for part in &self.parts {
+            let Some(standing) = part.standing.as_ref().filter(|_| !part.is_late) else {
+                return RESET_ID.to_owned();
+            };
+            all = Some(match all {
+                None => standing.clone(),
+                Some(all) => Standing {
+                    claims: all.claims.both(&standing.claims),
+                    told: all.told.with(&standing.told),
+                    state_through: None,
+                },
+            });
+        }
+        let Some(Standing { mut claims, told, .. }) = all else {
+            return RESET_ID.to_owned();
+        };
+        self.keep_those_that_serve(&mut claims);
+        let state_through = match &self.state {
+            None => None,
+            // Nothing of it was sent.
+            Some(StateSoFar { through: None }) => return RESET_ID.to_owned(),
+            Some(StateSoFar { through }) => through.clone(),
+        };
+        begin::id(&StreamCursor { claims, told, selection, made, state_through })
+    }
+
+    /// What an id says of what it is, and of when.
+    fn name(&self) -> (u32, u32) {
+        (self.fingerprint, self.made())
+    }
+
+    /// More claims than an id has room for: those go that are of the least use.
+    fn keep_those_that_serve(&self, claims: &mut Claims) {
+        if claims.iter().count() > CURSOR_CLAIMS_BESIDE_MAX {
+            let view = self.cluster.view();
+            let serves = |node: NodeId| {
+                let member = view.registry.get(node);
+                member.is_some_and(|it| !it.serves.intersection(&self.followed).is_empty())
+            };
+            claims.keep(CURSOR_CLAIMS_BESIDE_MAX, serves);
         }
     }
 
     /// Something changed in the cluster, or it is time.
     fn look_again(&mut self) {
-        if self.resetting {
-            return;
-        }
-        if !self.from_here.difference(&served_here(&self.cluster)).is_empty() {
-            self.reset();
-        } else if !self.missing.is_empty() {
-            self.watch_missing();
-        }
-    }
-
-    /// All begins anew, and the reader is told.
-    fn reset(&mut self) {
-        self.resetting = true;
-        self.others.clear();
-        self.own.begin_anew();
-    }
-
-    /// This node's stream begins anew from here on.
-    fn begin_parts_anew(&mut self) {
-        self.resetting = false;
-        self.state = true;
-        self.own_is_ready = false;
-        self.ready_is_told = false;
-        self.others.clear();
-        self.from_here = self.followed.intersection(&served_here(&self.cluster));
-        self.missing = self.followed.difference(&self.from_here);
-        self.watch_missing();
-    }
-
-    /// Asks a live owner of each missing partition that has one.
-    fn watch_missing(&mut self) {
-        if self.missing.is_empty() {
-            return;
-        }
-        let view = self.cluster.view();
-        let mut asked: BTreeMap<NodeId, PartitionSet> = BTreeMap::new();
-        for partition in self.missing.iter() {
-            let serving = view.serving(partition);
-            if let Some(id) = serving.into_iter().find(|id| self.reaches(*id)) {
-                asked.entry(id).or_default().insert(partition);
+        self.look_again_at = Instant::now() + RETRY;
+        // Others may have come to be followed, at which it could go on.
+        self.parts.iter_mut().for_each(Part::look_where_it_idles);
+        let served = served_here(&self.cluster);
+        for at in 0..self.parts.len() {
+            let lost = self.parts.get(at).is_some_and(|part| {
+                matches!(part.source, Source::Own(_) | Source::Reaching(..))
+                    && !part.partitions.difference(&served).is_empty()
+            });
+            if lost {
+                self.be_patient();
+                self.let_go(at);
             }
         }
-        for (id, partitions) in asked {
-            let link = self.cluster.peer(id).and_then(|peer| peer.link(Channel::Data));
-            if let Some(link) = link {
-                self.missing = self.missing.difference(&partitions);
-                let watches = &self.cluster.watches;
-                let watching = watches.begin(link, &self.selection, partitions, self.state);
-                self.others.push(watching);
+        if self.parts.iter().any(Part::is_orphan) {
+            self.assign();
+            self.send();
+        }
+    }
+
+    /// Nobody tells that part any more.
+    fn let_go(&mut self, at: usize) {
+        if let Some(mut live) = self.parts.get_mut(at).and_then(Part::let_go) {
+            live.rest();
+            self.spare.get_or_insert(live);
+        }
+    }
+
+    /// Finds who tells what nobody tells, where there is somebody. Where there are only others than could go on
+    /// behind what the reader has, all begins anew.
+    fn assign(&mut self) {
+        let orphans = self.parts.extract_if(.., |part| part.is_orphan());
+        let orphans: Vec<Part> = orphans.collect();
+        let served = served_here(&self.cluster);
+        for orphan in orphans {
+            let is_here = orphan.partitions.difference(&served).is_empty();
+            if is_here && orphan.can_go_on_at(self.cluster.me) && !self.gives_up(&orphan) {
+                self.have_told(self.cluster.me, orphan);
+                continue;
+            }
+            let mut tellers: BTreeMap<Option<NodeId>, PartitionSet> = BTreeMap::new();
+            for partition in orphan.partitions.iter() {
+                match self.teller(partition, &orphan) {
+                    Teller::Is(node) => tellers.entry(Some(node)).or_default().insert(partition),
+                    Teller::Missing => tellers.entry(None).or_default().insert(partition),
+                    Teller::CannotGoOn => return self.begin_anew(),
+                };
+            }
+            for (node, partitions) in tellers {
+                let part = orphan.split(partitions);
+                match node {
+                    None => self.parts.push(part),
+                    Some(node) => self.have_told(node, part),
+                }
             }
         }
     }
 
-    fn reaches(&self, id: NodeId) -> bool {
-        let link = self.cluster.peer(id).and_then(|peer| peer.link(Channel::Data));
-        link.is_some_and(|link| !link.is_closed())
+    /// Who is to tell a partition.
+    fn teller(&self, partition: Partition, part: &Part) -> Teller {
+        let me = self.cluster.me;
+        let mut serving = match self.cluster.is_alone() {
+            true => vec![me],
+            false => self.cluster.view().serving(partition),
+        };
+        // Nearest first, but for those that have ended at once.
+        serving.sort_by_key(|node| (part.ended_by.contains(node), *node != me));
+        let can = |node: &NodeId| part.can_go_on_at(*node);
+        let reached = |node: &NodeId| *node == me || self.cluster.reaches(*node);
+        let teller = serving.iter().find(|node| can(node) && reached(node));
+        if let Some(node) = teller.filter(|_| !self.gives_up(part)) {
+            return Teller::Is(*node);
+        }
+        let somebody_is_there = serving.iter().any(reached);
+        // Who can may come back in a moment.
+        let is_over = Instant::now() >= self.patient_until || !serving.iter().any(can);
+        if part.standing.is_some() && somebody_is_there && is_over {
+            Teller::CannotGoOn
+        } else {
+            Teller::Missing
+        }
+    }
+
+    /// Whether it was tried for long enough that somebody goes on behind what the reader has.
+    fn gives_up(&self, part: &Part) -> bool {
+        !part.refused_by.is_empty() && Instant::now() >= self.patient_until
+    }
+
+    /// Has a node tell a part, together with what of it that node tells already.
+    fn have_told(&mut self, node: NodeId, mut part: Part) {
+        let me = self.cluster.me;
+        let theirs = self.parts.iter().position(|it| it.is_told_by(node, me));
+        if let Some(at) = theirs
+            && let Some(other) = self.parts.get_mut(at)
+        {
+            other.look_where_it_idles();
+            if let Some(joined) = part.joined(other, node) {
+                self.let_go(at);
+                self.parts.swap_remove(at);
+                part = joined;
+            }
+        }
+        part.is_late |= !part.state_is_told && part.standing.is_none() && self.has_sent_state();
+        part.is_asked_for();
+        if node == me {
+            self.tell_here(&mut part)
+        } else {
+            self.watch(node, &mut part)
+        }
+        self.parts.push(part);
+    }
+
+    /// The state has gone out so far that a part which begins with its own comes late.
+    fn has_sent_state(&self) -> bool {
+        self.state.as_ref().is_none_or(|state| state.through.is_some())
+    }
+
+    fn tell_here(&mut self, part: &mut Part) {
+        let spare = self.spare.take();
+        let live = spare.map_or_else(|| self.streams.take_on(self.selection.clone()), Ok);
+        let Ok(mut live) = live else {
+            // Too many streams: later, perhaps.
+            return;
+        };
+        let start = match part.cursor(self.name()) {
+            None if part.state_is_told => Start::Now,
+            None => Start::State { reset: false },
+            Some(cursor) => match Resumed::here(&*self.cluster.store, &cursor) {
+                Some(resumed) => {
+                    self.count_resumed();
+                    Start::Behind(resumed)
+                }
+                None => {
+                    let cluster = Arc::clone(&self.cluster);
+                    let partitions = Arc::clone(&part.partitions);
+                    let reaching = async move { resume(&cluster, &partitions, &cursor).await };
+                    part.source = Source::Reaching(live, reaching.boxed());
+                    return;
+                }
+            },
+        };
+        live.start(start, Arc::clone(&part.partitions));
+        part.source = Source::Own(live);
+    }
+
+    fn watch(&self, node: NodeId, part: &mut Part) {
+        let Some(link) = self.cluster.peer(node).and_then(|peer| peer.link(Channel::Data)) else {
+            return;
+        };
+        let ask = match part.cursor(self.name()) {
+            None if part.state_is_told => Ask::Changes,
+            None => Ask::State,
+            Some(mut cursor) => {
+                cursor.claims.keep(CURSOR_CLAIMS_BESIDE_MAX, |claimed| claimed == node);
+                Ask::Behind(begin::id(&cursor))
+            }
+        };
+        let watches = &self.cluster.watches;
+        let watching = watches.begin((node, link), &self.selection, &part.partitions, &ask);
+        part.source = Source::Other(watching);
     }
 }
 
-/// What a reader of foreign parts is told: no position of this node's feed stands for it.
-fn foreign(event: Event) -> Item {
-    Item { event, id: RESET_ID.to_owned() }
+/// Who is to tell a partition.
+enum Teller {
+    Is(NodeId),
+    /// Nobody is there who could.
+    Missing,
+    /// Those that are there cannot go on behind what the reader has.
+    CannotGoOn,
+}
+
+/// One item of this node's feed.
+fn batch_of(live: &mut LiveStream, item: Local) -> Option<Batch> {
+    let place = item.place?;
+    let told = live.told(&place);
+    let from = From { claims: live.claims(&place).clone(), told };
+    let is_state = place.state_through.is_some();
+    let (records, is_ready) = match item.event {
+        Event::Change(stored) => (vec![stored], false),
+        _ => (Vec::new(), true),
+    };
+    Some(Batch { records, is_state, is_ready, from })
 }
 
 /// Where the records lie that are followed.

@@ -1,8 +1,8 @@
 //! Telling: another node's live stream is told what this node holds of what it follows.
 //!
 //! ```text
-//! Watch ─▶ LiveStream of this node ─▶ only the partitions asked for ─▶ Watched, Watched, …
-//!                                         a permit each ◀── WatchMore
+//! Watch ─▶ LiveStream of this node, of the partitions asked for ─▶ Watched, Watched, …
+//!                                                 a permit each ◀── WatchMore
 //! ```
 //!
 //! Invariants:
@@ -12,21 +12,24 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use dynarust_core::limits::WATCHED_WAITING_MAX;
-use dynarust_core::{Partition, PartitionSet, Selection, Selector};
+use dynarust_core::limits::{WATCHED_IDLE_MILLIS, WATCHED_WAITING_MAX};
+use dynarust_core::{PartitionSet, Selection, Selector, StreamCursor};
 use parking_lot::Mutex;
 use prost::Message;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use super::begin::Begin;
-use super::event::{Event, Item};
+use super::begin::{self, Start};
+use super::event::{Event, Local, Place};
 use super::live_stream::LiveStream;
+use super::resume::resume;
 use crate::cluster::Cluster;
 use crate::mesh::Link;
-use crate::mesh::message::{Entry, Watch, WatchNumber, Watched, number};
+use crate::mesh::message::{ClaimText, Entry, Watch, WatchNumber, Watched, number};
 
 /// All that is told over one link.
 #[derive(Default)]
@@ -52,19 +55,33 @@ impl Tellings {
         let selectors: Option<Vec<Selector>> =
             watch.selectors.into_iter().map(|it| it.understood()).collect();
         let selection = Selection::new(selectors?).ok()?;
-        let begin = if watch.state { Begin::State } else { Begin::Changes };
         let number = watch.number;
         let node = cluster.node().filter(|_| serves(cluster, &partitions));
-        let live = node.and_then(|node| node.streams.subscribe(selection, begin).ok());
-        let Some(live) = live else {
+        let live = node.and_then(|node| node.streams.take_on(selection.clone()).ok());
+        let Some(mut live) = live else {
             let ended = Watched { number, ended: true, ..Watched::default() };
             link.notify(number::WATCHED, &ended);
             return Some(());
         };
+        let partitions = Arc::new(partitions);
+        let behind = match watch.behind {
+            Some(id) => Some(begin::read(&id, &selection)),
+            None => {
+                // From here on nothing is missed.
+                let start = if watch.state { Start::State { reset: false } } else { Start::Now };
+                live.start(start, Arc::clone(&partitions));
+                None
+            }
+        };
         let room = Arc::new(Semaphore::new(WATCHED_WAITING_MAX));
-        let source = Source { cluster: Arc::clone(cluster), link: Arc::clone(link), partitions };
-        let telling = source.tell(number, live, Arc::clone(&room));
-        let task = tokio::spawn(cluster.tasks.task(telling));
+        let source = Source {
+            cluster: Arc::clone(cluster),
+            link: Arc::clone(link),
+            number,
+            partitions,
+            room: Arc::clone(&room),
+        };
+        let task = tokio::spawn(cluster.tasks.task(source.tell(live, behind)));
         self.0.lock().insert(number, Telling { room, task });
         Some(())
     }
@@ -106,68 +123,94 @@ fn serves(cluster: &Cluster, partitions: &PartitionSet) -> bool {
 struct Source {
     cluster: Arc<Cluster>,
     link: Arc<Link>,
-    partitions: PartitionSet,
+    number: u64,
+    partitions: Arc<PartitionSet>,
+    room: Arc<Semaphore>,
 }
 
 impl Source {
-    async fn tell(self, number: u64, mut live: LiveStream, room: Arc<Semaphore>) {
-        loop {
-            let Ok(permit) = room.acquire().await else {
-                return;
-            };
-            permit.forget();
-            let told = tokio::select! {
-                told = self.next(&mut live) => told,
-                () = self.serves_no_more() => Watched { ended: true, ..Watched::default() },
-            };
-            let ended = told.ended;
-            if !self.link.has_room().await {
-                return;
-            }
-            self.link.notify(number::WATCHED, &Watched { number, ..told });
-            if ended {
-                return;
-            }
+    async fn tell(self, mut live: LiveStream, behind: Option<Option<StreamCursor>>) {
+        let last = tokio::select! {
+            last = self.tell_all(&mut live, behind) => last,
+            () = self.serves_no_more() => Some(Watched { ended: true, ..Watched::default() }),
+        };
+        if let Some(last) = last {
+            self.send(last).await;
         }
     }
 
-    /// What is to be sent next: something.
-    async fn next(&self, live: &mut LiveStream) -> Watched {
+    /// To the end, which it returns; none where there is nobody to hear it.
+    async fn tell_all(
+        &self,
+        live: &mut LiveStream,
+        behind: Option<Option<StreamCursor>>,
+    ) -> Option<Watched> {
+        if let Some(cursor) = behind {
+            let resumed = match &cursor {
+                Some(cursor) => resume(&self.cluster, &self.partitions, cursor).await,
+                None => None,
+            };
+            let Some(resumed) = resumed else {
+                return Some(Watched { ended: true, unknown: true, ..Watched::default() });
+            };
+            live.start(Start::Behind(resumed), Arc::clone(&self.partitions));
+        }
         loop {
-            let items = match live.next().await {
-                Ok(Some(items)) => items,
-                Ok(None) => return Watched { ended: true, ..Watched::default() },
-                Err(error) => {
+            let idle = Duration::from_millis(WATCHED_IDLE_MILLIS);
+            let items = match timeout(idle, live.next()).await {
+                Ok(Ok(Some(items))) => items,
+                Ok(Ok(None)) => return Some(Watched { ended: true, ..Watched::default() }),
+                Ok(Err(error)) => {
                     tracing::error!(%error, "a stream of another node was cut short");
-                    return Watched { ended: true, ..Watched::default() };
+                    return Some(Watched { ended: true, ..Watched::default() });
+                }
+                Err(_) => {
+                    if let Some(place) = live.place() {
+                        self.send(from(live, &place)).await?;
+                    }
+                    continue;
                 }
             };
-            let told = self.of(&items);
-            if told.ready || told.ended || !told.entries.is_empty() {
-                return told;
+            for part in parts(items) {
+                match Self::message(live, part) {
+                    Ok(message) => self.send(message).await?,
+                    Err(last) => return Some(last),
+                }
             }
         }
     }
 
-    fn of(&self, items: &[Item]) -> Watched {
-        let mut told = Watched::default();
-        for item in items {
-            match &item.event {
-                Event::Change(stored) => {
-                    if self.partitions.contains(Partition::of(&stored.name)) {
-                        told.entries.push(Entry::of(stored, None));
-                    }
+    /// None where the link has ended.
+    async fn send(&self, message: Watched) -> Option<()> {
+        self.room.acquire().await.ok()?.forget();
+        self.link.has_room().await.then(|| {
+            let number = self.number;
+            self.link.notify(number::WATCHED, &Watched { number, ..message });
+        })
+    }
+
+    /// # Errors
+    /// The last message, where the items say that nothing more comes.
+    fn message(live: &mut LiveStream, items: Vec<Local>) -> Result<Watched, Watched> {
+        let place = items.first().and_then(|first| first.place.as_ref());
+        let mut message = place.map(|place| from(live, place)).unwrap_or_default();
+        for Local { event, .. } in items {
+            match event {
+                Event::Change(stored) => message.entries.push(Entry::of(&stored, None)),
+                Event::Ready => message.ready = true,
+                Event::Lagged => {
+                    return Err(Watched { ended: true, lagged: true, ..Watched::default() });
                 }
-                Event::Ready => told.ready = true,
-                Event::Lagged => (told.ended, told.lagged) = (true, true),
-                // What was told cannot be gone on with: the reader begins anew.
-                Event::Reset | Event::Closing { .. } => told.ended = true,
-            }
-            if told.ended {
-                break;
+                // What was told cannot be gone on with.
+                Event::Reset => {
+                    return Err(Watched { ended: true, unknown: true, ..Watched::default() });
+                }
+                Event::Closing { .. } => {
+                    return Err(Watched { ended: true, ..Watched::default() });
+                }
             }
         }
-        told
+        Ok(message)
     }
 
     async fn serves_no_more(&self) {
@@ -178,4 +221,34 @@ impl Source {
             }
         }
     }
+}
+
+/// What holds from there on.
+fn from(live: &mut LiveStream, place: &Place) -> Watched {
+    Watched {
+        is_state: place.state_through.is_some(),
+        claims: live.claims(place).iter().map(ClaimText::of).collect(),
+        told: Some(ClaimText::of(&live.told(place))),
+        ..Watched::default()
+    }
+}
+
+/// What can be told together: records of the state, or changes.
+fn parts(items: Vec<Local>) -> Vec<Vec<Local>> {
+    let kind = |item: &Local| match (&item.event, &item.place) {
+        (Event::Change(_), Some(place)) => Some(place.state_through.is_some()),
+        _ => None,
+    };
+    let mut parts: Vec<Vec<Local>> = Vec::new();
+    for item in items {
+        let goes_on = |part: &&mut Vec<Local>| {
+            let last = part.last().and_then(kind);
+            last.is_some() && last == kind(&item)
+        };
+        match parts.last_mut().filter(goes_on) {
+            Some(part) => part.push(item),
+            None => parts.push(vec![item]),
+        }
+    }
+    parts
 }

@@ -10,20 +10,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use dynarust_core::limits::WATCHED_WAITING_MAX;
-use dynarust_core::{PartitionSet, Selection, Stored};
+use dynarust_core::limits::{RESUMES_ASKING_MAX, WATCHED_WAITING_MAX};
+use dynarust_core::{NodeId, PartitionSet, RecordName, Selection, Stored};
 use parking_lot::Mutex;
 use prost::Message;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
+use super::part::From;
 use crate::mesh::Link;
-use crate::mesh::message::{SelectorText, Watch, WatchNumber, Watched, number};
+use crate::mesh::message::{ClaimText, SelectorText, Watch, WatchNumber, Watched, number};
 
 /// All that this node's streams are told by others.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Watches {
     waiting: Mutex<HashMap<u64, mpsc::Sender<Watched>>>,
     last_number: AtomicU64,
+    /// Of streams that are resumed, those that ask others what they hold.
+    pub(super) asking: Semaphore,
+}
+
+impl Default for Watches {
+    fn default() -> Self {
+        let asking = Semaphore::new(RESUMES_ASKING_MAX);
+        Self { waiting: Mutex::default(), last_number: AtomicU64::default(), asking }
+    }
 }
 
 /// What one peer tells one stream.
@@ -31,25 +41,47 @@ pub(crate) struct Watches {
 pub(super) struct Watching {
     watches: Arc<Watches>,
     link: Arc<Link>,
+    /// Who tells it.
+    pub(super) source: NodeId,
     number: u64,
     arrived: mpsc::Receiver<Watched>,
-    /// What it is about.
-    pub(super) partitions: PartitionSet,
-    /// Something came.
-    pub(super) has_told: bool,
-    /// Its state was told.
-    pub(super) is_ready: bool,
 }
 
 /// What comes of it.
 #[derive(Debug)]
-pub(super) enum Told {
-    /// States or changes, in order.
-    Records(Vec<Arc<Stored>>),
+pub(super) enum Tidings {
+    /// Some of it, in order.
+    Some(Batch),
     /// Nothing more comes.
     Ended,
     /// Nothing more comes, since it was read too slowly.
     Lagged,
+    /// Nothing comes, since the source cannot go on behind what the reader has.
+    Unknown,
+}
+
+/// Records that a source tells together.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// Of the source's feed.
+    pub(super) records: Vec<Arc<Stored>>,
+    /// They are state, in the order of names; else changes, behind all of the state.
+    pub(super) is_state: bool,
+    /// Behind them the source has told all that there was when it began.
+    pub(super) is_ready: bool,
+    /// What holds from the first of them on.
+    pub(super) from: From,
+}
+
+/// What a source is asked to begin with.
+#[derive(Debug, Clone)]
+pub(super) enum Ask {
+    /// The present state.
+    State,
+    /// What is published from now on.
+    Changes,
+    /// What lies behind what the reader has: its id.
+    Behind(String),
 }
 
 impl Watches {
@@ -70,50 +102,69 @@ impl Watches {
     /// Asks the peer to tell of these partitions.
     pub(super) fn begin(
         self: &Arc<Self>,
-        link: Arc<Link>,
+        (source, link): (NodeId, Arc<Link>),
         selection: &Selection,
-        partitions: PartitionSet,
-        state: bool,
+        partitions: &PartitionSet,
+        ask: &Ask,
     ) -> Watching {
         let number = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
         // A refusal takes no room.
         let (sender, arrived) = mpsc::channel(WATCHED_WAITING_MAX + 1);
         self.waiting.lock().insert(number, sender);
         let selectors = selection.selectors().iter().map(SelectorText::of).collect();
-        let bytes = partitions.to_bytes().to_vec().into();
-        link.notify(number::WATCH, &Watch { number, selectors, partitions: bytes, state });
-        let watches = Arc::clone(self);
-        Watching { watches, link, number, arrived, partitions, has_told: false, is_ready: false }
+        let partitions = partitions.to_bytes().to_vec().into();
+        let behind = match ask {
+            Ask::Behind(id) => Some(id.clone()),
+            Ask::State | Ask::Changes => None,
+        };
+        let state = matches!(ask, Ask::State);
+        link.notify(number::WATCH, &Watch { number, selectors, partitions, state, behind });
+        Watching { watches: Arc::clone(self), link, source, number, arrived }
     }
 }
 
 impl Watching {
     /// What comes next. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Told {
+    pub(super) async fn next(&mut self) -> Tidings {
         let watched = tokio::select! {
             biased;
             watched = self.arrived.recv() => watched,
             () = self.link.closed() => None,
         };
         let Some(watched) = watched else {
-            return Told::Ended;
+            return Tidings::Ended;
         };
         match watched {
-            Watched { lagged: true, .. } => Told::Lagged,
-            Watched { ended: true, .. } => Told::Ended,
-            Watched { entries, ready, .. } => {
+            Watched { lagged: true, .. } => Tidings::Lagged,
+            Watched { unknown: true, .. } => Tidings::Unknown,
+            Watched { ended: true, .. } => Tidings::Ended,
+            watched => {
                 self.link.notify(number::WATCH_MORE, &WatchNumber { number: self.number });
-                self.has_told = true;
-                self.is_ready |= ready;
-                let stored = entries.into_iter().map(|entry| {
-                    let shipped = entry.understood()?;
-                    let (name, seq) = (shipped.name, shipped.seq);
-                    Some(Arc::new(Stored { name, seq, record: shipped.record? }))
-                });
-                let stored: Option<Vec<_>> = stored.collect();
-                stored.map_or(Told::Ended, Told::Records)
+                // What makes no sense ends it.
+                Batch::of(self.source, watched).map_or(Tidings::Ended, Tidings::Some)
             }
         }
+    }
+}
+
+impl Batch {
+    /// Without the records that were not asked for.
+    pub(super) fn only(mut self, is_asked_for: impl Fn(&RecordName) -> bool) -> Self {
+        self.records.retain(|stored| is_asked_for(&stored.name));
+        self
+    }
+
+    fn of(source: NodeId, watched: Watched) -> Option<Self> {
+        let Watched { entries, is_state, ready, claims, told, .. } = watched;
+        let stored = entries.into_iter().map(|entry| {
+            let shipped = entry.understood()?;
+            let (name, seq) = (shipped.name, shipped.seq);
+            Some(Arc::new(Stored { name, seq, record: shipped.record? }))
+        });
+        let records = stored.collect::<Option<Vec<_>>>()?;
+        let claims = claims.into_iter().map(ClaimText::understood).collect();
+        let told = told.map(ClaimText::understood).filter(|it| it.node == source)?;
+        Some(Self { records, is_state, is_ready: ready, from: From { claims, told } })
     }
 }
 
@@ -126,7 +177,7 @@ impl Drop for Watching {
 
 #[cfg(test)]
 mod tests {
-    use dynarust_core::{Epoch, Incarnation};
+    use dynarust_core::{Epoch, FeedPosition, Incarnation};
 
     use super::*;
     use crate::mesh::Channel;
@@ -137,15 +188,18 @@ mod tests {
         let watches = Arc::new(Watches::default());
         let link = Link::new((Incarnation(1), Epoch(1)), Channel::Data, Arc::default());
         let all = PartitionSet::all();
-        let watching = watches.begin(Arc::clone(&link), &selection(&["*"]), all, true);
+        let source = (NodeId(1), Arc::clone(&link));
+        let watching = watches.begin(source, &selection(&["*"]), &all, &Ask::State);
         (watches, link, watching)
     }
 
     fn message(watching: &Watching, seq: u64, ready: bool) -> Bytes {
         let entries = vec![Entry::of(&stored(seq, "a", Some("1")), None)];
-        Watched { number: watching.number, entries, ready, ..Watched::default() }
-            .encode_to_vec()
-            .into()
+        let at = ClaimText::of(&FeedPosition { node: NodeId(1), epoch: Epoch(2), seq });
+        let (number, claims) = (watching.number, vec![at.clone()]);
+        let watched =
+            Watched { number, entries, ready, claims, told: Some(at), ..Watched::default() };
+        watched.encode_to_vec().into()
     }
 
     #[tokio::test]
@@ -156,11 +210,11 @@ mod tests {
         }
         link.close();
         for seq in [3, 5] {
-            let Told::Records(records) = watching.next().await else { panic!("it ended") };
-            assert_eq!(records, [stored(seq, "a", Some("1"))]);
-            assert_eq!(watching.is_ready, seq == 5);
+            let Tidings::Some(batch) = watching.next().await else { panic!("it ended") };
+            assert_eq!(batch.records, [stored(seq, "a", Some("1"))]);
+            assert_eq!(batch.is_ready, seq == 5);
         }
-        assert!(matches!(watching.next().await, Told::Ended));
+        assert!(matches!(watching.next().await, Tidings::Ended));
     }
 
     #[tokio::test]

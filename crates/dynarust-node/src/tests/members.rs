@@ -121,7 +121,7 @@ impl Members {
         Self::running_of_seats_with(count, seats, Plan::default()).await
     }
 
-    async fn running_of_seats_with(count: usize, seats: usize, plan: Plan) -> Self {
+    pub(super) async fn running_of_seats_with(count: usize, seats: usize, plan: Plan) -> Self {
         let mut members = Self::seats_with(seats, plan);
         (0..count).for_each(|number| members.start(number));
         members.until_whole().await;
@@ -139,7 +139,10 @@ impl Members {
         let store = TestStore::open(&seat.folder, seat.clock.clone(), self.plan.tombstone_age);
         prepare(&store);
         let config = NodeConfig {
-            streams: StreamsConfig::default(),
+            streams: StreamsConfig {
+                cursor_age_max: self.plan.tombstone_age,
+                ..StreamsConfig::default()
+            },
             cluster: ClusterConfig {
                 secret: Some(Secret::new("the secret of the tests")),
                 join: (number > 0).then(|| address_of(0).to_string()),

@@ -36,6 +36,7 @@ mod serving;
 mod stamps;
 mod standstill;
 mod store;
+mod streams;
 mod tombstones;
 mod wires;
 mod writes;

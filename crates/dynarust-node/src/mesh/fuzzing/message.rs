@@ -9,9 +9,9 @@ use dynarust_core::{Member, RecordName, Selector, Stored};
 use prost::Message;
 
 use crate::mesh::message::{
-    Acknowledge, Confirm, Confirmed, DigestsText, Entry, FailureText, FeedAsk, FeedPart, Follow,
-    Following, MemberText, Members, Names, Read, ReadAnswer, Records, SelectorText, Ship, Watch,
-    WatchNumber, Watched, record_name,
+    Acknowledge, ClaimText, Confirm, Confirmed, DigestsText, Entry, FailureText, FeedAsk, FeedPart,
+    Follow, Following, Held, Hold, MemberText, Members, Names, Read, ReadAnswer, Records,
+    SelectorText, Ship, Watch, WatchNumber, Watched, record_name,
 };
 
 /// Which message; its body.
@@ -20,7 +20,7 @@ pub fn message(bytes: &[u8]) {
         return;
     };
     let body = Bytes::copy_from_slice(body);
-    match which % 22 {
+    match which % 25 {
         0 => all_of(told_on::<Ship>(body).map(|it| it.entries)),
         1 => all_of(told_on::<Records>(body).map(|it| it.entries)),
         2 => feed_part(body),
@@ -42,6 +42,9 @@ pub fn message(bytes: &[u8]) {
         18 => member(told_on::<MemberText>(body)),
         19 => selector(told_on::<SelectorText>(body)),
         20 => drop(record_name(&body).map(|name| within_limits(&name))),
+        21 => drop(told_on::<Hold>(body)),
+        22 => drop(told_on::<Held>(body)),
+        23 => claim(told_on::<ClaimText>(body)),
         _ => all_of(told_on::<Entry>(body).map(|it| vec![it])),
     }
 }
@@ -110,6 +113,12 @@ fn selector(text: Option<SelectorText>) {
     let understood: Option<Selector> = text.and_then(SelectorText::understood);
     if let Some(selector) = understood {
         assert_eq!(SelectorText::of(&selector).understood(), Some(selector));
+    }
+}
+
+fn claim(text: Option<ClaimText>) {
+    if let Some(text) = text {
+        assert_eq!(ClaimText::of(&text.clone().understood()), text);
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use dynarust_core::Selection;
 use dynarust_store::{ReadError, WallClock};
 
+use super::follower::Subscribe;
 use super::reader::{all_of, let_run, poll_at_most, short, streams, streams_with_queue};
 use super::store::{TestClock, TestStore, selection};
 use crate::environment::Tasks;
@@ -97,8 +98,13 @@ async fn expired_records_are_no_state_and_stay_changes() {
     let store = TestStore::new();
     store.put_expiring("a", 10);
     let clock = Arc::new(TestClock(10.into()));
-    let streams =
-        Streams::start(store.clone(), clock.clone(), &Tasks::default(), StreamsConfig::default());
+    let streams = Streams::start(
+        store.clone(),
+        clock.clone(),
+        &Tasks::default(),
+        Arc::default(),
+        StreamsConfig::default(),
+    );
     let mut stream = streams.subscribe(everything(), Begin::State).unwrap();
     assert_eq!(short(&all_of(&mut stream).await), ["ready"]);
     store.put_expiring("a", 10);

@@ -1,5 +1,6 @@
 //! Live streams over a store in memory, and over the real one.
 
+mod follower;
 mod following;
 mod interleavings;
 mod over_the_real_store;

@@ -12,15 +12,17 @@ use dynarust_core::{RecordName, Selection, Seq, StreamCursor, Version};
 use dynarust_store::Store;
 use tokio::task::yield_now;
 
+use super::follower::{Follower, Subscribe};
 use super::store::{TestClock, TestStore};
 use crate::environment::Tasks;
-use crate::streams::{Begin, Event, Item, LiveStream, Streams, StreamsConfig};
+use crate::streams::{Begin, Event, Item, Streams, StreamsConfig};
 
 /// Streams over the store, with queues of this size.
 pub(super) fn streams_with_queue<S: Store>(store: &Arc<S>, queue_bytes_max: usize) -> Arc<Streams> {
-    let config = StreamsConfig { queue_bytes_max, streams_max: 3 };
+    let config = StreamsConfig { queue_bytes_max, streams_max: 3, ..StreamsConfig::default() };
     let store: Arc<dyn Store> = store.clone();
-    Streams::start(store, Arc::new(TestClock::default()), &Tasks::default(), config)
+    let clock = Arc::new(TestClock::default());
+    Streams::start(store, clock, &Tasks::default(), Arc::default(), config)
 }
 
 /// Streams over the store.
@@ -53,7 +55,7 @@ pub(super) async fn let_run<F: Future>(times: usize, future: F) -> Option<F::Out
 }
 
 /// All that comes until nothing more does.
-pub(super) async fn all_of(stream: &mut LiveStream) -> Vec<Item> {
+pub(super) async fn all_of(stream: &mut Follower) -> Vec<Item> {
     let mut all = Vec::new();
     while let Some(Ok(Some(items))) = let_run(100, stream.next()).await {
         assert!(!items.is_empty());
@@ -87,7 +89,7 @@ struct Known {
 pub(super) struct Reader {
     pub(super) streams: Arc<Streams>,
     pub(super) selection: Selection,
-    pub(super) stream: LiveStream,
+    pub(super) stream: Follower,
     known: Known,
     past: Vec<Known>,
     /// On this connection.
@@ -214,7 +216,7 @@ impl Reader {
             assert_eq!(item.event, Event::Reset);
             return;
         };
-        let seq = cursor.position.seq;
+        let seq = cursor.claims.iter().next().unwrap().seq;
         if self.ready {
             assert!(seq > self.last_seq, "the id did not rise");
         } else {

@@ -1,10 +1,11 @@
 //! Coming back with an id.
 
-use dynarust_core::{Epoch, NodeId, Selection, StreamCursor};
+use dynarust_core::{Claims, Epoch, FeedPosition, NodeId, Selection, StreamCursor};
 
+use super::follower::{Follower, Subscribe};
 use super::reader::{all_of, poll_at_most, short, streams};
 use super::store::{TestStore, selection};
-use crate::streams::{Begin, LiveStream};
+use crate::streams::Begin;
 
 fn everything() -> Selection {
     selection(&["*"])
@@ -17,7 +18,7 @@ async fn told_after(store: &std::sync::Arc<TestStore>, id: &str) -> Vec<String> 
 }
 
 fn seq_of(id: &str) -> u64 {
-    StreamCursor::decode(id).unwrap().position.seq
+    StreamCursor::decode(id).unwrap().claims.iter().next().unwrap().seq
 }
 
 #[tokio::test]
@@ -117,18 +118,21 @@ async fn an_id_that_is_none_of_ours_resets() {
     let mut stream = streams(&store).subscribe(everything(), Begin::State).unwrap();
     let ready = all_of(&mut stream).await.pop().unwrap();
     let good = StreamCursor::decode(&ready.id).unwrap();
+    let at = *good.claims.iter().next().unwrap();
     let mut bad: Vec<String> = ["", "0", "nonsense", "é"].map(str::to_owned).into();
-    let mut position = good.position;
-    position.seq += 1;
-    bad.push(StreamCursor { position, ..good.clone() }.encode());
-    let mut position = good.position;
-    position.node = NodeId(99);
-    bad.push(StreamCursor { position, ..good.clone() }.encode());
-    let mut position = good.position;
-    position.epoch = Epoch(99);
-    bad.push(StreamCursor { position, ..good.clone() }.encode());
+    let beyond = FeedPosition { seq: at.seq + 1, ..at };
+    let foreign = FeedPosition { node: NodeId(99), ..at };
+    let unknown = FeedPosition { epoch: Epoch(99), ..at };
+    for at in [beyond, foreign, unknown] {
+        let (claims, told) = ([at].into_iter().collect(), [at].into_iter().collect());
+        bad.push(StreamCursor { claims, told, ..good.clone() }.encode().unwrap());
+        // Told there, and claimed here: what was sent lies where nobody can look.
+        let told = [at].into_iter().collect();
+        bad.push(StreamCursor { told, ..good.clone() }.encode().unwrap());
+    }
+    bad.push(StreamCursor { claims: Claims::default(), ..good.clone() }.encode().unwrap());
     let other = selection(&["a"]).fingerprint();
-    bad.push(StreamCursor { selection: other, ..good }.encode());
+    bad.push(StreamCursor { selection: other, ..good }.encode().unwrap());
     for id in bad {
         assert_eq!(told_after(&store, &id).await, ["reset", "a=1", "ready"], "{id}");
     }
@@ -165,7 +169,7 @@ async fn deletes_forgotten_under_way_reset() {
     let ready = all_of(&mut stream).await.pop().unwrap();
     store.put("a", None);
     store.put("b", Some("2"));
-    let mut stream: LiveStream =
+    let mut stream: Follower =
         streams(&store).subscribe(everything(), Begin::After(ready.id)).unwrap();
     // It is attached, and waits for its part of the feed.
     assert_eq!(poll_at_most(1, stream.next()).await, None);

@@ -81,7 +81,7 @@ struct Contents {
 }
 
 /// A store in memory.
-pub(super) struct TestStore {
+pub(in crate::streams) struct TestStore {
     contents: Mutex<Contents>,
     publisher: Mutex<Option<watch::Sender<Seq>>>,
     published: watch::Receiver<Seq>,
@@ -137,7 +137,7 @@ impl Contents {
 }
 
 impl TestStore {
-    pub(super) fn new() -> Arc<Self> {
+    pub(in crate::streams) fn new() -> Arc<Self> {
         let (publisher, published) = watch::channel(0);
         Arc::new(Self {
             contents: Mutex::default(),
@@ -156,7 +156,7 @@ impl TestStore {
     }
 
     /// Takes a record in, publishes all that is held, and tells of it.
-    pub(super) fn put(&self, key: &str, value: Option<&str>) -> Seq {
+    pub(in crate::streams) fn put(&self, key: &str, value: Option<&str>) -> Seq {
         let seq = self.hold(key, value);
         self.publish(usize::MAX);
         self.announce();
@@ -164,7 +164,7 @@ impl TestStore {
     }
 
     /// A record that expires.
-    pub(super) fn put_expiring(&self, key: &str, expiry: UnixMillis) {
+    pub(in crate::streams) fn put_expiring(&self, key: &str, expiry: UnixMillis) {
         let seq = self.hold(key, Some("1"));
         let mut contents = self.contents.lock();
         let mut record = stored(seq, key, Some("1")).as_ref().clone();

@@ -1,0 +1,232 @@
+//! Claims: what a live stream has sent, in terms of the feeds of several nodes (design section 7, "The cursor").
+//!
+//! A stream is told by one feed, or by a few that each tell a part of what it follows. Since every node takes in
+//! the feeds of those that it shares partitions with, whoever tells a stream can also say how far it has come in
+//! *their* feeds:
+//!
+//! - a **claim** (node, epoch, seq) says: of all that is followed, whatever that node's feed holds up to that seq
+//!   was sent, or something newer of the same name. A stream goes on in that feed behind that seq. A claim that is
+//!   true stays true, and so does a lower one: so what a stream claims only rises ([`Claims::raise`]).
+//! - what was **told** (node, epoch, seq) says: nothing that was sent lies behind that seq of that node's feed. So
+//!   whoever holds at least what that feed held up to there holds nothing older than what the reader has seen.
+
+use crate::{FeedPosition, NodeId, Seq};
+
+/// Up to where a stream has sent all that is followed, by feed.
+///
+/// Invariant: sorted by node, one a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claims(Vec<FeedPosition>);
+
+/// Behind what nothing lies that a stream has sent, by feed.
+///
+/// Invariant: sorted by node and epoch, one a feed and epoch; none for a stream that has sent nothing yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told(Vec<FeedPosition>);
+
+impl Claims {
+    /// Claims this, and nothing else any more in that node's feed.
+    pub fn set(&mut self, claim: FeedPosition) {
+        match self.0.binary_search_by_key(&claim.node, |it| it.node) {
+            Ok(at) => {
+                if let Some(known) = self.0.get_mut(at) {
+                    *known = claim;
+                }
+            }
+            Err(at) => self.0.insert(at, claim),
+        }
+    }
+
+    /// Claims this as well: the further of two in one start of a node, the later said of two starts.
+    pub fn raise(&mut self, more: &Self) {
+        for claim in &more.0 {
+            let known = self.on(claim.node).filter(|it| it.epoch == claim.epoch);
+            if known.is_none_or(|known| known.seq < claim.seq) {
+                self.set(*claim);
+            }
+        }
+    }
+
+    /// Leaves out all but so many, those that matter most last.
+    pub fn keep(&mut self, count: usize, matters: impl Fn(NodeId) -> bool) {
+        let mut beyond = self.0.len().saturating_sub(count);
+        for spare in [false, true] {
+            self.0.retain(|claim| {
+                let goes = beyond > 0 && matters(claim.node) == spare;
+                beyond -= usize::from(goes);
+                !goes
+            });
+        }
+    }
+
+    /// What is claimed in that node's feed.
+    #[must_use]
+    pub fn on(&self, node: NodeId) -> Option<FeedPosition> {
+        let at = self.0.binary_search_by_key(&node, |it| it.node).ok()?;
+        self.0.get(at).copied()
+    }
+
+    /// What holds for two parts of a stream, where one holds for each: in a feed that both know, up to where
+    /// neither has left anything out.
+    #[must_use]
+    pub fn both(&self, other: &Self) -> Self {
+        let lower = |claim: &FeedPosition| {
+            let known = other.on(claim.node).filter(|it| it.epoch == claim.epoch)?;
+            Some(FeedPosition { seq: claim.seq.min(known.seq), ..known })
+        };
+        Self(self.0.iter().filter_map(lower).collect())
+    }
+
+    /// All of them, by node.
+    pub fn iter(&self) -> impl Iterator<Item = &FeedPosition> {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<FeedPosition> for Claims {
+    /// Of several in one feed the last.
+    fn from_iter<I: IntoIterator<Item = FeedPosition>>(claims: I) -> Self {
+        let mut all = Self::default();
+        claims.into_iter().for_each(|claim| all.set(claim));
+        all
+    }
+}
+
+impl Told {
+    /// Something was sent that lies there.
+    pub fn add(&mut self, position: FeedPosition) {
+        let feed = |it: &FeedPosition| (it.node, it.epoch);
+        match self.0.binary_search_by_key(&feed(&position), feed) {
+            Ok(at) => {
+                if let Some(known) = self.0.get_mut(at) {
+                    known.seq = known.seq.max(position.seq);
+                }
+            }
+            Err(at) => self.0.insert(at, position),
+        }
+    }
+
+    /// What holds for two parts of a stream together.
+    #[must_use]
+    pub fn with(mut self, other: &Self) -> Self {
+        other.0.iter().for_each(|position| self.add(*position));
+        self
+    }
+
+    /// Up to where of that feed, in that start of its node, something was sent.
+    #[must_use]
+    pub fn in_feed(&self, feed: &FeedPosition) -> Option<Seq> {
+        let known = self.0.iter().find(|it| (it.node, it.epoch) == (feed.node, feed.epoch));
+        known.map(|it| it.seq)
+    }
+
+    /// All of them, by node and epoch.
+    pub fn iter(&self) -> impl Iterator<Item = &FeedPosition> {
+        self.0.iter()
+    }
+
+    /// How many feeds something was sent of.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing was sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<FeedPosition> for Told {
+    fn from_iter<I: IntoIterator<Item = FeedPosition>>(positions: I) -> Self {
+        let mut all = Self::default();
+        positions.into_iter().for_each(|position| all.add(position));
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Epoch;
+    use proptest::prelude::*;
+
+    fn position() -> impl Strategy<Value = FeedPosition> {
+        (0..4_u64, 0..2_u64, 0..9_u64).prop_map(|(node, epoch, seq)| FeedPosition {
+            node: NodeId(node),
+            epoch: Epoch(epoch),
+            seq,
+        })
+    }
+
+    fn positions() -> impl Strategy<Value = Vec<FeedPosition>> {
+        prop::collection::vec(position(), 0..8)
+    }
+
+    proptest! {
+        #[test]
+        fn what_both_claim_is_no_more_than_either(one in positions(), other in positions()) {
+            let (one, other): (Claims, Claims) =
+                (one.into_iter().collect(), other.into_iter().collect());
+            let both = one.both(&other);
+            prop_assert_eq!(&both, &other.both(&one));
+            prop_assert_eq!(&one.both(&one), &one);
+            for claim in both.iter() {
+                for part in [&one, &other] {
+                    let known = part.on(claim.node).unwrap();
+                    prop_assert!(known.epoch == claim.epoch && known.seq >= claim.seq);
+                }
+            }
+        }
+
+        #[test]
+        fn claims_only_rise(one in positions(), other in positions()) {
+            let (mut claims, more): (Claims, Claims) =
+                (one.into_iter().collect(), other.into_iter().collect());
+            let before = claims.clone();
+            claims.raise(&more);
+            for claim in before.iter().chain(more.iter()) {
+                let known = claims.on(claim.node).unwrap();
+                prop_assert!(known.epoch != claim.epoch || known.seq >= claim.seq);
+            }
+            for claim in claims.iter() {
+                prop_assert!([&before, &more].iter().any(|it| it.on(claim.node) == Some(*claim)));
+            }
+        }
+
+        #[test]
+        fn those_that_matter_are_kept(all in positions(), count in 0..6_usize) {
+            let all: Claims = all.into_iter().collect();
+            let mut kept = all.clone();
+            let matters = |node: NodeId| node.0 % 2 == 0;
+            kept.keep(count, matters);
+            prop_assert_eq!(kept.iter().count(), count.min(all.iter().count()));
+            let spare = kept.iter().any(|it| !matters(it.node));
+            let lost = all.iter().any(|it| matters(it.node) && kept.on(it.node).is_none());
+            prop_assert!(!(spare && lost));
+            prop_assert!(kept.iter().all(|it| all.on(it.node) == Some(*it)));
+        }
+
+        #[test]
+        fn a_feed_is_claimed_once_and_as_it_was_said_last(all in positions()) {
+            let claims: Claims = all.iter().copied().collect();
+            prop_assert!(claims.iter().is_sorted_by(|one, other| one.node < other.node));
+            for claim in claims.iter() {
+                let last = all.iter().rfind(|it| it.node == claim.node);
+                prop_assert_eq!(Some(claim), last);
+            }
+        }
+
+        #[test]
+        fn what_was_told_is_never_behind(one in positions(), other in positions()) {
+            let told = one.iter().copied().collect::<Told>();
+            let told = told.with(&other.iter().copied().collect());
+            for position in one.iter().chain(&other) {
+                prop_assert!(told.in_feed(position).is_some_and(|seq| seq >= position.seq));
+            }
+            let exact = |it: &FeedPosition| one.contains(it) || other.contains(it);
+            prop_assert!(told.iter().all(exact));
+        }
+    }
+}
