@@ -72,6 +72,15 @@ impl CorsOrigins {
         })
     }
 
+    /// Whether pages of this origin may read answers.
+    pub(crate) fn hold(&self, origin: &HeaderValue) -> bool {
+        match self {
+            Self::None => false,
+            Self::Any => true,
+            Self::These(these) => these.contains(origin),
+        }
+    }
+
     /// What the answer to a request with these headers tells; `None`: nothing.
     pub(crate) fn grant(&self, headers: &HeaderMap) -> Option<Grant> {
         match self {

@@ -22,9 +22,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::backend::{Backend, HttpConfig};
-use crate::connection::{self, Io};
+use crate::connection::{self, GoesOn, Io};
 use crate::listen::Listen;
-use crate::mesh_entry::MeshConnection;
 use crate::surface::Surface;
 
 /// How long no connection is taken after the system refused one (too many open files, mostly).
@@ -155,39 +154,66 @@ impl Places {
 /// The connections that there are.
 #[derive(Default)]
 struct Connections {
-    /// Those of clients. One that turned out to be a peer's ends with what serves it from then on.
-    clients: JoinSet<Option<Peer>>,
+    /// Those of clients. One that leaves HTTP ends with what serves it from then on.
+    clients: JoinSet<Option<Left>>,
+    /// Live streams that have their sockets for themselves.
+    streams: JoinSet<()>,
     peers: JoinSet<()>,
 }
 
-/// What serves a peer's connection.
-type Peer = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// What a connection goes on as.
+enum Left {
+    Peer(Serving),
+    Stream(Serving),
+}
+
+/// What serves it.
+type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Connections {
-    fn spawn<I: Io>(
+    fn spawn<I: Io, S: Io>(
         &mut self,
         surface: Arc<Surface>,
         place: OwnedSemaphorePermit,
-        serving: impl Future<Output = Option<MeshConnection<I>>> + Send + 'static,
+        serving: impl Future<Output = Option<GoesOn<I, S>>> + Send + 'static,
     ) {
         let tasks = surface.node().tasks().clone();
         let theirs = tasks.clone();
         self.clients.spawn(tasks.task(async move {
-            let mesh = serving.await;
-            drop(place);
-            let node = Arc::clone(surface.node());
-            mesh.map(|mesh| -> Peer { Box::pin(theirs.task(mesh.serve(node))) })
+            Some(match serving.await? {
+                GoesOn::Peer(mesh) => {
+                    drop(place);
+                    let node = Arc::clone(surface.node());
+                    Left::Peer(Box::pin(theirs.task(mesh.serve(node))))
+                }
+                GoesOn::Stream(stream) => Left::Stream(Box::pin(theirs.task(async move {
+                    stream.serve().await;
+                    drop(place);
+                }))),
+                GoesOn::WebSocket(stream) => Left::Stream(Box::pin(theirs.task(async move {
+                    stream.serve().await;
+                    drop(place);
+                }))),
+            })
         }));
     }
 
-    /// Waits until one ends; a peer's goes on as such.
+    /// Waits until one ends; a peer's goes on as such, and a stream.
     async fn one_ends(&mut self) {
         let failed = tokio::select! {
             Some(ended) = self.clients.join_next() => match ended {
-                Ok(peer) => {
-                    peer.map(|peer| self.peers.spawn(peer));
+                Ok(left) => {
+                    match left {
+                        None => {}
+                        Some(Left::Peer(serving)) => _ = self.peers.spawn(serving),
+                        Some(Left::Stream(serving)) => _ = self.streams.spawn(serving),
+                    }
                     return;
                 }
+                Err(error) => error,
+            },
+            Some(ended) = self.streams.join_next() => match ended {
+                Ok(()) => return,
                 Err(error) => error,
             },
             Some(ended) = self.peers.join_next() => match ended {
@@ -201,11 +227,17 @@ impl Connections {
 
     /// They have this long to end.
     async fn close_those_of_clients(&mut self, drain: Duration) {
-        let all_ended = async { while self.clients.join_next().await.is_some() {} };
+        let all_ended = async {
+            while !self.clients.is_empty() || !self.streams.is_empty() {
+                self.one_ends().await;
+            }
+        };
         if timeout(drain, all_ended).await.is_err() {
-            tracing::warn!(connections = self.clients.len(), "cutting what did not end in time");
+            let connections = self.clients.len() + self.streams.len();
+            tracing::warn!(connections, "cutting what did not end in time");
         }
         self.clients.shutdown().await;
+        self.streams.shutdown().await;
     }
 }
 

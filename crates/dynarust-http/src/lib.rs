@@ -40,6 +40,7 @@ mod connection;
 mod content_type;
 mod cors;
 mod counts;
+mod departure;
 mod door_counts;
 mod figures;
 mod front_door;

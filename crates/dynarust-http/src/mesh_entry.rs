@@ -2,7 +2,7 @@
 //! is the node's ([`Node::accept_mesh`]), which believes nothing before the other side has proved itself.
 //!
 //! ```text
-//! surface: mesh ─▶ 101, the upgrade in the connection's slot ─▶ connection: hyper lets go ─▶ front door ─▶ node
+//! surface: mesh ─▶ 101, the connection claimed (`departure`) ─▶ connection: hyper lets go ─▶ front door ─▶ node
 //! ```
 //!
 //! A node has places for peers apart from those for clients: neither can take the other's. A peer that finds
@@ -12,55 +12,40 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
 use dynarust_node::Node;
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::answer::Outcome;
 use crate::backend::Backend;
 use crate::connection::Io;
+use crate::departure::{Claim, Departed, Offer};
 use crate::door_counts::OpenConnection;
 use crate::preceded::Preceded;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 use crate::response_body::Body;
 use crate::stall_limit::StallLimit;
-use crate::wire::Guard;
 
 /// Where peers ask.
 pub(crate) const PATH: &str = "/_mesh";
 /// What they ask for.
 pub(crate) const PROTOCOL: &str = "dynarust/1";
 
-/// What becomes of a connection's upgrade, if there is one.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Slot(Arc<Mutex<Option<Upgrade>>>);
-
-/// An upgrade that was granted.
-#[derive(Debug)]
-struct Upgrade {
-    on: OnUpgrade,
-    place: OwnedSemaphorePermit,
-}
-
 /// A connection that a peer has, and its place among them.
 pub(crate) struct MeshConnection<I> {
     io: I,
+    /// The answer to what the peer asked.
+    head: Vec<u8>,
     _place: OwnedSemaphorePermit,
     _open: OpenConnection,
 }
 
-/// What the connections of clients run over.
-type ClientStream<S> = TokioIo<Guard<StallLimit<S>>>;
-
 /// The answer to a peer.
-pub(crate) fn mesh(backend: &Backend, mut request: Request<Incoming>) -> Outcome {
+pub(crate) fn mesh(backend: &Backend, request: &Request<Incoming>) -> Outcome {
     Query::parse(request.uri().query())?.finish()?;
     if !backend.node.takes_peers() {
         return Err(Problem::no_cluster());
@@ -69,15 +54,16 @@ pub(crate) fn mesh(backend: &Backend, mut request: Request<Incoming>) -> Outcome
         let detail = format!("`{PROTOCOL}` is an upgrade of HTTP/1.1");
         return Err(Problem::new(Code::VersionNotSupported, detail));
     }
-    // Without a slot the guard saw no upgrade that could be.
-    let slot = request.extensions().get::<Slot>().cloned();
-    let Some(slot) = slot.filter(|_| asks(request.method(), request.headers())) else {
+    // Without an offer the guard saw no upgrade that could be.
+    let offer = request.extensions().get::<Offer>();
+    let asks = asks(request.method(), request.headers());
+    let Some(offer) = offer.filter(|offer| asks && offer.is_upgrade()) else {
         return Err(Problem::upgrade_required(PROTOCOL));
     };
     let place = Arc::clone(&backend.mesh_places).try_acquire_owned().map_err(|_| {
         Problem::new(Code::Overloaded, "this node has as many peers as it takes on")
     })?;
-    *slot.0.lock() = Some(Upgrade { on: hyper::upgrade::on(&mut request), place });
+    offer.claim(Claim::Peer(place));
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -95,38 +81,27 @@ fn asks(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::GET && lists(UPGRADE, PROTOCOL) && lists(CONNECTION, "upgrade")
 }
 
+impl<S: Io> MeshConnection<Preceded<S>> {
+    /// One that has left hyper; none where it was not for a peer.
+    pub(crate) fn new(departed: Departed<StallLimit<S>>, open: OpenConnection) -> Option<Self> {
+        let Departed { claim: Claim::Peer(place), head, stream, read, .. } = departed else {
+            return None;
+        };
+        // What the peer said at once may have been read already.
+        let io = Preceded::new(read, stream.into_inner());
+        Some(Self { io, head, _place: place, _open: open })
+    }
+}
+
 impl<I: Io> MeshConnection<I> {
     /// Until it ends.
     pub(crate) async fn serve(self, node: Arc<Node>) {
-        let Self { io, _place, _open } = self;
-        node.accept_mesh(io).await;
+        let Self { mut io, head, _place, _open } = self;
+        // It fails where the connection has broken.
+        if io.write_all(&head).await.is_ok() {
+            node.accept_mesh(io).await;
+        }
     }
-}
-
-impl Slot {
-    /// The connection that is the node's now, and no more a client's; none where there was no upgrade.
-    pub(crate) async fn take<S: Io>(
-        self,
-        open: impl FnOnce() -> OpenConnection,
-    ) -> Option<MeshConnection<Preceded<S>>> {
-        let Upgrade { on, place } = self.0.lock().take()?;
-        // It fails where the connection broke before the answer was sent.
-        let upgraded = on.await.ok()?;
-        let parts = upgraded.downcast::<ClientStream<S>>().ok()?;
-        let (stream, held) = parts.io.into_inner().into_parts();
-        // What the peer said at once may have been read already.
-        let io = Preceded::new(joined(parts.read_buf, held), stream.into_inner());
-        Some(MeshConnection { io, _place: place, _open: open() })
-    }
-}
-
-fn joined(first: Bytes, second: Vec<u8>) -> Bytes {
-    if second.is_empty() {
-        return first;
-    }
-    let mut all = BytesMut::from(first.as_ref());
-    all.extend_from_slice(&second);
-    all.freeze()
 }
 
 #[cfg(test)]
@@ -139,7 +114,7 @@ mod tests {
 
     use super::*;
     use crate::HttpConfig;
-    use crate::connection;
+    use crate::connection::{self, GoesOn};
     use crate::store_in_memory::StoreInMemory;
     use crate::surface::Surface;
 
@@ -163,12 +138,13 @@ mod tests {
         peer.write_all(&[HEAD, b"hello "].concat()).await.unwrap();
         let stopping = watch::Sender::new(false);
         let serving = connection::serve(ours, Arc::clone(&surface), stopping.subscribe());
-        let mut mesh = serving.await.unwrap();
+        let Some(GoesOn::Peer(mut mesh)) = serving.await else { panic!("it is no peer's") };
         peer.write_all(b"there").await.unwrap();
         let mut said = [0; 11];
         mesh.io.read_exact(&mut said).await.unwrap();
         assert_eq!(&said, b"hello there");
-        mesh.io.write_all(b"hello").await.unwrap();
+        let head = std::mem::take(&mut mesh.head);
+        mesh.io.write_all(&[&head, b"hello".as_slice()].concat()).await.unwrap();
         let mut answer = vec![0; 17];
         peer.read_exact(&mut answer).await.unwrap();
         assert_eq!(answer, b"HTTP/1.1 101 Swit");

@@ -9,7 +9,9 @@ use dynarust_core::{NameError, PatchError, Replicas, Version};
 use dynarust_node::streams::SubscribeError;
 use dynarust_node::{RefusedChange, RefusedPatch, RefusedRead, RefusedWrite};
 use dynarust_store::{ReadError, WriteError};
-use http::header::{ALLOW, CONNECTION, ETAG, RETRY_AFTER, UPGRADE, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CONNECTION, ETAG, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
@@ -58,6 +60,7 @@ codes! {
     InvalidPatch = BAD_REQUEST "invalid_patch",
     TooManyKeys = BAD_REQUEST "too_many_keys",
     Unauthenticated = UNAUTHORIZED "unauthenticated",
+    Forbidden = FORBIDDEN "forbidden",
     /// The node runs alone.
     NoCluster = FORBIDDEN "no_cluster",
     NotFound = NOT_FOUND "not_found",
@@ -141,6 +144,9 @@ pub(crate) struct Summary<'a> {
     replicas: Option<String>,
 }
 
+/// By the name of its protocol.
+const WEB_SOCKET: &str = "websocket";
+
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -203,6 +209,12 @@ impl Problem {
     pub(crate) fn upgrade_required(protocol: &'static str) -> Self {
         let detail = format!("nodes come in here, and ask to `Upgrade: {protocol}`");
         Self { upgrade: Some(protocol), ..Self::new(Code::UpgradeRequired, detail) }
+    }
+
+    /// To a WebSocket of the one version that there is.
+    pub(crate) fn web_socket_required() -> Self {
+        let detail = "a WebSocket is asked for with `Sec-WebSocket-Version: 13`";
+        Self { upgrade: Some(WEB_SOCKET), ..Self::new(Code::UpgradeRequired, detail) }
     }
 
     /// With the forms of patches that would do.
@@ -268,6 +280,9 @@ impl Problem {
         if let Some(protocol) = self.upgrade {
             headers.insert(UPGRADE, HeaderValue::from_static(protocol));
             headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            if protocol == WEB_SOCKET {
+                headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            }
         }
         if let Some(replicas) = self.replicas {
             replicas::tell(replicas, headers);

@@ -129,7 +129,7 @@ impl Surface {
             Address::Remove => {
                 Answer::later(operator::remove(Arc::clone(backend), request.into_parts().0))
             }
-            Address::Mesh => Answer::now(mesh_entry::mesh(backend, request)),
+            Address::Mesh => Answer::now(mesh_entry::mesh(backend, &request)),
             Address::Readyz => Answer::now(node_state::readyz(backend, request.uri())),
         };
         (operation, answer)

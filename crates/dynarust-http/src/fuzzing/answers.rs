@@ -4,8 +4,10 @@ use http::Method;
 use serde_json::Value;
 
 /// All that the node ever answers.
-const STATUSES: [u16; 19] =
-    [100, 200, 204, 304, 400, 404, 405, 408, 409, 412, 413, 414, 415, 422, 431, 500, 503, 505, 507];
+const STATUSES: [u16; 22] = [
+    100, 101, 200, 204, 304, 400, 403, 404, 405, 408, 409, 412, 413, 414, 415, 422, 426, 431, 500,
+    503, 505, 507,
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -31,6 +33,11 @@ pub(super) fn read(mut bytes: &[u8], methods: &[Method]) -> Result<Vec<Answer>, 
         let status = head.code.unwrap();
         if !STATUSES.contains(&status) {
             return Err(format!("status {status}"));
+        }
+        if status == 101 {
+            // What follows is no HTTP.
+            answers.push(Answer { status, last: true, whole: true });
+            break;
         }
         if status == 100 {
             continue;

@@ -25,7 +25,8 @@ use tokio::time::timeout;
 use super::answers::{self, Answer};
 use crate::backend::Backend;
 use crate::connection::{self, answer};
-use crate::mesh_entry::Slot;
+use crate::departure::{Claim, Departed, Slot};
+use crate::live::{StreamConnection, WebSocketConnection};
 use crate::surface::Surface;
 use crate::wire::Guard;
 use crate::wire::reference::{Ending, Expected, requests};
@@ -91,6 +92,9 @@ async fn serve(stream: DuplexStream, surface: Arc<Surface>, seen: Arc<Mutex<Seen
     let guard = Guard::new(stream, Arc::clone(surface.door()));
     let verdict = guard.verdict();
     let counts = Arc::clone(surface.door());
+    let slot = Slot::default();
+    let theirs = slot.clone();
+    let open = counts.open();
     let service = service_fn(move |request: Request<Incoming>| {
         let mut seen = seen.lock();
         if verdict.refusal_of(&request).is_some() {
@@ -100,9 +104,18 @@ async fn serve(stream: DuplexStream, surface: Arc<Surface>, seen: Arc<Mutex<Seen
             let (method, uri) = (request.method().clone(), request.uri().clone());
             seen.requests.push(Expected { method, uri, length });
         }
-        answer(&surface, &verdict, &Slot::default(), request)
+        answer(&surface, &verdict, &theirs, request)
     });
-    connection::converse(guard, service, counts, pending()).await;
+    let departed = connection::converse(guard, service, counts, &slot, pending()).await;
+    match departed {
+        Some(departed @ Departed { claim: Claim::Stream, .. }) => {
+            StreamConnection::new(departed, open).serve().await;
+        }
+        Some(departed @ Departed { claim: Claim::WebSocket, .. }) => {
+            WebSocketConnection::new(departed, open).serve().await;
+        }
+        _ => {}
+    }
 }
 
 async fn send(mut to: impl AsyncWriteExt + Unpin, parts: Vec<Vec<u8>>) {

@@ -72,7 +72,11 @@ async fn follow(ask: Ask) {
         let again = Ask { id: Some(id), ..ask.clone() };
         let mut resumed = begin(&backend, &again).unwrap();
         let resumed = self::told(&mut resumed, ask.lines).await;
-        let ids = |told: &[Told]| told.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
+        // Whenever they were made.
+        let ids = |told: &[Told]| -> Vec<_> {
+            let cursors = told.iter().map(|it| StreamCursor::decode(&it.id));
+            cursors.map(|it| it.map(|it| StreamCursor { made: 0, ..it })).collect()
+        };
         let resumed: Vec<_> = resumed.into_iter().filter(|it| it.event != "ready").collect();
         assert_eq!(ids(&resumed), ids(rest));
     }

@@ -1,15 +1,15 @@
 //! What a change tells of its record, in every form of a stream.
 
-use dynarust_core::{Stored, UnixMillis};
+use dynarust_core::Stored;
 
 use crate::json;
 
 /// Appends the members of a change's data: `"table":…,"key":…`, then the value (by `push_value`) or
-/// what became of it, then the version. What has expired is told from what was deleted by `now`.
+/// what became of it, then the version. A record that is due is told as gone once the node has marked it so, at
+/// most a second later: clocks differ, and who hears of it elsewhere next is not to see it come back.
 pub(super) fn push_members(
     text: &mut Vec<u8>,
     stored: &Stored,
-    now: UnixMillis,
     push_value: impl FnOnce(&mut Vec<u8>, &[u8]),
 ) {
     text.extend_from_slice(b"\"table\":");
@@ -17,7 +17,7 @@ pub(super) fn push_members(
     text.extend_from_slice(b",\"key\":");
     json::push_string(text, stored.name.key());
     let record = &stored.record;
-    if record.is_live(now) {
+    if record.holds_value() {
         text.extend_from_slice(b",\"value\":");
         push_value(text, &record.value);
     } else if record.tombstone {
@@ -37,7 +37,7 @@ pub(super) fn sample(
     key: &str,
     value: &'static str,
     tombstone: bool,
-    expiry: Option<UnixMillis>,
+    expired: bool,
 ) -> dynarust_node::streams::Item {
     use bytes::Bytes;
     use dynarust_core::{NodeId, Record, RecordName, Version};
@@ -46,9 +46,9 @@ pub(super) fn sample(
     let record = Record {
         version: Version { hlc: 1, node: NodeId(2) },
         previous: None,
-        expiry,
+        expiry: None,
         tombstone,
-        expired: false,
+        expired,
         value: Bytes::from_static(value.as_bytes()),
     };
     let name = RecordName::parse("t", key).unwrap();

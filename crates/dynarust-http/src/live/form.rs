@@ -1,6 +1,5 @@
 //! The forms in which a stream is sent. Each tells the same events.
 
-use dynarust_core::UnixMillis;
 use dynarust_node::streams::Item;
 use http::{HeaderMap, HeaderValue};
 
@@ -42,10 +41,10 @@ impl StreamForm {
         }
     }
 
-    pub(super) fn print(self, items: &[Item], now: UnixMillis) -> Vec<u8> {
+    pub(super) fn print(self, items: &[Item]) -> Vec<u8> {
         match self {
-            Self::Events => sse::print(items, now),
-            Self::Lines => ndjson::print(items, now),
+            Self::Events => sse::print(items),
+            Self::Lines => ndjson::print(items),
         }
     }
 

@@ -2,14 +2,19 @@
 //!
 //! ```text
 //! subscribe: what to follow, from where ──► Node::subscribe ──► form (sse, ndjson): events as text ──► body
+//!   ──► on HTTP/1.1, as the first on its connection: a socket of its own (socket, web_socket); else hyper's
 //! ```
 
 mod change;
 mod follow;
 mod form;
 mod ndjson;
+mod socket;
 mod sse;
 mod subscribe;
+mod web_socket;
 
 pub(crate) use follow::Follow;
+pub(crate) use socket::StreamConnection;
 pub(crate) use subscribe::subscribe;
+pub(crate) use web_socket::WebSocketConnection;

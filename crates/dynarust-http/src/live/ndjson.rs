@@ -3,7 +3,6 @@
 //!
 //! Invariant: an event is one line. Line ends between the tokens of a value become spaces.
 
-use dynarust_core::UnixMillis;
 use dynarust_node::streams::{Event, Item};
 
 use super::change;
@@ -12,15 +11,15 @@ use crate::json;
 /// Keeps the way open.
 pub(super) const HEARTBEAT: &[u8] = b"\n";
 
-/// The lines of some events; what has expired is told from what was deleted by `now`.
-pub(super) fn print(items: &[Item], now: UnixMillis) -> Vec<u8> {
+/// The lines of some events.
+pub(super) fn print(items: &[Item]) -> Vec<u8> {
     let mut text = Vec::new();
     for item in items {
         match &item.event {
             Event::Change(stored) => {
                 push_opening(&mut text, "change", &item.id);
                 text.push(b',');
-                change::push_members(&mut text, stored, now, json::push_on_one_line);
+                change::push_members(&mut text, stored, json::push_on_one_line);
             }
             Event::Ready => push_opening(&mut text, "ready", &item.id),
             Event::Reset => push_opening(&mut text, "reset", &item.id),
@@ -57,12 +56,12 @@ mod tests {
     use super::change::{SAMPLE_VERSION as VERSION, sample};
     use super::*;
 
-    fn change(value: &'static str, tombstone: bool, expiry: Option<u64>) -> Item {
-        sample("a\n\"b", value, tombstone, expiry)
+    fn change(value: &'static str, tombstone: bool, expired: bool) -> Item {
+        sample("a\n\"b", value, tombstone, expired)
     }
 
-    fn line(item: Item, now: UnixMillis) -> String {
-        let text = String::from_utf8(print(&[item], now)).unwrap();
+    fn line(item: Item) -> String {
+        let text = String::from_utf8(print(&[item])).unwrap();
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         let _: serde_json::Value = serde_json::from_str(&text).unwrap();
         text.trim_end().to_owned()
@@ -70,19 +69,19 @@ mod tests {
 
     #[test]
     fn a_change_is_one_line_whatever_its_value() {
-        let live = line(change("[1,\r\n\"x\\n\",\n\n2]", false, None), 0);
+        let live = line(change("[1,\r\n\"x\\n\",\n\n2]", false, false));
         let members = r#""event":"change","id":"c1","table":"t","key":"a\n\"b""#;
         let expected = format!(r#"{{{members},"value":[1,  "x\n",  2],"version":"{VERSION}"}}"#);
         assert_eq!(live, expected);
-        let deleted = line(change("", true, None), 0);
+        let deleted = line(change("", true, false));
         assert_eq!(deleted, format!(r#"{{{members},"deleted":true,"version":"{VERSION}"}}"#));
-        let expired = line(change("1", false, Some(5)), 5);
+        let expired = line(change("1", false, true));
         assert!(expired.contains(r#""deleted":true,"expired":true,"version""#));
     }
 
     #[test]
     fn named_events_have_their_id() {
-        let line = |event| line(Item { event, id: "c2".to_owned() }, 0);
+        let line = |event| line(Item { event, id: "c2".to_owned() });
         assert_eq!(line(Event::Ready), r#"{"event":"ready","id":"c2"}"#);
         assert_eq!(line(Event::Reset), r#"{"event":"reset","id":"c2"}"#);
         assert_eq!(line(Event::Lagged), r#"{"event":"lagged","id":"c2"}"#);

@@ -4,7 +4,7 @@
 //! which would end a `data:` line; so it goes out as several, and the reader joins them with `\n`,
 //! which between tokens means the same.
 
-use dynarust_core::{Stored, UnixMillis};
+use dynarust_core::Stored;
 use dynarust_node::streams::{Event, Item};
 
 use super::change;
@@ -14,12 +14,12 @@ pub(super) const RETRY: &[u8] = b"retry: 2000\n\n";
 /// Keeps the way open.
 pub(super) const HEARTBEAT: &[u8] = b":\n\n";
 
-/// The text of some events; what has expired is told from what was deleted by `now`.
-pub(super) fn print(items: &[Item], now: UnixMillis) -> Vec<u8> {
+/// The text of some events.
+pub(super) fn print(items: &[Item]) -> Vec<u8> {
     let mut text = Vec::new();
     for item in items {
         match &item.event {
-            Event::Change(stored) => push_change(&mut text, &item.id, stored, now),
+            Event::Change(stored) => push_change(&mut text, &item.id, stored),
             Event::Ready => push_named(&mut text, "ready", &item.id),
             Event::Reset => push_named(&mut text, "reset", &item.id),
             Event::Lagged => push_named(&mut text, "lagged", &item.id),
@@ -47,9 +47,9 @@ fn push_named(text: &mut Vec<u8>, event: &str, id: &str) {
     push(text, &["event: ", event, "\nid: ", id, "\ndata: {}\n\n"]);
 }
 
-fn push_change(text: &mut Vec<u8>, id: &str, stored: &Stored, now: UnixMillis) {
+fn push_change(text: &mut Vec<u8>, id: &str, stored: &Stored) {
     push(text, &["id: ", id, "\ndata: {"]);
-    change::push_members(text, stored, now, push_lines);
+    change::push_members(text, stored, push_lines);
     push(text, &["}\n\n"]);
 }
 
@@ -70,31 +70,31 @@ mod tests {
     use super::change::{SAMPLE_VERSION as VERSION, sample};
     use super::*;
 
-    fn change(value: &'static str, tombstone: bool, expiry: Option<u64>) -> Item {
-        sample("my\nkey", value, tombstone, expiry)
+    fn change(value: &'static str, tombstone: bool, expired: bool) -> Item {
+        sample("my\nkey", value, tombstone, expired)
     }
 
-    fn print(items: &[Item], now: UnixMillis) -> String {
-        String::from_utf8(super::print(items, now)).unwrap()
+    fn print(items: &[Item]) -> String {
+        String::from_utf8(super::print(items)).unwrap()
     }
 
     #[test]
     fn a_change_tells_the_record() {
-        let live = print(&[change("\"mydata\"", false, None)], 0);
+        let live = print(&[change("\"mydata\"", false, false)]);
         let expected = format!(
             "id: c1\ndata: {{\"table\":\"t\",\"key\":\"my\\nkey\",\"value\":\"mydata\",\
              \"version\":\"{VERSION}\"}}\n\n"
         );
         assert_eq!(live, expected);
-        let deleted = print(&[change("", true, None)], 0);
+        let deleted = print(&[change("", true, false)]);
         assert!(deleted.contains(&format!("\"deleted\":true,\"version\":\"{VERSION}\"")));
-        let expired = print(&[change("1", false, Some(5))], 5);
+        let expired = print(&[change("1", false, true)]);
         assert!(expired.contains("\"deleted\":true,\"expired\":true,\"version\""));
     }
 
     #[test]
     fn line_ends_in_a_value_don_t_end_the_event() {
-        let text = print(&[change("[1,\n2,\r3,\r\n\r\n4]", false, None)], 0);
+        let text = print(&[change("[1,\n2,\r3,\r\n\r\n4]", false, false)]);
         assert!(!text.contains('\r'));
         let event = text.strip_suffix("\n\n").unwrap();
         assert!(!event.contains("\n\n"));
@@ -107,10 +107,10 @@ mod tests {
     #[test]
     fn named_events_have_data() {
         let item = |event| Item { event, id: "c2".to_owned() };
-        let ready = print(&[item(Event::Ready)], 0);
+        let ready = print(&[item(Event::Ready)]);
         assert_eq!(ready, "event: ready\nid: c2\ndata: {}\n\n");
         let retry = Duration::from_millis(1500);
-        let closing = print(&[item(Event::Closing { retry })], 0);
+        let closing = print(&[item(Event::Closing { retry })]);
         assert_eq!(closing, "retry: 1500\nevent: closing\nid: c2\ndata: {}\n\n");
     }
 }

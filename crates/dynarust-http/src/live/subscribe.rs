@@ -1,11 +1,9 @@
 //! SUBSCRIBE: the head of a live stream, and its body that follows.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use dynarust_core::Selection;
-use dynarust_node::Node;
 use dynarust_node::streams::{Begin, Subscription};
 use futures_util::stream::{self, StreamExt};
 use http::header::{HeaderName, HeaderValue, VARY};
@@ -14,8 +12,10 @@ use tokio::time::timeout;
 
 use super::follow::Follow;
 use super::form::StreamForm;
+use super::web_socket;
 use crate::answer;
 use crate::backend::Backend;
+use crate::departure::{Claim, Offer};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::response_body::{Body, CutShort};
@@ -29,24 +29,37 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 const HEARTBEATS_A_CURSOR: u32 = 20;
 
 /// # Errors
-/// `invalid_table`, `invalid_key`, `invalid_parameter`; `overloaded`.
+/// `invalid_table`, `invalid_key`, `invalid_parameter`; `overloaded`; for a WebSocket, `forbidden` and
+/// `upgrade_required`.
 pub(crate) fn subscribe<B>(
     backend: &Backend,
     follow: Follow<'_>,
     request: &Request<B>,
 ) -> Result<Response<Body>, Problem> {
     let (selection, begin) = read_head(follow, request)?;
+    let offer = request.extensions().get::<Offer>();
+    if let Some(offer) = offer.filter(|it| it.is_upgrade() && web_socket::is_asked_for(request)) {
+        let mut response = web_socket::accept(request.headers(), &backend.config.cors)?;
+        let live = backend.node.subscribe(selection, begin)?;
+        *response.body_mut() = follow_on(live, StreamForm::Lines);
+        offer.claim(Claim::WebSocket);
+        return Ok(response);
+    }
     let form = StreamForm::preferred(request.headers());
     let body = if request.method() == Method::HEAD {
         Body::empty()
     } else {
         let live = backend.node.subscribe(selection, begin)?;
-        follow_on(Arc::clone(&backend.node), live, form)
+        follow_on(live, form)
     };
     let mut response = answer::with_body(StatusCode::OK, form.content_type(), body);
     let headers = response.headers_mut();
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     headers.append(VARY, HeaderValue::from_static("Accept"));
+    // Where hyper is not needed any more, the stream has its socket for itself.
+    if let Some(offer) = offer {
+        offer.claim(Claim::Stream);
+    }
     Ok(response)
 }
 
@@ -70,15 +83,14 @@ fn read_head<B>(follow: Follow<'_>, request: &Request<B>) -> Result<(Selection, 
 
 /// A stream on its way to a reader.
 struct Following {
-    node: Arc<Node>,
     live: Subscription,
     form: StreamForm,
     /// Heartbeats since the last event.
     silence: u32,
 }
 
-fn follow_on(node: Arc<Node>, live: Subscription, form: StreamForm) -> Body {
-    let following = Following { node, live, form, silence: 0 };
+fn follow_on(live: Subscription, form: StreamForm) -> Body {
+    let following = Following { live, form, silence: 0 };
     let events = stream::unfold(following, async |mut following| {
         let text = following.next().await?;
         Some((text.map(Bytes::from), following))
@@ -95,7 +107,7 @@ impl Following {
             Err(_) => Some(Ok(self.break_silence())),
             Ok(Ok(items)) => {
                 self.silence = 0;
-                Some(Ok(self.form.print(&items?, self.node.now())))
+                Some(Ok(self.form.print(&items?)))
             }
             Ok(Err(error)) => {
                 tracing::error!(%error, "a live stream was cut short");
@@ -116,7 +128,9 @@ impl Following {
 
 #[cfg(test)]
 mod tests {
-    use dynarust_node::NodeConfig;
+    use std::sync::Arc;
+
+    use dynarust_node::{Node, NodeConfig};
     use dynarust_store::SystemClock;
     use http_body_util::BodyExt as _;
 

@@ -281,8 +281,16 @@ fn stream(operation: Operation) -> Described {
             "The stream.",
             &["Cache-Control", "Vary", "X-Accel-Buffering"],
             vec![(EVENTS, schema("EventStream")), (NDJSON, schema("EventLines"))],
+        )
+        .answers(
+            StatusCode::SWITCHING_PROTOCOLS,
+            "A WebSocket, where the first request of a connection asks for one: each event as a message, in \
+             the form of the lines, and a ping as the heartbeat.",
+            &[],
+            vec![],
         );
-    let described = described.may_tell(&[Code::NotReady]);
+    let refusals = [Code::NotReady, Code::Forbidden, Code::UpgradeRequired];
+    let described = described.may_tell(&refusals);
     match operation {
         Operation::SubscribeMany => described.may_tell(&[Code::InvalidTable, Code::InvalidKey]),
         _ => described,

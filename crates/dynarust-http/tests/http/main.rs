@@ -32,6 +32,7 @@ mod routes;
 mod schema;
 mod small_memory;
 mod tables;
+mod web_sockets;
 
 #[path = "../../../dynarust-node/src/store_in_memory.rs"]
 mod store_in_memory;
