@@ -231,8 +231,12 @@ pub const RESUME_ASK_AGAIN_MILLIS: u64 = 100;
 pub const RESUMES_ASKING_MAX: usize = 64;
 /// After so long it is looked again whether this node does.
 pub const RESUME_LOOK_AGAIN_MILLIS: u64 = 5;
-/// Bytes of events that wait for one slow reader.
+/// Bytes of events that wait for one slow reader, unless an operator says so.
 pub const STREAM_QUEUE_BYTES_MAX: usize = 1 << 20;
+/// The least that an operator may set that to.
+pub const STREAM_QUEUE_BYTES_FLOOR: usize = 64 << 10;
+/// The most.
+pub const STREAM_QUEUE_BYTES_CEILING: usize = 64 << 20;
 /// Live streams of one node.
 pub const STREAMS_MAX: usize = 100_000;
 
@@ -429,6 +433,8 @@ const _: () = {
     );
     assert!(CHUNK_BYTES_MAX <= PAGE_BYTES_MAX);
     assert!(CHUNK_BYTES_MAX < STREAM_QUEUE_BYTES_MAX);
+    assert!(STREAM_QUEUE_BYTES_FLOOR <= STREAM_QUEUE_BYTES_MAX);
+    assert!(STREAM_QUEUE_BYTES_MAX <= STREAM_QUEUE_BYTES_CEILING);
     // A cursor is base64, four characters for three bytes: a name, what is said of feeds (37 bytes where one has
     // told further than is claimed, 27 of a claim alone), and what stands around them.
     assert!(

@@ -6,7 +6,7 @@ use dynarust_core::UnixMillis;
 use dynarust_core::limits::{
     BODIES_BYTES_MAX, CONNECTIONS_MAX, KEY_LISTS_BYTES_MAX, LISTING_BYTES, LISTINGS_BYTES_MAX,
     MANY_KEYS_BODY_BYTES_MAX, MEMORY_PART, MESH_CONNECTIONS_MAX, PAGE_BYTES_MAX, PAGES_BYTES_MAX,
-    PUT_ENVELOPE_BYTES_MAX, VALUE_BYTES_DEFAULT, VALUES_SENT_BYTES_MAX,
+    PUT_ENVELOPE_BYTES_MAX, STREAMS_MAX, VALUE_BYTES_DEFAULT, VALUES_SENT_BYTES_MAX,
 };
 use dynarust_node::Node;
 use dynarust_store::Durability;
@@ -16,6 +16,7 @@ use crate::budget::Budget;
 use crate::cors::CorsOrigins;
 use crate::counts::Counts;
 use crate::door_counts::DoorCounts;
+use crate::live::Followers;
 use crate::proof::Challenges;
 
 /// What an operator can set of the front door.
@@ -29,6 +30,8 @@ pub struct HttpConfig {
     pub connections_max: usize,
     /// Bytes of memory that the machine, or the container, has. Lower: fewer large requests at a time.
     pub memory_bytes: usize,
+    /// Live streams at a time of one client address; more are answered 503.
+    pub streams_per_address_max: usize,
     /// The origins whose web pages may read answers.
     pub cors: CorsOrigins,
 }
@@ -40,6 +43,7 @@ impl Default for HttpConfig {
             durability: Durability::Sync,
             connections_max: CONNECTIONS_MAX,
             memory_bytes: usize::MAX,
+            streams_per_address_max: STREAMS_MAX,
             cors: CorsOrigins::None,
         }
     }
@@ -102,6 +106,8 @@ pub(crate) struct Backend {
     pub(crate) challenges: Challenges,
     /// For connections of peers.
     pub(crate) mesh_places: Arc<Semaphore>,
+    /// Who follows from where.
+    pub(crate) followers: Followers,
     /// Bytes of records' bodies in memory.
     pub(crate) bodies: Budget,
     /// Bytes of lists of keys in memory: apart, so that they never keep a write waiting.
@@ -121,6 +127,7 @@ impl Backend {
             counts: Arc::new(Counts::new()),
             door: Arc::default(),
             challenges: Challenges::new(),
+            followers: Followers::new(config.streams_per_address_max),
             mesh_places: Arc::new(Semaphore::new(MESH_CONNECTIONS_MAX)),
             bodies: Budget::new(config.bodies_bytes_max()),
             key_lists: Budget::new(config.key_lists_bytes_max()),

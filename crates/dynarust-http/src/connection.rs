@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -56,6 +57,7 @@ pub(crate) enum GoesOn<I, S> {
 /// the requests that run.
 pub(crate) async fn serve<S: Io>(
     stream: S,
+    client: Option<IpAddr>,
     surface: Arc<Surface>,
     mut stopping: watch::Receiver<bool>,
 ) -> Option<GoesOn<impl Io + use<S>, StallLimit<S>>> {
@@ -65,7 +67,7 @@ pub(crate) async fn serve<S: Io>(
     let counts = Arc::clone(surface.door());
     let slot = Slot::default();
     let theirs = slot.clone();
-    let service = service_fn(move |request| answer(&surface, &verdict, &theirs, request));
+    let service = service_fn(move |request| answer(&surface, &verdict, &theirs, client, request));
     let stop = async {
         // Fails where nobody can stop us any more: then so be it.
         let _ = stopping.wait_for(|stopping| *stopping).await;
@@ -92,7 +94,7 @@ pub(crate) async fn turn_away<S: Io>(
     let door = Arc::clone(&counts);
     let service = service_fn(move |request: Request<Incoming>| {
         if request.uri().path() == mesh_entry::PATH {
-            return Either::Left(answer(&surface, &verdict, &theirs, request));
+            return Either::Left(answer(&surface, &verdict, &theirs, None, request));
         }
         let detail = "more connections than this node takes on: try again later, and keep few";
         let refused = Problem::new(Code::Overloaded, detail).closing_connection();
@@ -200,6 +202,7 @@ pub(crate) fn answer(
     surface: &Surface,
     verdict: &Arc<Verdict>,
     slot: &Slot,
+    client: Option<IpAddr>,
     mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Unpin + use<> {
     if let Some(fault) = verdict.refusal_of(&request) {
@@ -208,7 +211,7 @@ pub(crate) fn answer(
     let asks = verdict.awaits_decision() && request.headers().contains_key(UPGRADE);
     let may_leave = slot.offer(&mut request, asks);
     let without_body = request.version() == Version::HTTP_2 && request.method() == Method::HEAD;
-    let answer = surface.answer(request);
+    let answer = surface.answer(request, client);
     if !may_leave && !asks && !without_body {
         return Either::Left(answer);
     }

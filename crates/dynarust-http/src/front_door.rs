@@ -263,7 +263,9 @@ async fn accept_all<L: Listen>(
         let surface = Arc::clone(surface);
         match place {
             Place::Served(place) => {
-                let serving = connection::serve(stream, Arc::clone(&surface), stopping.subscribe());
+                let client = L::client(&stream);
+                let stopping = stopping.subscribe();
+                let serving = connection::serve(stream, client, Arc::clone(&surface), stopping);
                 connections.spawn(surface, place, serving);
             }
             Place::TurnedAway(place) => {

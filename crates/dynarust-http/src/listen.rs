@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 
 use tokio::net::{TcpListener, TcpStream};
 
@@ -16,6 +17,11 @@ pub trait Listen: Send + Sync + 'static {
     /// Called once, before the first connection is taken.
     fn prepare(&self, _memory_is_small: bool) {}
 
+    /// From where a connection came, where that is known.
+    fn client(_: &Self::Io) -> Option<IpAddr> {
+        None
+    }
+
     /// The next connection. It may be dropped before it has ended, and loses none then.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Io>> + Send;
 }
@@ -25,6 +31,10 @@ impl Listen for TcpListener {
 
     fn prepare(&self, memory_is_small: bool) {
         socket::prepare_listener(self, memory_is_small);
+    }
+
+    fn client(io: &TcpStream) -> Option<IpAddr> {
+        io.peer_addr().ok().map(|address| address.ip().to_canonical())
     }
 
     async fn accept(&self) -> io::Result<TcpStream> {

@@ -137,7 +137,7 @@ mod tests {
         // With the head, and behind it.
         peer.write_all(&[HEAD, b"hello "].concat()).await.unwrap();
         let stopping = watch::Sender::new(false);
-        let serving = connection::serve(ours, Arc::clone(&surface), stopping.subscribe());
+        let serving = connection::serve(ours, None, Arc::clone(&surface), stopping.subscribe());
         let Some(GoesOn::Peer(mut mesh)) = serving.await else { panic!("it is no peer's") };
         peer.write_all(b"there").await.unwrap();
         let mut said = [0; 11];

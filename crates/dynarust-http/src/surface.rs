@@ -3,6 +3,7 @@
 //! Which addresses there are, and what is done by which method, says [`Address`]. Everywhere, OPTIONS
 //! tells the methods (of `*`, all that there are), another method is 405, another address 404.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,11 +45,11 @@ impl Surface {
         Self { backend }
     }
 
-    /// The way of every request.
-    pub(crate) fn answer(&self, request: Request<Incoming>) -> Measured {
+    /// The way of every request; from where it comes, where that is known.
+    pub(crate) fn answer(&self, request: Request<Incoming>, client: Option<IpAddr>) -> Measured {
         let began = Instant::now();
         let grant = self.backend.config.cors.grant(request.headers());
-        let (operation, answer) = self.route(request, grant.as_ref());
+        let (operation, answer) = self.route(request, client, grant.as_ref());
         Measured::new(&self.backend.counts, operation, began, grant, answer)
     }
 
@@ -68,7 +69,12 @@ impl Surface {
     }
 
     /// Who answers, and what was asked for.
-    fn route(&self, request: Request<Incoming>, grant: Option<&Grant>) -> (Operation, Answer) {
+    fn route(
+        &self,
+        request: Request<Incoming>,
+        client: Option<IpAddr>,
+        grant: Option<&Grant>,
+    ) -> (Operation, Answer) {
         let refused = |problem| (Operation::None, Answer::now(Err(problem)));
         if let Err(problem) = check(&request) {
             return refused(problem);
@@ -97,10 +103,12 @@ impl Surface {
                 self.record(path::record(table, key), operation, request)
             }
             Address::SubscribeKey { table, key } => {
-                self.subscribe(Follow::Key { table, key }, &request)
+                self.subscribe(Follow::Key { table, key }, &request, client)
             }
-            Address::SubscribeTable { table } => self.subscribe(Follow::Table { table }, &request),
-            Address::SubscribeMany => self.subscribe(Follow::Many, &request),
+            Address::SubscribeTable { table } => {
+                self.subscribe(Follow::Table { table }, &request, client)
+            }
+            Address::SubscribeMany => self.subscribe(Follow::Many, &request, client),
             Address::Store { .. } => {
                 Answer::later(table::store(Arc::clone(backend), request.into_parts().0))
             }
@@ -150,8 +158,13 @@ impl Surface {
         }
     }
 
-    fn subscribe(&self, follow: Follow<'_>, request: &Request<Incoming>) -> Answer {
-        Answer::now(live::subscribe(&self.backend, follow, request))
+    fn subscribe(
+        &self,
+        follow: Follow<'_>,
+        request: &Request<Incoming>,
+        client: Option<IpAddr>,
+    ) -> Answer {
+        Answer::now(live::subscribe(&self.backend, follow, request, client))
     }
 }
 

@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use dynarust_bench::BenchArguments;
 use dynarust_core::limits::{
-    APPLY_INTERVAL_MILLIS_DEFAULT, CACHE_BYTES_DEFAULT, VALUE_BYTES_DEFAULT,
+    APPLY_INTERVAL_MILLIS_DEFAULT, CACHE_BYTES_DEFAULT, STREAM_QUEUE_BYTES_MAX, STREAMS_MAX,
+    VALUE_BYTES_DEFAULT,
 };
 
 use crate::byte_count::ByteCount;
@@ -108,6 +109,17 @@ pub(crate) struct Arguments {
     /// More: a stream that was away for longer resumes without a reset. Less: their space is free sooner.
     #[arg(long, env = "DYNARUST_TOMBSTONE_AGE", value_name = "TIME", default_value = "24h")]
     pub(crate) tombstone_age: String,
+
+    /// What may wait for one reader of a live stream that is slower than its keys change (64K to 64M)
+    ///
+    /// More: bursts are ridden out; less: slow readers are cut sooner, and resume. The newest of each key is kept.
+    #[arg(long, env = "DYNARUST_STREAM_QUEUE_BYTES", value_name = "SIZE", default_value_t = ByteCount(STREAM_QUEUE_BYTES_MAX as u64))]
+    pub(crate) stream_queue_bytes: ByteCount,
+
+    /// Live streams at a time that one client address may have; clients behind one proxy have one address
+    #[arg(long, env = "DYNARUST_STREAMS_PER_ADDRESS", value_name = "COUNT", default_value_t = STREAMS_MAX,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(crate) streams_per_address: usize,
 
     /// Web pages of these origins may read answers, such as `https://app.example`; `*` is every page
     ///

@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dynarust_core::limits::{TOMBSTONE_AGE_SECONDS_CEILING, VALUE_BYTES_CEILING};
+use dynarust_core::limits::{
+    STREAM_QUEUE_BYTES_CEILING, STREAM_QUEUE_BYTES_FLOOR, TOMBSTONE_AGE_SECONDS_CEILING,
+    VALUE_BYTES_CEILING,
+};
 use dynarust_core::time_span;
 use dynarust_http::CorsOrigins;
 use dynarust_node::ClusterConfig;
@@ -32,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) cache_bytes: u64,
     pub(crate) value_bytes_max: usize,
     pub(crate) durability: Durability,
+    pub(crate) stream_queue_bytes: usize,
+    pub(crate) streams_per_address: usize,
     /// The origins whose web pages may read answers.
     pub(crate) cors: CorsOrigins,
     pub(crate) relaxed_flush: Duration,
@@ -64,6 +69,8 @@ impl Config {
                 DurabilityArgument::Sync => Durability::Sync,
                 DurabilityArgument::Relaxed => Durability::Relaxed,
             },
+            stream_queue_bytes: stream_queue_bytes(arguments.stream_queue_bytes)?,
+            streams_per_address: arguments.streams_per_address,
             cors: cors(&arguments.cors_origin)?,
             relaxed_flush: Duration::from_millis(arguments.relaxed_flush_ms),
             apply_interval: Duration::from_millis(arguments.apply_interval),
@@ -117,6 +124,15 @@ fn value_bytes_max(given: ByteCount) -> Result<usize, UsageError> {
     }
     let ceiling = VALUE_BYTES_CEILING >> 20;
     Err(UsageError(format!("--max-value-bytes takes 1 to {ceiling}M")))
+}
+
+fn stream_queue_bytes(given: ByteCount) -> Result<usize, UsageError> {
+    let bytes = usize::try_from(given.0).unwrap_or(usize::MAX);
+    if (STREAM_QUEUE_BYTES_FLOOR..=STREAM_QUEUE_BYTES_CEILING).contains(&bytes) {
+        return Ok(bytes);
+    }
+    let (floor, ceiling) = (STREAM_QUEUE_BYTES_FLOOR >> 10, STREAM_QUEUE_BYTES_CEILING >> 20);
+    Err(UsageError(format!("--stream-queue-bytes takes {floor}K to {ceiling}M")))
 }
 
 fn tombstone_age(given: &str) -> Result<Duration, UsageError> {
@@ -221,7 +237,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let cases: [&[&str]; 21] = [
+        let cases: [&[&str]; 24] = [
             &["127.0.0.1"],
             &["127.0.0.1:99999"],
             &[":6660"],
@@ -230,6 +246,9 @@ mod tests {
             &["127.0.0.1:0"],
             &["127.0.0.1:1", "127.0.0.1:2"],
             &["127.0.0.1:1", "--max-value-bytes=17M"],
+            &["127.0.0.1:1", "--stream-queue-bytes=63K"],
+            &["127.0.0.1:1", "--stream-queue-bytes=65M"],
+            &["127.0.0.1:1", "--streams-per-address=0"],
             &["127.0.0.1:1", "--advertise=here"],
             &["127.0.0.1:1", "--zone=a b"],
             &["127.0.0.1:1", "--evict-after=9s"],

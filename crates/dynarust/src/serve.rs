@@ -165,6 +165,7 @@ async fn run(config: &Config) -> Result<(), ServeError> {
         durability: config.durability,
         connections_max,
         memory_bytes,
+        streams_per_address_max: config.streams_per_address,
         cors: config.cors.clone(),
     };
     let mut reason = Stop::Asked;
@@ -231,8 +232,11 @@ fn start_node(config: &Config, door: &FrontDoor) -> Result<Arc<Node>, ServeError
         ..StoreConfig::new(config.data_dir.clone())
     })?;
     let cluster = ClusterConfig { listen: door.address(), ..config.cluster.clone() };
-    let streams =
-        StreamsConfig { cursor_age_max: config.tombstone_age, ..StreamsConfig::default() };
+    let streams = StreamsConfig {
+        queue_bytes_max: config.stream_queue_bytes,
+        cursor_age_max: config.tombstone_age,
+        ..StreamsConfig::default()
+    };
     let node_config = NodeConfig { streams, cluster };
     let node = Node::start(Arc::new(store), clock, node_config);
     tracing::info!(

@@ -2,13 +2,20 @@
 
 use dynarust_core::limits;
 
-use crate::backend::HttpConfig;
+use crate::backend::{Backend, HttpConfig};
 
 /// Every limit, by its name in lower case. What was set stands in the place of what is built in.
-pub(super) fn limits(config: &HttpConfig) -> Vec<(String, u64)> {
+pub(super) fn limits(backend: &Backend) -> Vec<(String, u64)> {
+    let streams = backend.node.stats().streams;
+    of(&backend.config, streams.queue_bytes_max)
+}
+
+fn of(config: &HttpConfig, stream_queue_bytes_max: usize) -> Vec<(String, u64)> {
     let set = [
         ("value_bytes_max", config.value_bytes_max),
         ("connections_max", config.connections_max),
+        ("streams_per_address_max", config.streams_per_address_max),
+        ("stream_queue_bytes_max", stream_queue_bytes_max),
         ("memory_bytes", config.memory_bytes),
         ("bodies_bytes_max", config.bodies_bytes_max()),
         ("key_lists_bytes_max", config.key_lists_bytes_max()),
@@ -40,10 +47,11 @@ mod tests {
             memory_bytes: 128 << 20,
             ..HttpConfig::default()
         };
-        let all = limits(&config);
+        let all = of(&config, 3);
         let by_name: BTreeMap<_, _> = all.iter().cloned().collect();
         assert_eq!(by_name.len(), all.len());
         assert_eq!((by_name["value_bytes_max"], by_name["connections_max"]), (1, 2));
+        assert_eq!(by_name["stream_queue_bytes_max"], 3);
         assert_eq!(by_name["many_keys_body_bytes_max"], 8 << 20);
         let source = include_str!("../../../dynarust-core/src/limits.rs");
         let constants = source.lines().filter_map(|line| line.trim().strip_prefix("pub const "));

@@ -147,6 +147,12 @@ fn push_streams(to: &mut Exposition, streams: &StreamFigures) {
         "Publications that were not handed to the live streams yet.",
         streams.behind,
     );
+    to.single(
+        "dynarust_streams_queue_bytes",
+        Kind::Gauge,
+        "Bytes that wait for slow readers at present.",
+        streams.queue_bytes,
+    );
     let counters = [
         ("dynarust_streams_begun_total", "Live streams that began.", streams.begun),
         (
@@ -375,7 +381,7 @@ fn push_process(to: &mut Exposition, process: &Process) {
 
 fn push_limits(to: &mut Exposition, backend: &Backend) {
     to.family("dynarust_limit", Kind::Gauge, "What may grow no further, by name.");
-    for (name, value) in limits(&backend.config) {
+    for (name, value) in limits(backend) {
         to.sample(&[("name", &name)], value);
     }
 }

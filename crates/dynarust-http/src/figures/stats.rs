@@ -122,7 +122,7 @@ pub(crate) struct LatencyText {
     max: f64,
 }
 
-/// All but `open` and `behind` count since the node started.
+/// All but those of the present count since the node started.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct StreamsText {
@@ -130,6 +130,8 @@ pub(crate) struct StreamsText {
     open: usize,
     /// Publications that were not handed to the live streams yet.
     behind: u64,
+    /// Bytes that wait for slow readers at present.
+    queue_bytes: usize,
     begun: u64,
     /// Did not begin, since there were too many.
     refused: u64,
@@ -303,7 +305,7 @@ pub(crate) async fn stats(backend: Arc<Backend>, uri: Uri) -> Result<Response<Bo
             threads: process.threads,
             open_files: process.open_files,
         },
-        limits: limits(&backend.config).into_iter().collect(),
+        limits: limits(&backend).into_iter().collect(),
     };
     Ok(answer::json_of(StatusCode::OK, &text))
 }
@@ -410,6 +412,7 @@ impl StreamsText {
         Self {
             open: figures.open,
             behind: figures.behind,
+            queue_bytes: figures.queue_bytes,
             begun: figures.begun,
             refused: figures.refused,
             resumed: figures.resumed,

@@ -104,7 +104,7 @@ async fn serve(stream: DuplexStream, surface: Arc<Surface>, seen: Arc<Mutex<Seen
             let (method, uri) = (request.method().clone(), request.uri().clone());
             seen.requests.push(Expected { method, uri, length });
         }
-        answer(&surface, &verdict, &theirs, request)
+        answer(&surface, &verdict, &theirs, None, request)
     });
     let departed = connection::converse(guard, service, counts, &slot, pending()).await;
     match departed {

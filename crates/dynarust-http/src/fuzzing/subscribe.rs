@@ -97,7 +97,7 @@ fn begin(backend: &Backend, ask: &Ask) -> Option<Body> {
     if ask.lines {
         request = request.header("Accept", "application/x-ndjson");
     }
-    match live::subscribe(backend, follow, &request.body(()).unwrap()) {
+    match live::subscribe(backend, follow, &request.body(()).unwrap(), None) {
         Ok(response) => Some(response.into_body()),
         Err(problem) => {
             let status = problem.into_response().status();

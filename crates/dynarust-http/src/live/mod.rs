@@ -7,6 +7,7 @@
 
 mod change;
 mod follow;
+mod followers;
 mod form;
 mod ndjson;
 mod socket;
@@ -15,6 +16,7 @@ mod subscribe;
 mod web_socket;
 
 pub(crate) use follow::Follow;
+pub(crate) use followers::Followers;
 pub(crate) use socket::StreamConnection;
 pub(crate) use subscribe::subscribe;
 pub(crate) use web_socket::WebSocketConnection;

@@ -1,5 +1,6 @@
 //! SUBSCRIBE: the head of a live stream, and its body that follows.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use http::{Method, Request, Response, StatusCode};
 use tokio::time::timeout;
 
 use super::follow::Follow;
+use super::followers::Follower;
 use super::form::StreamForm;
 use super::web_socket;
 use crate::answer;
@@ -35,13 +37,13 @@ pub(crate) fn subscribe<B>(
     backend: &Backend,
     follow: Follow<'_>,
     request: &Request<B>,
+    client: Option<IpAddr>,
 ) -> Result<Response<Body>, Problem> {
     let (selection, begin) = read_head(follow, request)?;
     let offer = request.extensions().get::<Offer>();
     if let Some(offer) = offer.filter(|it| it.is_upgrade() && web_socket::is_asked_for(request)) {
         let mut response = web_socket::accept(request.headers(), &backend.config.cors)?;
-        let live = backend.node.subscribe(selection, begin)?;
-        *response.body_mut() = follow_on(live, StreamForm::Lines);
+        *response.body_mut() = follow_on(backend, (selection, begin), client, StreamForm::Lines)?;
         offer.claim(Claim::WebSocket);
         return Ok(response);
     }
@@ -49,8 +51,7 @@ pub(crate) fn subscribe<B>(
     let body = if request.method() == Method::HEAD {
         Body::empty()
     } else {
-        let live = backend.node.subscribe(selection, begin)?;
-        follow_on(live, form)
+        follow_on(backend, (selection, begin), client, form)?
     };
     let mut response = answer::with_body(StatusCode::OK, form.content_type(), body);
     let headers = response.headers_mut();
@@ -83,21 +84,29 @@ fn read_head<B>(follow: Follow<'_>, request: &Request<B>) -> Result<(Selection, 
 
 /// A stream on its way to a reader.
 struct Following {
+    _follower: Option<Follower>,
     live: Subscription,
     form: StreamForm,
     /// Heartbeats since the last event.
     silence: u32,
 }
 
-fn follow_on(live: Subscription, form: StreamForm) -> Body {
-    let following = Following { live, form, silence: 0 };
+fn follow_on(
+    backend: &Backend,
+    (selection, begin): (Selection, Begin),
+    client: Option<IpAddr>,
+    form: StreamForm,
+) -> Result<Body, Problem> {
+    let follower = backend.followers.enter(client)?;
+    let live = backend.node.subscribe(selection, begin)?;
+    let following = Following { _follower: follower, live, form, silence: 0 };
     let events = stream::unfold(following, async |mut following| {
         let text = following.next().await?;
         Some((text.map(Bytes::from), following))
     });
     let opening = Some(form.opening()).filter(|text| !text.is_empty());
     let first = stream::iter(opening.map(|text| Ok(Bytes::from_static(text))));
-    Body::Chunks(first.chain(events).boxed())
+    Ok(Body::Chunks(first.chain(events).boxed()))
 }
 
 impl Following {
@@ -154,7 +163,7 @@ mod tests {
         let backend = backend();
         let request = Request::get("/t/subscribe").body(()).unwrap();
         let follow = Follow::Table { table: "t" };
-        let mut body = subscribe(&backend, follow, &request).unwrap().into_body();
+        let mut body = subscribe(&backend, follow, &request, None).unwrap().into_body();
         assert_eq!(part(&mut body).await, "retry: 2000\n\n");
         let ready = part(&mut body).await;
         let id = ready.strip_prefix("event: ready\nid: ").unwrap();
@@ -172,7 +181,7 @@ mod tests {
         let backend = backend();
         let request = Request::get("/t/subscribe").header("Accept", "application/x-ndjson");
         let follow = Follow::Table { table: "t" };
-        let response = subscribe(&backend, follow, &request.body(()).unwrap()).unwrap();
+        let response = subscribe(&backend, follow, &request.body(()).unwrap(), None).unwrap();
         let mut body = response.into_body();
         let ready = part(&mut body).await;
         let id = ready.strip_prefix("{\"event\":\"ready\",\"id\":\"").unwrap();

@@ -48,6 +48,11 @@ impl Door {
         Self::with(StreamsConfig::default(), http).await
     }
 
+    pub(crate) async fn with_streams_per_address(streams_per_address_max: usize) -> Self {
+        let http = HttpConfig { streams_per_address_max, ..http_config() };
+        Self::with(StreamsConfig::default(), http).await
+    }
+
     pub(crate) async fn with_origins(cors: CorsOrigins) -> Self {
         Self::with(StreamsConfig::default(), HttpConfig { cors, ..http_config() }).await
     }

@@ -119,8 +119,10 @@ async fn streams_are_counted() {
     let of = |name: &str| streams[name].as_u64().unwrap();
     assert_eq!((of("open"), of("begun"), of("reset"), of("events")), (1, 1, 1, 3), "{streams}");
     assert_eq!((of("resumed"), of("lagged"), of("merged"), of("refused")), (0, 0, 0, 0));
+    assert_eq!(of("queue_bytes"), 0);
     let metrics = metrics(&door).await;
     assert_eq!(metrics["dynarust_streams_open"], 1.0);
+    assert_eq!(metrics["dynarust_streams_queue_bytes"], 0.0);
     assert_eq!(metrics["dynarust_stream_events_total"], 3.0);
 }
 

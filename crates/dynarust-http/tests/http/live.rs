@@ -56,6 +56,23 @@ async fn too_many_streams_are_refused() {
     assert!(refused.header("retry-after").is_some());
 }
 
+#[tokio::test]
+async fn one_address_has_so_many_streams_and_gets_them_back() {
+    let door = Door::with_streams_per_address(2).await;
+    let follow = async || {
+        let mut client = door.client().await;
+        client.send("GET /t/subscribe HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        (client.head().await.status, client)
+    };
+    let held = [follow().await, follow().await];
+    assert_eq!(held.each_ref().map(|it| it.0), [200, 200]);
+    let refused = door.ask("GET", "/t/subscribe").await;
+    refused.assert_problem(503, "overloaded");
+    drop(held);
+    // As soon as the door has seen that they have gone.
+    while follow().await.0 != 200 {}
+}
+
 /// The events of a stream, read one by one.
 struct Events {
     client: Client,

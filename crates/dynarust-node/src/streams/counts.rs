@@ -30,13 +30,17 @@ impl Count {
     }
 }
 
-/// The live streams of a node in numbers. All but `open` and `behind` count from the node's start.
+/// The live streams of a node in numbers. All but those of the present count from the node's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StreamFigures {
     /// Streams at present.
     pub open: usize,
     /// Publications that the hub has not handed out yet.
     pub behind: Seq,
+    /// Bytes that wait for readers at present.
+    pub queue_bytes: usize,
+    /// Bytes that may wait for one.
+    pub queue_bytes_max: usize,
     /// Streams that began.
     pub begun: u64,
     /// Streams that did not begin, since there were too many.

@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_name_finds_all_that_follow_it_and_nobody_else() {
         let mut interest = Interest::default();
-        let mailbox = Arc::new(Mailbox::new(0, None));
+        let mailbox = Arc::new(Mailbox::new(0, None, Arc::default()));
         for (id, selection) in (0..).map(StreamId).zip(selections()) {
             interest.add(id, &selection, &mailbox);
         }
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn nothing_stays_of_those_that_left() {
         let mut interest = Interest::default();
-        let mailbox = Arc::new(Mailbox::new(0, None));
+        let mailbox = Arc::new(Mailbox::new(0, None, Arc::default()));
         for (id, selection) in (0..).map(StreamId).zip(selections()) {
             interest.add(id, &selection, &mailbox);
         }

@@ -7,6 +7,7 @@
 //! The lock is a plain one: it is held for a push, a merge or a few pops, never across an await.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dynarust_core::Stored;
@@ -41,13 +42,20 @@ pub(super) struct Mailbox {
     inbox: Mutex<Inbox>,
     wake: Notify,
     bytes_max: usize,
+    /// Bytes that wait in all mailboxes.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Mailbox {
     /// An empty mailbox for a queue of `bytes_max`; one that has ended already where `end` says so.
-    pub(super) fn new(bytes_max: usize, end: Option<End>) -> Self {
-        let queue = Queue::default();
-        Self { inbox: Mutex::new(Inbox { queue, end }), wake: Notify::new(), bytes_max }
+    pub(super) fn new(bytes_max: usize, end: Option<End>, waiting: Arc<AtomicUsize>) -> Self {
+        let inbox = Mutex::new(Inbox { queue: Queue::default(), end });
+        Self { inbox, wake: Notify::new(), bytes_max, waiting }
+    }
+
+    /// What a change of the queue makes of what waits in all.
+    fn count(&self, before: usize, after: usize) {
+        self.waiting.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
     }
 
     /// Adds a record, and tells how many older ones were left out for it; ends the stream as lagged
@@ -57,7 +65,9 @@ impl Mailbox {
         if inbox.end.is_some() {
             return 0;
         }
+        let before = inbox.queue.bytes();
         let pushed = inbox.queue.push(Arc::clone(record), self.bytes_max);
+        self.count(before, inbox.queue.bytes());
         drop(inbox);
         match pushed {
             Ok(merged) => {
@@ -77,13 +87,15 @@ impl Mailbox {
         inbox.end.get_or_insert(end);
         let dropped = std::mem::take(&mut inbox.queue);
         drop(inbox);
+        self.count(dropped.bytes(), 0);
         drop(dropped);
         self.wake.notify_one();
     }
 
     /// Forgets what waits: for a stream that is no longer attached.
     pub(super) fn clear(&self) {
-        drop(std::mem::take(&mut self.inbox.lock().queue));
+        let dropped = std::mem::take(&mut self.inbox.lock().queue);
+        self.count(dropped.bytes(), 0);
     }
 
     /// How the stream ended, if it has.
@@ -94,7 +106,7 @@ impl Mailbox {
     /// Takes what waits, oldest first, until `bytes_max` bytes of values are together.
     pub(super) fn take(&self, bytes_max: usize) -> Vec<Arc<Stored>> {
         let mut inbox = self.inbox.lock();
-        let mut taken = Vec::new();
+        let (mut taken, before) = (Vec::new(), inbox.queue.bytes());
         let mut bytes = 0;
         while bytes < bytes_max {
             let Some(record) = inbox.queue.pop() else {
@@ -103,6 +115,7 @@ impl Mailbox {
             bytes += record.record.value.len();
             taken.push(record);
         }
+        self.count(before, inbox.queue.bytes());
         taken
     }
 
@@ -115,5 +128,36 @@ impl Mailbox {
     /// Returns once something may have changed since the last return. Cancel-safe.
     pub(super) async fn changed(&self) {
         self.wake.notified().await;
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::streams::tests::store::stored;
+
+    #[test]
+    fn what_waits_in_all_is_counted_however_it_goes() {
+        let waiting = Arc::default();
+        let boxes = [(); 5].map(|()| Mailbox::new(1000, None, Arc::clone(&waiting)));
+        let record = stored(1, "a", Some("1"));
+        boxes.iter().for_each(|mailbox| _ = mailbox.push(&record));
+        let count = || waiting.load(Ordering::Relaxed);
+        assert_eq!(count(), 5 * record.memory_bytes());
+        let [taken, ended, cleared, dropped, stays] = boxes;
+        taken.take(1000);
+        ended.end(End::Lagged);
+        cleared.clear();
+        drop(dropped);
+        assert_eq!(count(), record.memory_bytes());
+        // Until it runs over.
+        (2..100).for_each(|seq| _ = stays.push(&stored(seq, &seq.to_string(), Some("1"))));
+        assert_eq!((stays.ended(), count()), (Some(End::Lagged), 0));
     }
 }

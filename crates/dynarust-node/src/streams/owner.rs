@@ -117,7 +117,10 @@ impl Streams {
         let counts = self.register.counts();
         // Before the head, so that the difference is not too small.
         let dispatched = self.register.dispatched();
+        let (queue_bytes, queue_bytes_max) = self.register.waiting();
         StreamFigures {
+            queue_bytes,
+            queue_bytes_max,
             open: self.register.count(),
             behind: self.store.position().seq.saturating_sub(dispatched),
             begun: counts.begun.get(),

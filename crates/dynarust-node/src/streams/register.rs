@@ -11,7 +11,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dynarust_core::{Selection, Seq, Stored};
@@ -55,6 +55,8 @@ pub(super) struct Register {
     members: Mutex<Members>,
     dispatched: AtomicU64,
     counts: StreamCounts,
+    /// Bytes that wait for readers.
+    waiting: Arc<AtomicUsize>,
     streams_max: usize,
     queue_bytes_max: usize,
 }
@@ -66,6 +68,7 @@ impl Register {
             members: Mutex::new(Members { looked_up: dispatched, ..Members::default() }),
             dispatched: AtomicU64::new(dispatched),
             counts: StreamCounts::default(),
+            waiting: Arc::default(),
             streams_max,
             queue_bytes_max,
         }
@@ -82,7 +85,7 @@ impl Register {
         let id = StreamId(members.next_id);
         members.next_id += 1;
         let end = members.ending.map(|ending| ending.of(id));
-        let mailbox = Arc::new(Mailbox::new(self.queue_bytes_max, end));
+        let mailbox = Arc::new(Mailbox::new(self.queue_bytes_max, end, Arc::clone(&self.waiting)));
         members.streams.insert(id, Arc::clone(&mailbox));
         Some((id, mailbox))
     }
@@ -143,6 +146,11 @@ impl Register {
     /// How many streams there are.
     pub(super) fn count(&self) -> usize {
         self.members.lock().streams.len()
+    }
+
+    /// Bytes that wait for readers, and how many may for one.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        (self.waiting.load(Ordering::Relaxed), self.queue_bytes_max)
     }
 
     /// What the streams do, to be counted.
