@@ -4,6 +4,7 @@
 //! A page of any origin may open one, and CORS has no say in that: so the origin is looked at here.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -14,6 +15,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -31,6 +33,8 @@ use crate::response_body::Body;
 const MESSAGE_BYTES_MAX: usize = 4096;
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 1024;
+/// How long a client has for its end.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether the request asks for a WebSocket.
 pub(super) fn is_asked_for<B>(request: &Request<B>) -> bool {
@@ -132,7 +136,7 @@ async fn tell<I: Io>(
                 Some(said) => drop(said?),
             },
             frame = lines.frame() => match frame {
-                None => return socket.close(None).await,
+                None => return close(socket).await,
                 Some(Err(cut)) => return Err(io::Error::other(cut).into()),
                 Some(Ok(frame)) => {
                     let bytes = frame.into_data().unwrap_or_default();
@@ -144,6 +148,15 @@ async fn tell<I: Io>(
             },
         }
     }
+}
+
+/// Says that it ends, and waits for a moment until the client does (RFC 6455 section 7.1.1).
+async fn close<I: Io>(socket: &mut WebSocketStream<Preceded<I>>) -> Result<(), Error> {
+    socket.close(None).await?;
+    let its_end = async { while let Some(Ok(_)) = socket.next().await {} };
+    // Without it the connection is cut.
+    let _ = timeout(CLOSE_PATIENCE, its_end).await;
+    Ok(())
 }
 
 /// Of lines, each with its end: an empty one is a ping.

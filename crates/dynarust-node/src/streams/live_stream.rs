@@ -161,7 +161,6 @@ impl LiveStream {
         self.streams.register().detach(self.id, &self.selection);
         self.mailbox.clear();
         if matches!(start, Start::State { reset: true }) {
-            self.counts().reset.add(1);
             self.outbox.push(Event::Reset, None);
         }
         let source = (self.streams.store(), self.streams.samples());

@@ -308,7 +308,10 @@ impl Subscription {
             part.stand_at(place.as_ref());
             match &event {
                 Event::Ready => (part.is_ready, self.ready_is_told) = (true, true),
-                Event::Reset => self.ready_is_told = false,
+                Event::Reset => {
+                    self.streams.count_reset();
+                    self.ready_is_told = false;
+                }
                 Event::Lagged | Event::Closing { .. } => self.ended = true,
                 Event::Change(_) => {}
             }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dynarust_core::limits::{WATCHED_IDLE_MILLIS, WATCHED_WAITING_MAX};
+use dynarust_core::limits::{REGISTRY_MEMBERS_MAX, WATCHED_IDLE_MILLIS, WATCHED_WAITING_MAX};
 use dynarust_core::{PartitionSet, Selection, Selector, StreamCursor};
 use parking_lot::Mutex;
 use prost::Message;
@@ -227,7 +227,7 @@ impl Source {
 fn from(live: &mut LiveStream, place: &Place) -> Watched {
     Watched {
         is_state: place.state_through.is_some(),
-        claims: live.claims(place).iter().map(ClaimText::of).collect(),
+        claims: live.claims(place).iter().take(REGISTRY_MEMBERS_MAX).map(ClaimText::of).collect(),
         told: Some(ClaimText::of(&live.told(place))),
         ..Watched::default()
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use dynarust_core::limits::{RESUMES_ASKING_MAX, WATCHED_WAITING_MAX};
+use dynarust_core::limits::{REGISTRY_MEMBERS_MAX, RESUMES_ASKING_MAX, WATCHED_WAITING_MAX};
 use dynarust_core::{NodeId, PartitionSet, RecordName, Selection, Stored};
 use parking_lot::Mutex;
 use prost::Message;
@@ -162,6 +162,9 @@ impl Batch {
             Some(Arc::new(Stored { name, seq, record: shipped.record? }))
         });
         let records = stored.collect::<Option<Vec<_>>>()?;
+        if claims.len() > REGISTRY_MEMBERS_MAX {
+            return None;
+        }
         let claims = claims.into_iter().map(ClaimText::understood).collect();
         let told = told.map(ClaimText::understood).filter(|it| it.node == source)?;
         Some(Self { records, is_state, is_ready: ready, from: From { claims, told } })
