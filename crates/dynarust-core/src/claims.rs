@@ -199,7 +199,7 @@ mod tests {
         fn those_that_matter_are_kept(all in positions(), count in 0..6_usize) {
             let all: Claims = all.into_iter().collect();
             let mut kept = all.clone();
-            let matters = |node: NodeId| node.0 % 2 == 0;
+            let matters = |node: NodeId| node.0.is_multiple_of(2);
             kept.keep(count, matters);
             prop_assert_eq!(kept.iter().count(), count.min(all.iter().count()));
             let spare = kept.iter().any(|it| !matters(it.node));

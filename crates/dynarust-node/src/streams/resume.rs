@@ -52,7 +52,7 @@ async fn hold(cluster: &Arc<Cluster>, partitions: &PartitionSet, told: &Told) ->
             continue;
         }
         let sought = Sought { told: *position, missing: partitions.clone(), elsewhere: Vec::new() };
-        if !sought.is_held_by(cluster, end).await {
+        if !sought.comes_to_be_held(cluster, end).await {
             return None;
         }
     }
@@ -70,7 +70,7 @@ struct Sought {
 
 impl Sought {
     /// Whether it comes to be held here in time.
-    async fn is_held_by(mut self, cluster: &Arc<Cluster>, end: Instant) -> bool {
+    async fn comes_to_be_held(mut self, cluster: &Arc<Cluster>, end: Instant) -> bool {
         let again = Duration::from_millis(RESUME_ASK_AGAIN_MILLIS);
         let mut ask_at = Instant::now();
         // Mostly it is on its way.
