@@ -67,6 +67,11 @@ impl Mirror {
         wait_for("a node to follow", open)
     }
 
+    /// It follows another node from now on.
+    pub(crate) fn move_to(&mut self, address: SocketAddr) {
+        self.address = address;
+    }
+
     /// Connects, takes this many events (fewer when the node goes away), and cuts.
     pub(crate) fn follow_for(&mut self, events: u32) {
         let mut stream = self.connect();

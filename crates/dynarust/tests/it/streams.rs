@@ -216,7 +216,7 @@ fn a_closing_node_says_so_and_is_resumed_after_its_restart() {
 }
 
 /// Sets its flag when it goes, by a panic too.
-struct Stop<'a>(&'a AtomicBool);
+pub(crate) struct Stop<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {

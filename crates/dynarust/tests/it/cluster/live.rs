@@ -1,11 +1,14 @@
 //! Live streams on any node: what is written on another comes through, whoever owns it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use crate::client::Client;
 use crate::events::Events;
 use crate::mirror::{Mirror, Seen, table_of};
 use crate::node::{run_in, wait_for};
+use crate::streams::Stop;
 
 use super::nodes::Cluster;
 
@@ -90,6 +93,44 @@ fn a_stream_outlives_the_owners_that_tell_it() {
         wait_for("a write", || (client.put("live", key, "2").unwrap().status == 200).then_some(()));
     }
     mirror.follow_on(&mut stream, &records_of(&mut client, &keys[1..]));
+    assert_eq!(mirror.resets, 0, "another owner had all that was told");
+}
+
+/// Every node goes on behind the ids of every other, while all of them are written to.
+#[test]
+fn readers_wander_from_node_to_node_and_miss_nothing() {
+    for count in [3, 5] {
+        let cluster = Cluster::start(count);
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            // However this ends, the writers end.
+            let ending = Stop(&over);
+            for writer in 0..count {
+                let (over, mut client) = (&over, cluster.client(writer));
+                scope.spawn(move || {
+                    for number in 0_u32.. {
+                        if over.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        let key = format!("key {}", (number * 7 + 1) % 40);
+                        let done = match number % 5 {
+                            4 => client.delete("live", &key),
+                            _ => client.put("live", &key, &format!("[{writer},{number}]")),
+                        };
+                        assert!(matches!(done.unwrap().status, 200 | 404));
+                    }
+                });
+            }
+            let mut mirror = Mirror::new(cluster.address(0), "/live/subscribe");
+            for hop in 0..100 {
+                mirror.move_to(cluster.address(hop % count));
+                mirror.follow_for(30);
+            }
+            drop(ending);
+            assert_eq!(mirror.resets, 0, "of {count} nodes one did not go on");
+            mirror.follow_to(&table_of(&mut cluster.client(0), "live"));
+        });
+    }
 }
 
 /// The records as a reader at that node sees them.
