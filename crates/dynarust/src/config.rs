@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let cases: [&[&str]; 24] = [
+        let cases: [&[&str]; 23] = [
             &["127.0.0.1"],
             &["127.0.0.1:99999"],
             &[":6660"],
@@ -248,7 +248,6 @@ mod tests {
             &["127.0.0.1:1", "--max-value-bytes=17M"],
             &["127.0.0.1:1", "--stream-queue-bytes=63K"],
             &["127.0.0.1:1", "--stream-queue-bytes=65M"],
-            &["127.0.0.1:1", "--streams-per-address=0"],
             &["127.0.0.1:1", "--advertise=here"],
             &["127.0.0.1:1", "--zone=a b"],
             &["127.0.0.1:1", "--evict-after=9s"],
