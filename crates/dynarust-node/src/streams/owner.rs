@@ -43,7 +43,7 @@ pub enum SubscribeError {
 /// All live streams of a node.
 ///
 /// It owns the hub's task: closing or dropping it ends the task, and the end of the task, even by a
-/// panic, ends every stream. A [`LiveStream`] keeps its owner.
+/// panic, ends every stream. A stream keeps its owner.
 pub struct Streams {
     store: Arc<dyn Store>,
     clock: Arc<dyn WallClock>,

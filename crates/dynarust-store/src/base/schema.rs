@@ -1,5 +1,7 @@
 //! The base's tables, its settings, and how it is opened and made.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use dynarust_core::NodeId;
@@ -9,6 +11,12 @@ use rusqlite::{Connection, OpenFlags};
 use super::counts;
 use super::error::BaseError;
 use super::meta::Meta;
+
+/// At which byte of the file the versions end by which SQLite reads and writes it (SQLite's "Database File Format",
+/// section 1.3.3).
+const VERSIONS_END: usize = 20;
+/// What they are where there is a write-ahead log.
+const WRITE_AHEAD_VERSIONS: [u8; 2] = [2, 2];
 
 /// What both formats have.
 const SCHEMA_OF_BOTH: &str = "
@@ -99,6 +107,7 @@ pub(crate) fn open_existing(path: &Path) -> Result<OpenBase, BaseError> {
     if empty {
         return Err(BaseError::Damaged("the file is empty".into()));
     }
+    check_header(path)?;
     let connection = connect(path)?;
     let format = format_of(&connection)?;
     let meta = match format {
@@ -106,6 +115,26 @@ pub(crate) fn open_existing(path: &Path) -> Result<OpenBase, BaseError> {
         BaseFormat::Two => Meta::read(&connection)?,
     };
     Ok(OpenBase { connection, path: path.to_owned(), meta, format })
+}
+
+/// A file that does not say that it has a write-ahead log SQLite would give one, which writes to it. Every base has
+/// had one since it was made.
+fn check_header(path: &Path) -> Result<(), BaseError> {
+    let mut header = [0; VERSIONS_END];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    if let Err(error) = read {
+        return Err(match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                BaseError::Damaged("the file ends within its header".into())
+            }
+            _ => BaseError::Io(error.to_string().into()),
+        });
+    }
+    if header.ends_with(&WRITE_AHEAD_VERSIONS) {
+        Ok(())
+    } else {
+        Err(BaseError::Damaged("its header does not say that it has a write-ahead log".into()))
+    }
 }
 
 /// Opens the base, or makes one of a new node. Only for a folder that never had one.
