@@ -106,6 +106,14 @@ async fn put(members: &Members, number: usize, key: &str, value: &str) {
     members.put(number, key, value, Available).await.unwrap();
 }
 
+/// A reader at node 0 that has been told all there is: one record, which every node has.
+async fn following_one_record(members: &Members) -> Reader {
+    members.put(0, "a", "1", All).await.unwrap();
+    let mut reader = Reader::begin(members, 0);
+    reader.until("ready").await;
+    reader
+}
+
 /// More nodes than copies.
 async fn five() -> Members {
     let cluster = ClusterConfig { replication: 2, ..ClusterConfig::default() };
@@ -157,9 +165,7 @@ async fn a_stream_goes_on_when_its_node_is_dead() {
 #[tokio::test(start_paused = true)]
 async fn a_node_that_has_less_than_was_seen_waits_until_it_has_it() {
     let members = Members::running(3).await;
-    members.put(0, "a", "1", All).await.unwrap();
-    let mut reader = Reader::begin(&members, 0);
-    reader.until("ready").await;
+    let mut reader = following_one_record(&members).await;
     members.store(1).hold_arrivals(true);
     members.put(0, "a", "2", One).await.unwrap();
     reader.until("a=2").await;
@@ -175,9 +181,7 @@ async fn a_node_that_has_less_than_was_seen_waits_until_it_has_it() {
 #[tokio::test(start_paused = true)]
 async fn what_a_dead_node_alone_had_told_is_gone_and_that_is_said() {
     let mut members = Members::running(3).await;
-    members.put(0, "a", "1", All).await.unwrap();
-    let mut reader = Reader::begin(&members, 0);
-    reader.until("ready").await;
+    let mut reader = following_one_record(&members).await;
     [1, 2].into_iter().for_each(|number| members.store(number).hold_arrivals(true));
     members.put(0, "a", "2", One).await.unwrap();
     reader.until("a=2").await;
@@ -193,9 +197,7 @@ async fn what_a_dead_node_alone_had_told_is_gone_and_that_is_said() {
 #[tokio::test(start_paused = true)]
 async fn what_a_dead_node_told_is_had_from_who_has_it() {
     let mut members = Members::running(3).await;
-    members.put(0, "a", "1", All).await.unwrap();
-    let mut reader = Reader::begin(&members, 0);
-    reader.until("ready").await;
+    let mut reader = following_one_record(&members).await;
     members.store(1).hold_arrivals(true);
     members.put(0, "a", "2", Available).await.unwrap();
     reader.until("a=2").await;
