@@ -17,7 +17,6 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, DATE, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
-
 use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 
