@@ -239,6 +239,11 @@ pub const STREAM_QUEUE_BYTES_FLOOR: usize = 64 << 10;
 pub const STREAM_QUEUE_BYTES_CEILING: usize = 64 << 20;
 /// Live streams of one node.
 pub const STREAMS_MAX: usize = 100_000;
+/// A live stream that has nothing to tell for so long says that it is still there.
+pub const STREAM_HEARTBEAT_SECONDS: u64 = 15;
+/// Each idle stream looks around this often. More often, and thousands of them cost more; less, and heartbeats are
+/// sent sooner than they must be.
+pub const STREAM_SWEEP_SECONDS: u64 = 5;
 
 /// Nodes that hold a record, unless `--replication` says otherwise.
 pub const REPLICATION_DEFAULT: u8 = 3;
@@ -460,6 +465,7 @@ const _: () = {
     assert!(HTTP2_STREAM_WINDOW_BYTES < HTTP2_CONNECTION_WINDOW_BYTES);
     assert!(READS_AT_A_TIME_MAX < READS_WAITING_MAX);
     assert!(STREAMS_MAX < CONNECTIONS_MAX);
+    assert!(STREAM_SWEEP_SECONDS < STREAM_HEARTBEAT_SECONDS);
     assert!(1 <= REPLICATION_DEFAULT && REPLICATION_DEFAULT <= REPLICATION_MAX);
     assert!(
         1 <= DROP_AFTER_SECONDS_DEFAULT && DROP_AFTER_SECONDS_DEFAULT <= DROP_AFTER_SECONDS_MAX

@@ -48,7 +48,7 @@ pub(crate) enum GoesOn<I, S> {
     /// The link of a peer.
     Peer(MeshConnection<I>),
     /// A live stream.
-    Stream(StreamConnection<S>),
+    Stream(Box<StreamConnection<S>>),
     /// A live stream over WebSocket.
     WebSocket(WebSocketConnection<S>),
 }

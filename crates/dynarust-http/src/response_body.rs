@@ -12,6 +12,7 @@ use futures_util::stream::BoxStream;
 use http_body::{Frame, SizeHint};
 
 use crate::budget::Share;
+use crate::live::Following;
 
 /// Bytes of a counted body that are handed over at a time, so that its memory is counted until it is sent.
 const PAGE_PART_BYTES: usize = 64 << 10;
@@ -25,6 +26,8 @@ pub(crate) enum Body {
         /// The memory that it was given; given back when it is sent, or the client has gone.
         _share: Share,
     },
+    /// A live stream.
+    Live(Box<Following>),
     /// As it comes. Dropped when the client goes away.
     Chunks(BoxStream<'static, Result<Bytes, CutShort>>),
 }
@@ -59,6 +62,9 @@ impl http_body::Body for Body {
                 Poll::Ready((!all.is_empty()).then(|| Ok(Frame::data(all))))
             }
             Self::Page { bytes, .. } => Poll::Ready(Self::next_part(bytes).map(Ok)),
+            Self::Live(following) => {
+                following.poll_text(context).map(|text| text.map(|text| text.map(Frame::data)))
+            }
             Self::Chunks(chunks) => Pin::new(chunks)
                 .poll_next(context)
                 .map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
@@ -68,7 +74,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) | Self::Page { bytes, .. } => bytes.is_empty(),
-            Self::Chunks(_) => false,
+            Self::Live(_) | Self::Chunks(_) => false,
         }
     }
 
@@ -77,7 +83,7 @@ impl http_body::Body for Body {
             Self::Whole(bytes) | Self::Page { bytes, .. } => {
                 SizeHint::with_exact(bytes.len() as u64)
             }
-            Self::Chunks(_) => SizeHint::default(),
+            Self::Live(_) | Self::Chunks(_) => SizeHint::default(),
         }
     }
 }

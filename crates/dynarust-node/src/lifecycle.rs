@@ -82,7 +82,7 @@ impl Node {
             Arc::clone(&store),
             Arc::clone(&clock),
             &cluster.tasks,
-            Arc::clone(&cluster.positions),
+            (Arc::clone(&cluster.positions), cluster.changes()),
             config.streams,
         );
         let node = Arc::new(Self {

@@ -24,31 +24,32 @@ pub(crate) struct StreamConnection<I> {
 }
 
 impl<I: Io> StreamConnection<I> {
-    /// One that has left hyper.
-    pub(crate) fn new(departed: Departed<I>, open: OpenConnection) -> Self {
+    /// One that has left hyper. It is boxed, since a future that is handed a value has room for it twice.
+    pub(crate) fn new(departed: Departed<I>, open: OpenConnection) -> Box<Self> {
         let Departed { stream, head, body, .. } = departed;
-        Self { io: stream, head: head.into(), body, _open: open }
+        Box::new(Self { io: stream, head: head.into(), body, _open: open })
     }
 
     /// To the end of the stream, or until its client has gone.
-    pub(crate) async fn serve(mut self) {
-        // Each ends where the client has gone, or the stream is cut short.
-        let sent = async {
-            let head = std::mem::take(&mut self.head);
-            self.io.write_all(&head).await.ok()?;
-            drop(head);
-            let mut sent_behind = 0;
-            while let Some(bytes) = self.next(&mut sent_behind).await? {
-                let length = format!("{:x}\r\n", bytes.len());
-                let mut chunk = Buf::chain(length.as_bytes(), bytes).chain(b"\r\n".as_slice());
-                self.io.write_all_buf(&mut chunk).await.ok()?;
-            }
-            self.io.write_all(b"0\r\n\r\n").await.ok()
-        };
-        if sent.await.is_some() {
+    pub(crate) async fn serve(mut self: Box<Self>) {
+        // It ends where the client has gone, or the stream is cut short.
+        if self.send().await.is_some() {
             // Whatever becomes of that, it ends.
             let _ = self.io.shutdown().await;
         }
+    }
+
+    async fn send(&mut self) -> Option<()> {
+        let head = std::mem::take(&mut self.head);
+        self.io.write_all(&head).await.ok()?;
+        drop(head);
+        let mut sent_behind = 0;
+        while let Some(bytes) = self.next(&mut sent_behind).await? {
+            let length = format!("{:x}\r\n", bytes.len());
+            let mut chunk = Buf::chain(length.as_bytes(), bytes).chain(b"\r\n".as_slice());
+            self.io.write_all_buf(&mut chunk).await.ok()?;
+        }
+        self.io.write_all(b"0\r\n\r\n").await.ok()
     }
 
     /// What comes next of the body, or its end; none where there is nobody to tell it, or nothing to be told.

@@ -7,17 +7,21 @@
 //! ```
 //!
 //! Invariants (why they give no gap stands in [`super`]):
-//! - every change of phase and every item happens between two waits, never across one: a reader may
-//!   give up waiting at any time;
+//! - it is polled, and what is being read of the store is kept: a reader may give up waiting at any time;
+//! - one that is live holds nothing that waits but its mailbox;
 //! - ids and items go out together, in order.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use dynarust_core::limits::CHUNK_RECORDS_MAX;
 use dynarust_core::{
     Claims, FeedPosition, Partition, PartitionSet, RecordName, Selection, Seq, Stored,
 };
 use dynarust_store::{FeedPage, FeedRead, ReadError};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
 use super::begin::{Beginning, Start};
 use super::counts::StreamCounts;
@@ -47,16 +51,25 @@ enum Phase {
     Ended,
 }
 
+/// What is read of the store.
+enum Read {
+    /// Some of the state, and what is left of it.
+    State(StateReader, Result<Vec<Arc<Stored>>, ReadError>),
+    /// A part of the feed.
+    Feed(Result<FeedPage, ReadError>),
+}
+
 /// One of them. Dropping it ends it.
-#[derive(Debug)]
 pub(super) struct LiveStream {
     streams: Arc<Streams>,
     id: StreamId,
     mailbox: Arc<Mailbox>,
-    selection: Selection,
+    selection: Arc<Selection>,
     /// Those whose records are told.
     partitions: Arc<PartitionSet>,
     phase: Phase,
+    /// What its phase waits for, of the store.
+    reading: Option<BoxFuture<'static, Read>>,
     /// Nothing that was sent lies behind this, or behind where the stream stands: what was told as state may be
     /// above the position at which that began, and what was told elsewhere above where it goes on here.
     told: Seq,
@@ -71,7 +84,7 @@ impl LiveStream {
         streams: Arc<Streams>,
         id: StreamId,
         mailbox: Arc<Mailbox>,
-        selection: Selection,
+        selection: Arc<Selection>,
     ) -> Self {
         Self {
             streams,
@@ -80,6 +93,7 @@ impl LiveStream {
             selection,
             partitions: Arc::default(),
             phase: Phase::Resting,
+            reading: None,
             told: 0,
             claims: Claims::default(),
             outbox: Outbox::default(),
@@ -89,45 +103,59 @@ impl LiveStream {
     /// The next items, at least one; about 64 KiB of values. `None` behind `Lagged` and `Closing`,
     /// and once the store has stopped.
     ///
-    /// Cancel-safe: what a dropped call had gathered comes with the next one.
-    ///
     /// # Errors
     /// [`ReadError::Base`] where the store cannot be read. No item is lost: the next call tries
     /// again, and the ids handed out stay good.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Local>>, ReadError> {
+    pub(super) fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Vec<Local>>, ReadError>> {
         loop {
             if let Some(end) = self.mailbox.ended() {
-                return Ok(self.finish(end));
+                return Poll::Ready(Ok(self.finish(end)));
             }
             if self.outbox.is_full() {
-                return Ok(Some(self.hand_over()));
+                return Poll::Ready(Ok(Some(self.hand_over())));
+            }
+            if let Some(reading) = &mut self.reading {
+                if let Poll::Ready(read) = reading.as_mut().poll(context) {
+                    self.reading = None;
+                    self.take(read)?;
+                } else {
+                    ready!(self.mailbox.poll_changed(context));
+                }
+                continue;
             }
             match self.phase {
-                Phase::State { .. } => self.read_state().await?,
-                Phase::CatchUp { from } => self.catch_up(from).await?,
-                Phase::Joining { from, head } => self.join(from, head).await?,
-                Phase::Live { sent } => {
-                    self.take_changes(sent);
-                    if !self.outbox.is_empty() {
-                        return Ok(Some(self.hand_over()));
-                    }
-                    self.mailbox.changed().await;
+                Phase::State { .. } => self.read_state(),
+                Phase::CatchUp { from } => self.catch_up(from),
+                Phase::Joining { from, head } => self.join(from, head),
+                Phase::Live { sent } => self.take_changes(sent),
+                Phase::Resting => {}
+                Phase::Ended => return Poll::Ready(Ok(None)),
+            }
+            if matches!(self.phase, Phase::Live { .. } | Phase::Resting) {
+                if !self.outbox.is_empty() {
+                    return Poll::Ready(Ok(Some(self.hand_over())));
                 }
-                Phase::Resting if !self.outbox.is_empty() => return Ok(Some(self.hand_over())),
-                Phase::Resting => self.mailbox.changed().await,
-                Phase::Ended => return Ok(None),
+                ready!(self.mailbox.poll_changed(context));
             }
         }
     }
 
-    /// Waits for its end alone. Cancel-safe.
-    pub(super) async fn end(&mut self) -> Result<Option<Vec<Local>>, ReadError> {
+    /// As [`LiveStream::poll_next`]. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Local>>, ReadError> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// Waits for its end alone.
+    pub(super) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<Local>>> {
         loop {
             if let Some(end) = self.mailbox.ended() {
-                return Ok(self.finish(end));
+                return Poll::Ready(self.finish(end));
             }
             // Who waits for more looks before it waits.
-            self.mailbox.changed().await;
+            ready!(self.mailbox.poll_changed(context));
         }
     }
 
@@ -160,6 +188,7 @@ impl LiveStream {
         }
         self.streams.register().detach(self.id, &self.selection);
         self.mailbox.clear();
+        self.reading = None;
         if matches!(start, Start::State { reset: true }) {
             self.outbox.push(Event::Reset, None);
         }
@@ -181,6 +210,7 @@ impl LiveStream {
         if !matches!(self.phase, Phase::Ended) {
             self.streams.register().detach(self.id, &self.selection);
             self.mailbox.clear();
+            self.reading = None;
             self.outbox = Outbox::default();
             self.phase = Phase::Resting;
         }
@@ -200,38 +230,26 @@ impl LiveStream {
         self.streams.at(place.told)
     }
 
-    async fn read_state(&mut self) -> Result<(), ReadError> {
-        let Phase::State { reader, began } = &mut self.phase else {
-            return Ok(());
+    fn read_state(&mut self) {
+        let Phase::State { reader, .. } = &mut self.phase else {
+            return;
         };
-        let began = *began;
-        let records = reader.read(self.streams.store(), HANDED_BYTES_MAX).await?;
-        if reader.is_done() {
-            self.phase = Phase::CatchUp { from: began };
-        }
-        let now = self.streams.now();
-        for record in records {
-            if record.record.is_live(now) && self.tells_of(&record.name) {
-                self.told = self.told.max(record.seq);
-                let place = self.place_at(began, Some(record.name.clone()));
-                self.outbox.push(Event::Change(record), Some(place));
-            }
-        }
-        Ok(())
+        let (streams, mut reader) = (Arc::clone(&self.streams), std::mem::take(reader));
+        let reading = async move {
+            let read = reader.read(streams.store(), HANDED_BYTES_MAX).await;
+            Read::State(reader, read)
+        };
+        self.reading = Some(reading.boxed());
     }
 
-    async fn catch_up(&mut self, from: Seq) -> Result<(), ReadError> {
+    fn catch_up(&mut self, from: Seq) {
         // One record is read at once, however far the head is.
         let is_one = self.selection.only_record().is_some();
         if is_one || self.head().saturating_sub(from) <= NEAR {
             self.attach(from);
-            return Ok(());
+        } else {
+            self.read_feed(from, from);
         }
-        if let Some(page) = self.read_feed(from, from).await? {
-            self.phase = Phase::CatchUp { from: page.through };
-            self.tell_up_to(page.records, Seq::MAX);
-        }
-        Ok(())
     }
 
     /// From here on the hub finds the stream. `head` is as high as what the hub had looked up, so that
@@ -247,19 +265,13 @@ impl LiveStream {
         self.phase = Phase::Joining { from, head };
     }
 
-    async fn join(&mut self, from: Seq, head: Seq) -> Result<(), ReadError> {
+    fn join(&mut self, from: Seq, head: Seq) {
         if from >= head {
             self.outbox.push(Event::Ready, Some(self.place_at(head, None)));
             self.phase = Phase::Live { sent: head };
-            return Ok(());
+        } else {
+            self.read_feed(from, head);
         }
-        if let Some(page) = self.read_feed(from, head).await? {
-            self.phase = Phase::Joining { from: page.through, head };
-            // A key that has moved on above the head comes through the mailbox, perhaps by way of an
-            // older change: to tell it here would be to go back later.
-            self.tell_up_to(page.records, head);
-        }
-        Ok(())
     }
 
     fn take_changes(&mut self, sent: Seq) {
@@ -275,26 +287,82 @@ impl LiveStream {
         }
     }
 
-    /// A part of the feed; `None` where the stream began anew, since it may have missed deletes.
+    /// Reads a part of the feed.
     ///
     /// Of one record the newest is what the feed has, so that one is read instead of all that others
     /// wrote; with it everything up to `seen`, a seq that some method of the store has shown, was looked at.
-    async fn read_feed(&mut self, from: Seq, seen: Seq) -> Result<Option<FeedPage>, ReadError> {
-        let store = self.streams.store();
-        let page = match self.selection.only_record() {
-            None => store.feed(FeedRead::behind(from, CHUNK_RECORDS_MAX, HANDED_BYTES_MAX)).await?,
-            Some(name) => {
-                let newest = get(store, &name).await?;
-                let records = newest.into_iter().filter(|record| record.seq > from).collect();
-                FeedPage { records, through: seen }
+    fn read_feed(&mut self, from: Seq, seen: Seq) {
+        let streams = Arc::clone(&self.streams);
+        let only_record = self.selection.only_record();
+        let reading = async move {
+            let store = streams.store();
+            Read::Feed(match only_record {
+                None => {
+                    let read = FeedRead::behind(from, CHUNK_RECORDS_MAX, HANDED_BYTES_MAX);
+                    store.feed(read).await
+                }
+                Some(name) => get(store, &name).await.map(|newest| {
+                    let records = newest.into_iter().filter(|record| record.seq > from).collect();
+                    FeedPage { records, through: seen }
+                }),
+            })
+        };
+        self.reading = Some(reading.boxed());
+    }
+
+    /// What its phase waited for was read.
+    fn take(&mut self, read: Read) -> Result<(), ReadError> {
+        match read {
+            Read::State(rest, read) => self.take_state(rest, read),
+            Read::Feed(page) => page.map(|page| self.take_page(page)),
+        }
+    }
+
+    fn take_state(
+        &mut self,
+        rest: StateReader,
+        read: Result<Vec<Arc<Stored>>, ReadError>,
+    ) -> Result<(), ReadError> {
+        let Phase::State { reader, began } = &mut self.phase else {
+            return Ok(());
+        };
+        let began = *began;
+        *reader = rest;
+        let records = read?;
+        if reader.is_done() {
+            self.phase = Phase::CatchUp { from: began };
+        }
+        let now = self.streams.now();
+        for record in records {
+            if record.record.is_live(now) && self.tells_of(&record.name) {
+                self.told = self.told.max(record.seq);
+                let place = self.place_at(began, Some(record.name.clone()));
+                self.outbox.push(Event::Change(record), Some(place));
             }
+        }
+        Ok(())
+    }
+
+    /// A part of the feed. All begins anew where the stream may have missed deletes.
+    fn take_page(&mut self, page: FeedPage) {
+        let (from, head) = match self.phase {
+            Phase::CatchUp { from } => (from, None),
+            Phase::Joining { from, head } => (from, Some(head)),
+            _ => return,
         };
         // Asked behind the read: what was not forgotten by now was there to be read.
-        if store.resume(self.streams.at(from)).is_some() {
-            return Ok(Some(page));
+        if self.streams.store().resume(self.streams.at(from)).is_none() {
+            self.start(Start::State { reset: true }, Arc::clone(&self.partitions));
+            return;
         }
-        self.start(Start::State { reset: true }, Arc::clone(&self.partitions));
-        Ok(None)
+        let from = page.through;
+        self.phase = match head {
+            None => Phase::CatchUp { from },
+            Some(head) => Phase::Joining { from, head },
+        };
+        // A key that has moved on above the head comes through the mailbox, perhaps by way of an
+        // older change: to tell it here would be to go back later.
+        self.tell_up_to(page.records, head.unwrap_or(Seq::MAX));
     }
 
     fn tell_up_to(&mut self, records: Vec<Arc<Stored>>, head: Seq) {
@@ -346,6 +414,15 @@ impl LiveStream {
 
     fn place_at(&self, seq: Seq, state_through: Option<RecordName>) -> Place {
         Place { seq, told: self.told.max(seq), state_through }
+    }
+}
+
+impl std::fmt::Debug for LiveStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveStream")
+            .field("id", &self.id)
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
     }
 }
 

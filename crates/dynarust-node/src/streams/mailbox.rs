@@ -8,11 +8,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use dynarust_core::Stored;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use super::queue::Queue;
 
@@ -34,13 +34,16 @@ pub(super) enum End {
 struct Inbox {
     queue: Queue,
     end: Option<End>,
+    /// Since the stream looked last.
+    changed: bool,
+    /// Who waits for that.
+    reader: Option<Waker>,
 }
 
 /// Where the hub leaves what a stream follows.
 #[derive(Debug)]
 pub(super) struct Mailbox {
     inbox: Mutex<Inbox>,
-    wake: Notify,
     bytes_max: usize,
     /// Bytes that wait in all mailboxes.
     waiting: Arc<AtomicUsize>,
@@ -49,8 +52,8 @@ pub(super) struct Mailbox {
 impl Mailbox {
     /// An empty mailbox for a queue of `bytes_max`; one that has ended already where `end` says so.
     pub(super) fn new(bytes_max: usize, end: Option<End>, waiting: Arc<AtomicUsize>) -> Self {
-        let inbox = Mutex::new(Inbox { queue: Queue::default(), end });
-        Self { inbox, wake: Notify::new(), bytes_max, waiting }
+        let inbox = Mutex::new(Inbox { end, ..Inbox::default() });
+        Self { inbox, bytes_max, waiting }
     }
 
     /// What a change of the queue makes of what waits in all.
@@ -68,14 +71,16 @@ impl Mailbox {
         let before = inbox.queue.bytes();
         let pushed = inbox.queue.push(Arc::clone(record), self.bytes_max);
         self.count(before, inbox.queue.bytes());
+        let reader = inbox.change();
         drop(inbox);
         match pushed {
             Ok(merged) => {
-                self.wake.notify_one();
+                wake(reader);
                 merged
             }
             Err(_) => {
                 self.end(End::Lagged);
+                wake(reader);
                 0
             }
         }
@@ -86,10 +91,17 @@ impl Mailbox {
         let mut inbox = self.inbox.lock();
         inbox.end.get_or_insert(end);
         let dropped = std::mem::take(&mut inbox.queue);
+        let reader = inbox.change();
         drop(inbox);
         self.count(dropped.bytes(), 0);
         drop(dropped);
-        self.wake.notify_one();
+        wake(reader);
+    }
+
+    /// Has the stream look around, though nothing came for it.
+    pub(super) fn touch(&self) {
+        let reader = self.inbox.lock().change();
+        wake(reader);
     }
 
     /// Forgets what waits: for a stream that is no longer attached.
@@ -125,9 +137,32 @@ impl Mailbox {
         inbox.end.is_none() && inbox.queue.is_empty()
     }
 
-    /// Returns once something may have changed since the last return. Cancel-safe.
-    pub(super) async fn changed(&self) {
-        self.wake.notified().await;
+    /// Ready once something may have changed since it was ready last.
+    pub(super) fn poll_changed(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut inbox = self.inbox.lock();
+        if std::mem::take(&mut inbox.changed) {
+            return Poll::Ready(());
+        }
+        match &mut inbox.reader {
+            Some(reader) => reader.clone_from(context.waker()),
+            reader => *reader = Some(context.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+impl Inbox {
+    /// Notes a change, and gives out who is to hear of it.
+    fn change(&mut self) -> Option<Waker> {
+        self.changed = true;
+        self.reader.take()
+    }
+}
+
+/// With no lock held: who is woken may come at once.
+fn wake(reader: Option<Waker>) {
+    if let Some(reader) = reader {
+        reader.wake();
     }
 }
 

@@ -18,6 +18,7 @@
 //! | `hub` | the task that follows the store |
 //! | `register`, `interest` | which streams there are, and who follows a name |
 //! | `mailbox`, `queue` | what waits for one stream |
+//! | `sweep` | the task that has idle streams look around |
 //! | `counts` | what streams have done, in numbers |
 //! | `subscription`, `part` | [`Subscription`]: a reader's stream, each part of it told by one node that holds it |
 //! | `watching`, `telling` | what another node tells a stream, on either side |
@@ -59,8 +60,8 @@
 //!
 //! The register's lock guards who is there and who follows what; a mailbox's lock guards its queue.
 //! No two are ever held together, none across an await, and fan-out pushes with the register's lock
-//! released. [`Streams`] owns the hub's task and ends it when it is closed or dropped; however that
-//! task ends, each stream hears it.
+//! released. [`Streams`] owns the tasks of hub and sweep and ends them when it is closed or dropped; however the
+//! hub's ends, each stream hears it.
 
 mod begin;
 mod counts;
@@ -78,6 +79,7 @@ mod resume;
 mod samples;
 mod state;
 mod subscription;
+mod sweep;
 mod telling;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use dynarust_core::limits::{STREAM_QUEUE_BYTES_MAX, STREAMS_MAX, TOMBSTONE_AGE_SECONDS_DEFAULT};
 use dynarust_core::{FeedPosition, Selection, Seq, UnixMillis};
 use dynarust_store::{Store, WallClock};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::counts::StreamFigures;
@@ -13,6 +14,7 @@ use super::hub::Hub;
 use super::live_stream::LiveStream;
 use super::register::{Ending, Register};
 use super::samples::Samples;
+use super::sweep::sweep;
 use crate::environment::Tasks;
 use crate::following::Positions;
 
@@ -42,7 +44,7 @@ pub enum SubscribeError {
 
 /// All live streams of a node.
 ///
-/// It owns the hub's task: closing or dropping it ends the task, and the end of the task, even by a
+/// It owns the tasks of hub and sweep: closing or dropping it ends them, and the end of the hub's, even by a
 /// panic, ends every stream. A stream keeps its owner.
 pub struct Streams {
     store: Arc<dyn Store>,
@@ -53,6 +55,7 @@ pub struct Streams {
     /// Whose feed: the same as long as the store runs.
     feed: FeedPosition,
     hub: JoinHandle<()>,
+    sweep: JoinHandle<()>,
 }
 
 impl Default for StreamsConfig {
@@ -66,13 +69,13 @@ impl Default for StreamsConfig {
 }
 
 impl Streams {
-    /// Starts the hub as a task of the current tokio runtime. Whoever holds the `Arc` owns it. `positions` are
-    /// where the node is in the feeds of others.
+    /// Starts hub and sweep as tasks of the current tokio runtime. Whoever holds the `Arc` owns them. `positions`
+    /// are where the node is in the feeds of others; `changes` are those of its cluster.
     pub(crate) fn start(
         store: Arc<dyn Store>,
         clock: Arc<dyn WallClock>,
         tasks: &Tasks,
-        positions: Arc<Positions>,
+        (positions, changes): (Arc<Positions>, watch::Receiver<u64>),
         config: StreamsConfig,
     ) -> Arc<Self> {
         let feed = store.position();
@@ -82,8 +85,9 @@ impl Streams {
         let samples = Arc::new(Samples::new(positions));
         let hub = Hub::new(Arc::clone(&store), Arc::clone(&register), Arc::clone(&samples), head);
         let hub = tokio::spawn(tasks.task(hub.run()));
+        let sweep = tokio::spawn(tasks.task(sweep(Arc::clone(&register), changes)));
         let cursor_age_max = config.cursor_age_max;
-        Arc::new(Self { store, clock, register, samples, cursor_age_max, feed, hub })
+        Arc::new(Self { store, clock, register, samples, cursor_age_max, feed, hub, sweep })
     }
 
     /// Takes on a stream of this node's feed. It rests until it is started.
@@ -92,7 +96,7 @@ impl Streams {
     /// [`SubscribeError::TooMany`]: nothing changed.
     pub(super) fn take_on(
         self: &Arc<Self>,
-        selection: Selection,
+        selection: Arc<Selection>,
     ) -> Result<LiveStream, SubscribeError> {
         let (id, mailbox) = self.register.enter().ok_or(SubscribeError::TooMany)?;
         Ok(LiveStream::new(Arc::clone(self), id, mailbox, selection))
@@ -182,6 +186,7 @@ impl Streams {
 impl Drop for Streams {
     fn drop(&mut self) {
         self.hub.abort();
+        self.sweep.abort();
     }
 }
 

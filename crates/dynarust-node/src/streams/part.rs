@@ -98,9 +98,9 @@ pub(super) struct Part {
 
 impl Part {
     /// One that nobody tells yet, of which the reader has nothing.
-    pub(super) fn new(partitions: PartitionSet, state_is_told: bool) -> Self {
+    pub(super) fn new(partitions: Arc<PartitionSet>, state_is_told: bool) -> Self {
         Self {
-            partitions: Arc::new(partitions),
+            partitions,
             source: Source::Nobody,
             standing: None,
             state_is_told,
@@ -123,7 +123,7 @@ impl Part {
             refused_by: self.refused_by.clone(),
             ended_by: self.ended_by.clone(),
             asked_at: self.asked_at,
-            ..Self::new(partitions, self.state_is_told)
+            ..Self::new(Arc::new(partitions), self.state_is_told)
         }
     }
 
@@ -141,7 +141,7 @@ impl Part {
         let joined = Self {
             standing: Some(standing),
             is_ready: self.is_ready && other.is_ready,
-            ..Self::new(self.partitions.union(&other.partitions), true)
+            ..Self::new(Arc::new(self.partitions.union(&other.partitions)), true)
         };
         (self.state_is_told && other.state_is_told && joined.can_go_on_at(node)).then_some(joined)
     }

@@ -121,6 +121,16 @@ impl Register {
         members.looked_up = members.looked_up.max(record.seq);
     }
 
+    /// Has those streams look around.
+    pub(super) fn touch(&self, which: impl Fn(StreamId) -> bool) {
+        let touched: Vec<Arc<Mailbox>> = {
+            let members = self.members.lock();
+            let which = members.streams.iter().filter(|(id, _)| which(**id));
+            which.map(|(_, mailbox)| Arc::clone(mailbox)).collect()
+        };
+        touched.iter().for_each(|mailbox| mailbox.touch());
+    }
+
     /// Ends every attached stream as lagged: each resumes by itself.
     pub(super) fn cut_attached(&self) {
         let attached = self.members.lock().attached.all();

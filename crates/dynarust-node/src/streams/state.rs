@@ -19,7 +19,7 @@ enum Part {
 }
 
 /// What of the state is still to be read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct StateReader {
     /// In name order, disjoint.
     parts: VecDeque<Part>,
@@ -38,7 +38,7 @@ impl StateReader {
     }
 
     /// The next records, about `bytes_max` bytes of values at most; tombstones and expired ones too.
-    /// None do not mean the end. Cancel-safe: what was not returned is read again.
+    /// None do not mean the end.
     ///
     /// # Errors
     /// [`ReadError::Base`] where the store cannot be read.

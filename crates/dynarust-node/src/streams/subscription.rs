@@ -17,7 +17,10 @@
 //!   part has nothing to say, or its state comes late, ids lead to `reset`.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use dynarust_core::limits::{CURSOR_CLAIMS_BESIDE_MAX, RESUME_MILLIS_MAX, WATCH_RETRY_MILLIS};
@@ -26,9 +29,8 @@ use dynarust_core::{
 };
 use dynarust_store::ReadError;
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, select_all};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::begin::{self, Begin, RESET_ID, Resumed, Start};
 use super::event::{Event, Item, Local};
@@ -47,10 +49,10 @@ pub struct Subscription {
     cluster: Arc<Cluster>,
     streams: Arc<Streams>,
     changes: watch::Receiver<u64>,
-    selection: Selection,
+    selection: Arc<Selection>,
     fingerprint: u32,
     /// What is followed lies in these.
-    followed: PartitionSet,
+    followed: Arc<PartitionSet>,
     parts: Vec<Part>,
     /// While no part is told by this node: it hears when streams end.
     spare: Option<LiveStream>,
@@ -63,6 +65,8 @@ pub struct Subscription {
     patient_until: Instant,
     /// Then it is looked again who tells what nobody tells.
     look_again_at: Instant,
+    /// While there is something that nobody tells.
+    timer: Option<Pin<Box<Sleep>>>,
     was_resumed: bool,
     /// Whose turn it is to be heard first.
     turn: usize,
@@ -96,13 +100,14 @@ impl Subscription {
             return Err(SubscribeError::NotReady);
         }
         let changes = cluster.changes();
-        let spare = Some(streams.take_on(selection.clone())?);
+        let selection = Arc::new(selection);
+        let spare = Some(streams.take_on(Arc::clone(&selection))?);
         let mut subscription = Self {
             cluster: Arc::clone(cluster),
             streams: Arc::clone(streams),
             changes,
             fingerprint: selection.fingerprint(),
-            followed: partitions_of(&selection),
+            followed: Arc::new(partitions_of(&selection)),
             selection,
             parts: Vec::new(),
             spare,
@@ -111,6 +116,7 @@ impl Subscription {
             ready_is_told: false,
             patient_until: Instant::now(),
             look_again_at: Instant::now() + RETRY,
+            timer: None,
             was_resumed: false,
             turn: 0,
             out: Vec::new(),
@@ -133,7 +139,7 @@ impl Subscription {
                 _ => return self.begin_anew(),
             },
         };
-        let mut part = Part::new(self.followed.clone(), !self.tells_state);
+        let mut part = Part::new(Arc::clone(&self.followed), !self.tells_state);
         if let Some(StreamCursor { claims, told, state_through, .. }) = cursor {
             part.state_is_told = state_through.is_none();
             self.state = state_through.clone().map(|it| StateSoFar { through: Some(it) });
@@ -168,7 +174,7 @@ impl Subscription {
         self.state = Some(StateSoFar::default());
         (self.tells_state, self.ready_is_told) = (true, false);
         self.be_patient();
-        self.parts.push(Part::new(self.followed.clone(), false));
+        self.parts.push(Part::new(Arc::clone(&self.followed), false));
         self.assign();
     }
 
@@ -176,20 +182,23 @@ impl Subscription {
         self.patient_until = Instant::now() + Duration::from_millis(RESUME_MILLIS_MAX);
     }
 
-    /// The next items, at least one; `None` once it has ended. Cancel-safe.
+    /// The next items, at least one; `None` once it has ended. Who waits is woken every few seconds, too.
     ///
     /// # Errors
     /// [`ReadError::Base`] where this node's store cannot be read.
-    pub async fn next(&mut self) -> Result<Option<Vec<Item>>, ReadError> {
+    pub fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Vec<Item>>, ReadError>> {
         loop {
             if !self.out.is_empty() {
                 self.streams.count_events(self.out.len());
-                return Ok(Some(std::mem::take(&mut self.out)));
+                return Poll::Ready(Ok(Some(std::mem::take(&mut self.out))));
             }
             if self.ended {
-                return Ok(None);
+                return Poll::Ready(Ok(None));
             }
-            match self.step().await {
+            match ready!(self.poll_step(context)) {
                 Step::Own(part, items) => match items? {
                     None => self.ended = true,
                     Some(items) => self.take_own(part, items),
@@ -199,6 +208,14 @@ impl Subscription {
                 Step::Changed => self.look_again(),
             }
         }
+    }
+
+    /// As [`Subscription::poll_next`]. Cancel-safe.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn next(&mut self) -> Result<Option<Vec<Item>>, ReadError> {
+        poll_fn(|context| self.poll_next(context)).await
     }
 
     /// The id that stands for all that was handed out.
@@ -213,58 +230,78 @@ impl Subscription {
         matches!(self.parts.as_slice(), [Part { source: Source::Own(_), .. }])
     }
 
-    async fn step(&mut self) -> Step {
-        let waits = self.parts.iter().any(Part::is_orphan);
-        let merges = self.state.is_some() && self.parts.len() > 1;
-        let mut steps: Vec<BoxFuture<'_, Step>> = Vec::with_capacity(self.parts.len() + 1);
-        for (at, part) in self.parts.iter_mut().enumerate() {
-            // What others are to go before waits; and nothing more comes while it does.
-            let is_next = !merges || part.has_sent_all();
-            steps.push(match &mut part.source {
-                Source::Nobody => continue,
-                Source::Own(live) => async move {
-                    let told = if is_next { live.next().await } else { live.end().await };
-                    Step::Own(Some(at), told)
-                }
-                .boxed(),
-                Source::Reaching(_, reaching) => {
-                    async move { Step::Reached(at, reaching.await) }.boxed()
-                }
-                Source::Other(other) if is_next => {
-                    async move { Step::Told(at, other.next().await) }.boxed()
-                }
-                Source::Other(_) => continue,
-            });
-        }
-        if let Some(spare) = &mut self.spare {
-            steps.push(async move { Step::Own(None, spare.next().await) }.boxed());
-        }
-        // The first is heard first: so that none is never heard.
+    /// What happens next. Each is asked first at some time, so that none is never heard.
+    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step> {
+        let parts = self.parts.len();
+        let (spare, cluster) = (parts, parts + 1);
         self.turn = self.turn.wrapping_add(1);
-        let first = self.turn.checked_rem(steps.len()).unwrap_or(0);
-        steps.rotate_left(first);
-        let steps = async {
-            if steps.is_empty() {
-                return std::future::pending().await;
+        for nth in 0..=cluster {
+            let at = self.turn.wrapping_add(nth) % (cluster + 1);
+            let polled = match at {
+                _ if at < parts => self.poll_part(at, context),
+                _ if at == spare => self.poll_spare(context),
+                _ => self.poll_cluster(context),
+            };
+            if polled.is_ready() {
+                return polled;
             }
-            select_all(steps).await.0
+        }
+        // Whoever was woken for its sake may have looked there first.
+        self.poll_cluster(context)
+    }
+
+    fn poll_part(&mut self, at: usize, context: &mut Context<'_>) -> Poll<Step> {
+        let merges = self.state.is_some() && self.parts.len() > 1;
+        let Some(part) = self.parts.get_mut(at) else {
+            return Poll::Pending;
         };
+        // What others are to go before waits; and nothing more comes while it does.
+        let is_next = !merges || part.has_sent_all();
+        match &mut part.source {
+            Source::Own(live) if is_next => {
+                live.poll_next(context).map(|told| Step::Own(Some(at), told))
+            }
+            Source::Own(live) => live.poll_end(context).map(|told| Step::Own(Some(at), Ok(told))),
+            Source::Reaching(live, reaching) => match live.poll_end(context) {
+                Poll::Ready(told) => Poll::Ready(Step::Own(Some(at), Ok(told))),
+                Poll::Pending => {
+                    reaching.as_mut().poll(context).map(|resumed| Step::Reached(at, resumed))
+                }
+            },
+            Source::Other(other) if is_next => {
+                other.poll_next(context).map(|tidings| Step::Told(at, tidings))
+            }
+            Source::Other(_) | Source::Nobody => Poll::Pending,
+        }
+    }
+
+    fn poll_spare(&mut self, context: &mut Context<'_>) -> Poll<Step> {
+        match &mut self.spare {
+            Some(spare) => spare.poll_next(context).map(|told| Step::Own(None, told)),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Whether it is to be looked again who tells what.
+    fn poll_cluster(&mut self, context: &mut Context<'_>) -> Poll<Step> {
         if self.cluster.config.secret.is_none() {
             // Nobody else will ever come.
-            return steps.await;
+            return Poll::Pending;
         }
-        let again_at = self.look_again_at;
-        let again = async {
-            if !waits {
-                return std::future::pending().await;
-            }
-            sleep_until(again_at).await;
-        };
-        tokio::select! {
-            step = steps => step,
-            Ok(()) = self.changes.changed() => Step::Changed,
-            () = again => Step::Changed,
+        if self.changes.has_changed().unwrap_or(false) {
+            self.changes.mark_unchanged();
+            return Poll::Ready(Step::Changed);
         }
+        if !self.parts.iter().any(Part::is_orphan) {
+            self.timer = None;
+            return Poll::Pending;
+        }
+        let at = self.look_again_at;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if timer.deadline() != at {
+            timer.as_mut().reset(at);
+        }
+        timer.as_mut().poll(context).map(|()| Step::Changed)
     }
 
     fn take_own(&mut self, part: Option<usize>, items: Vec<Local>) {
@@ -632,7 +669,7 @@ impl Subscription {
 
     fn tell_here(&mut self, part: &mut Part) {
         let spare = self.spare.take();
-        let live = spare.map_or_else(|| self.streams.take_on(self.selection.clone()), Ok);
+        let live = spare.map_or_else(|| self.streams.take_on(Arc::clone(&self.selection)), Ok);
         let Ok(mut live) = live else {
             // Too many streams: later, perhaps.
             return;

@@ -57,7 +57,7 @@ impl Tellings {
         let selection = Selection::new(selectors?).ok()?;
         let number = watch.number;
         let node = cluster.node().filter(|_| serves(cluster, &partitions));
-        let live = node.and_then(|node| node.streams.take_on(selection.clone()).ok());
+        let live = node.and_then(|node| node.streams.take_on(Arc::new(selection.clone())).ok());
         let Some(mut live) = live else {
             let ended = Watched { number, ended: true, ..Watched::default() };
             link.notify(number::WATCHED, &ended);

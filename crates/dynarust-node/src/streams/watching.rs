@@ -8,10 +8,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use dynarust_core::limits::{REGISTRY_MEMBERS_MAX, RESUMES_ASKING_MAX, WATCHED_WAITING_MAX};
 use dynarust_core::{NodeId, PartitionSet, RecordName, Selection, Stored};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
@@ -37,7 +40,6 @@ impl Default for Watches {
 }
 
 /// What one peer tells one stream.
-#[derive(Debug)]
 pub(super) struct Watching {
     watches: Arc<Watches>,
     link: Arc<Link>,
@@ -45,6 +47,8 @@ pub(super) struct Watching {
     pub(super) source: NodeId,
     number: u64,
     arrived: mpsc::Receiver<Watched>,
+    /// Once the link is.
+    closed: BoxFuture<'static, ()>,
 }
 
 /// What comes of it.
@@ -119,18 +123,26 @@ impl Watches {
         };
         let state = matches!(ask, Ask::State);
         link.notify(number::WATCH, &Watch { number, selectors, partitions, state, behind });
-        Watching { watches: Arc::clone(self), link, source, number, arrived }
+        let its_end = Arc::clone(&link);
+        let closed = async move { its_end.closed().await }.boxed();
+        Watching { watches: Arc::clone(self), link, source, number, arrived, closed }
     }
 }
 
 impl Watching {
-    /// What comes next. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Tidings {
-        let watched = tokio::select! {
-            biased;
-            watched = self.arrived.recv() => watched,
-            () = self.link.closed() => None,
+    /// What comes next.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Tidings> {
+        let watched = match self.arrived.poll_recv(context) {
+            Poll::Ready(watched) => watched,
+            Poll::Pending => {
+                ready!(self.closed.as_mut().poll(context));
+                None
+            }
         };
+        Poll::Ready(self.understood(watched))
+    }
+
+    fn understood(&mut self, watched: Option<Watched>) -> Tidings {
         let Some(watched) = watched else {
             return Tidings::Ended;
         };
@@ -180,6 +192,8 @@ impl Drop for Watching {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use dynarust_core::{Epoch, FeedPosition, Incarnation};
 
     use super::*;
@@ -194,6 +208,10 @@ mod tests {
         let source = (NodeId(1), Arc::clone(&link));
         let watching = watches.begin(source, &selection(&["*"]), &all, &Ask::State);
         (watches, link, watching)
+    }
+
+    async fn next(watching: &mut Watching) -> Tidings {
+        poll_fn(|context| watching.poll_next(context)).await
     }
 
     fn message(watching: &Watching, seq: u64, ready: bool) -> Bytes {
@@ -213,11 +231,11 @@ mod tests {
         }
         link.close();
         for seq in [3, 5] {
-            let Tidings::Some(batch) = watching.next().await else { panic!("it ended") };
+            let Tidings::Some(batch) = next(&mut watching).await else { panic!("it ended") };
             assert_eq!(batch.records, [stored(seq, "a", Some("1"))]);
             assert_eq!(batch.is_ready, seq == 5);
         }
-        assert!(matches!(watching.next().await, Tidings::Ended));
+        assert!(matches!(next(&mut watching).await, Tidings::Ended));
     }
 
     #[tokio::test]
@@ -227,7 +245,7 @@ mod tests {
             watches.arrive(message(&watching, seq, false)).unwrap();
         }
         assert!(watches.arrive(message(&watching, 99, false)).is_none());
-        watching.next().await;
+        next(&mut watching).await;
         assert!(watches.arrive(message(&watching, 99, false)).is_some());
     }
 

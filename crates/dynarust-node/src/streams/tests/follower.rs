@@ -24,7 +24,7 @@ pub(super) trait Subscribe {
 
 impl Subscribe for Arc<Streams> {
     fn subscribe(&self, selection: Selection, begin: Begin) -> Result<Follower, SubscribeError> {
-        let mut live = self.take_on(selection.clone())?;
+        let mut live = self.take_on(Arc::new(selection.clone()))?;
         let start = match begin {
             Begin::State => Start::State { reset: false },
             Begin::Changes => Start::Now,

@@ -7,7 +7,7 @@ use dynarust_core::Selection;
 use dynarust_store::{ReadError, WallClock};
 
 use super::follower::Subscribe;
-use super::reader::{all_of, let_run, poll_at_most, short, streams, streams_with_queue};
+use super::reader::{all_of, alone, let_run, poll_at_most, short, streams, streams_with_queue};
 use super::store::{TestClock, TestStore, selection};
 use crate::environment::Tasks;
 use crate::streams::{Begin, Event, Item, Streams, StreamsConfig, SubscribeError};
@@ -102,7 +102,7 @@ async fn expired_records_are_no_state_and_stay_changes() {
         store.clone(),
         clock.clone(),
         &Tasks::default(),
-        Arc::default(),
+        alone(),
         StreamsConfig::default(),
     );
     let mut stream = streams.subscribe(everything(), Begin::State).unwrap();

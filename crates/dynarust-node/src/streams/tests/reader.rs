@@ -10,11 +10,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use dynarust_core::{RecordName, Selection, Seq, StreamCursor, Version};
 use dynarust_store::Store;
+use tokio::sync::watch;
 use tokio::task::yield_now;
 
 use super::follower::{Follower, Subscribe};
 use super::store::{TestClock, TestStore};
 use crate::environment::Tasks;
+use crate::following::Positions;
 use crate::streams::{Begin, Event, Item, Streams, StreamsConfig};
 
 /// Streams over the store, with queues of this size.
@@ -22,7 +24,12 @@ pub(super) fn streams_with_queue<S: Store>(store: &Arc<S>, queue_bytes_max: usiz
     let config = StreamsConfig { queue_bytes_max, streams_max: 3, ..StreamsConfig::default() };
     let store: Arc<dyn Store> = store.clone();
     let clock = Arc::new(TestClock::default());
-    Streams::start(store, clock, &Tasks::default(), Arc::default(), config)
+    Streams::start(store, clock, &Tasks::default(), alone(), config)
+}
+
+/// In no feed of others, in a cluster that does not change.
+pub(super) fn alone() -> (Arc<Positions>, watch::Receiver<u64>) {
+    (Arc::default(), watch::Sender::default().subscribe())
 }
 
 /// Streams over the store.

@@ -1,0 +1,148 @@
+//! A live stream on its way to a reader: its events as text, and words that keep the way open.
+
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dynarust_core::limits::{STREAM_HEARTBEAT_SECONDS, STREAM_SWEEP_SECONDS};
+use dynarust_node::streams::Subscription;
+use tokio::time::Instant;
+
+use super::followers::Follower;
+use super::form::StreamForm;
+use crate::response_body::CutShort;
+
+/// Silence after which a heartbeat is due. One that has just not been silent for so long is asked again in time.
+const HEARTBEAT_DUE: Duration =
+    Duration::from_secs(STREAM_HEARTBEAT_SECONDS - STREAM_SWEEP_SECONDS);
+/// Silence, in heartbeats, after which an id goes out instead, so that it does not age: some five minutes.
+const HEARTBEATS_A_CURSOR: u32 = 20;
+
+/// See the module. The body of an answer: dropped when the client goes away.
+pub(crate) struct Following {
+    _follower: Option<Follower>,
+    live: Subscription,
+    form: StreamForm,
+    /// The first words were said.
+    is_open: bool,
+    /// When something was said last.
+    said_at: Instant,
+    /// Heartbeats since the last event.
+    silence: u32,
+}
+
+impl Following {
+    pub(super) fn new(live: Subscription, form: StreamForm, follower: Option<Follower>) -> Self {
+        let is_open = form.opening().is_empty();
+        Self { _follower: follower, live, form, is_open, said_at: Instant::now(), silence: 0 }
+    }
+
+    /// What to send next; `None` once the stream has ended.
+    pub(crate) fn poll_text(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, CutShort>>> {
+        if !self.is_open {
+            self.is_open = true;
+            return Poll::Ready(Some(Ok(Bytes::from_static(self.form.opening()))));
+        }
+        // The stream has who waits for it woken every few seconds.
+        let Poll::Ready(told) = self.live.poll_next(context) else {
+            ready!(self.poll_silence());
+            let text = self.break_silence();
+            return Poll::Ready(Some(Ok(text)));
+        };
+        Poll::Ready(match told {
+            Ok(items) => items.map(|items| {
+                self.silence = 0;
+                self.said_at = Instant::now();
+                Ok(self.form.print(&items).into())
+            }),
+            Err(error) => {
+                tracing::error!(%error, "a live stream was cut short");
+                Some(Err(CutShort))
+            }
+        })
+    }
+
+    fn poll_silence(&self) -> Poll<()> {
+        match self.said_at.elapsed() >= HEARTBEAT_DUE {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
+    fn break_silence(&mut self) -> Bytes {
+        self.said_at = Instant::now();
+        self.silence += 1;
+        if self.silence.is_multiple_of(HEARTBEATS_A_CURSOR) {
+            self.form.id_alone(&self.live.cursor()).into()
+        } else {
+            Bytes::from_static(self.form.heartbeat())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dynarust_node::{Node, NodeConfig};
+    use dynarust_store::SystemClock;
+    use http::Request;
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::HttpConfig;
+    use crate::backend::Backend;
+    use crate::live::Follow;
+    use crate::live::subscribe::subscribe;
+    use crate::response_body::Body;
+    use crate::store_in_memory::StoreInMemory;
+
+    fn backend() -> Backend {
+        let config = NodeConfig::alone("127.0.0.1:6660");
+        let node = Node::start(StoreInMemory::new(), Arc::new(SystemClock), config);
+        Backend::new(node, HttpConfig::default())
+    }
+
+    async fn part(body: &mut Body) -> String {
+        let frame = body.frame().await.unwrap().unwrap();
+        String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_broken_by_heartbeats_and_cursors() {
+        let backend = backend();
+        let request = Request::get("/t/subscribe").body(()).unwrap();
+        let follow = Follow::Table { table: "t" };
+        let mut body = subscribe(&backend, follow, &request, None).unwrap().into_body();
+        assert_eq!(part(&mut body).await, "retry: 2000\n\n");
+        let ready = part(&mut body).await;
+        let id = ready.strip_prefix("event: ready\nid: ").unwrap();
+        let id = id.strip_suffix("\ndata: {}\n\n").unwrap();
+        for _ in 0..2 {
+            for _ in 1..HEARTBEATS_A_CURSOR {
+                assert_eq!(part(&mut body).await, ":\n\n");
+            }
+            assert_eq!(part(&mut body).await, format!("id: {id}\n\n"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_of_lines_is_broken_by_blank_ones() {
+        let backend = backend();
+        let request = Request::get("/t/subscribe").header("Accept", "application/x-ndjson");
+        let follow = Follow::Table { table: "t" };
+        let response = subscribe(&backend, follow, &request.body(()).unwrap(), None).unwrap();
+        let mut body = response.into_body();
+        let ready = part(&mut body).await;
+        let id = ready.strip_prefix("{\"event\":\"ready\",\"id\":\"").unwrap();
+        let id = id.strip_suffix("\"}\n").unwrap();
+        for _ in 1..HEARTBEATS_A_CURSOR {
+            assert_eq!(part(&mut body).await, "\n");
+        }
+        let cursor = format!("{{\"event\":\"cursor\",\"id\":\"{id}\"}}\n");
+        assert_eq!(part(&mut body).await, cursor);
+    }
+}
