@@ -33,7 +33,7 @@ impl Claims {
                     *known = claim;
                 }
             }
-            Err(at) => self.0.insert(at, claim),
+            Err(at) => insert(&mut self.0, at, claim),
         }
     }
 
@@ -83,6 +83,12 @@ impl Claims {
     }
 }
 
+/// Takes no more room than it needs: each of thousands of streams has some, and few.
+fn insert(positions: &mut Vec<FeedPosition>, at: usize, position: FeedPosition) {
+    positions.reserve_exact(1);
+    positions.insert(at, position);
+}
+
 impl FromIterator<FeedPosition> for Claims {
     /// Of several in one feed the last.
     fn from_iter<I: IntoIterator<Item = FeedPosition>>(claims: I) -> Self {
@@ -102,7 +108,7 @@ impl Told {
                     known.seq = known.seq.max(position.seq);
                 }
             }
-            Err(at) => self.0.insert(at, position),
+            Err(at) => insert(&mut self.0, at, position),
         }
     }
 

@@ -239,6 +239,9 @@ pub const STREAM_QUEUE_BYTES_FLOOR: usize = 64 << 10;
 pub const STREAM_QUEUE_BYTES_CEILING: usize = 64 << 20;
 /// Live streams of one node.
 pub const STREAMS_MAX: usize = 100_000;
+/// How long a live stream may wait for its node to come back, or to join. Longer, and its reader would be served sooner
+/// by another; shorter, and it comes back for nothing.
+pub const STREAM_WAIT_SECONDS_MAX: u64 = 10;
 /// A live stream that has nothing to tell for so long says that it is still there.
 pub const STREAM_HEARTBEAT_SECONDS: u64 = 15;
 /// Each idle stream looks around this often. More often, and thousands of them cost more; less, and heartbeats are

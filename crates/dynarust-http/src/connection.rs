@@ -22,9 +22,9 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::departure::{Claim, Departed, Slot};
-use crate::door_counts::DoorCounts;
+use crate::door_counts::{DoorCounts, OpenConnection};
 use crate::http2::{self, Streams};
-use crate::live::{StreamConnection, WebSocketConnection};
+use crate::live::WebSocketConnection;
 use crate::mesh_entry::{self, MeshConnection};
 use crate::problem::{Code, Problem};
 use crate::response_body::Body;
@@ -48,7 +48,7 @@ pub(crate) enum GoesOn<I, S> {
     /// The link of a peer.
     Peer(MeshConnection<I>),
     /// A live stream.
-    Stream(Box<StreamConnection<S>>),
+    Stream(Departed<S>, OpenConnection),
     /// A live stream over WebSocket.
     WebSocket(WebSocketConnection<S>),
 }
@@ -75,7 +75,7 @@ pub(crate) async fn serve<S: Io>(
     let departed = converse(guard, service, counts, &slot, stop).await?;
     Some(match departed.claim {
         Claim::Peer(_) => GoesOn::Peer(MeshConnection::new(departed, open)?),
-        Claim::Stream => GoesOn::Stream(StreamConnection::new(departed, open)),
+        Claim::Stream => GoesOn::Stream(departed, open),
         Claim::WebSocket => GoesOn::WebSocket(WebSocketConnection::new(departed, open)),
     })
 }

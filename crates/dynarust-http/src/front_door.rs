@@ -24,6 +24,7 @@ use tokio::time::{sleep, timeout};
 use crate::backend::{Backend, HttpConfig};
 use crate::connection::{self, GoesOn, Io};
 use crate::listen::Listen;
+use crate::live::StreamConnection;
 use crate::surface::Surface;
 
 /// How long no connection is taken after the system refused one (too many open files, mostly).
@@ -186,10 +187,10 @@ impl Connections {
                     let node = Arc::clone(surface.node());
                     Left::Peer(Box::pin(theirs.task(mesh.serve(node))))
                 }
-                GoesOn::Stream(stream) => Left::Stream(Box::pin(theirs.task(async move {
-                    stream.serve().await;
-                    drop(place);
-                }))),
+                GoesOn::Stream(departed, open) => {
+                    let stream = StreamConnection::new(departed, open, place)?;
+                    Left::Stream(Box::pin(theirs.task(stream)))
+                }
                 GoesOn::WebSocket(stream) => Left::Stream(Box::pin(theirs.task(async move {
                     stream.serve().await;
                     drop(place);

@@ -418,7 +418,6 @@ impl From<SubscribeError> for Problem {
     fn from(error: SubscribeError) -> Self {
         match error {
             SubscribeError::TooMany => Self::new(Code::Overloaded, error.to_string()),
-            SubscribeError::NotReady => Self::new(Code::NotReady, error.to_string()),
         }
     }
 }
@@ -451,7 +450,6 @@ mod tests {
         assert_eq!(refused(RefusedPatch::Read(few)), (503, "not_enough_replicas", false));
         assert_eq!(refused(RefusedRead::NotReady), (503, "not_ready", false));
         assert_eq!(refused(RefusedWrite::NotReady), (503, "not_ready", false));
-        assert_eq!(refused(SubscribeError::NotReady), (503, "not_ready", false));
         assert_eq!(refused(RefusedRead::ClockSkew), (503, "clock_skew", false));
         assert_eq!(refused(RefusedWrite::ClockSkew), (503, "clock_skew", false));
     }

@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
@@ -109,7 +110,11 @@ async fn serve(stream: DuplexStream, surface: Arc<Surface>, seen: Arc<Mutex<Seen
     let departed = connection::converse(guard, service, counts, &slot, pending()).await;
     match departed {
         Some(departed @ Departed { claim: Claim::Stream, .. }) => {
-            StreamConnection::new(departed, open).serve().await;
+            let place = Arc::new(Semaphore::new(1)).acquire_owned().await;
+            let stream = place.ok().and_then(|it| StreamConnection::new(departed, open, it));
+            if let Some(stream) = stream {
+                stream.await;
+            }
         }
         Some(departed @ Departed { claim: Claim::WebSocket, .. }) => {
             WebSocketConnection::new(departed, open).serve().await;

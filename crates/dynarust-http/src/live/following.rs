@@ -23,8 +23,8 @@ pub(crate) struct Following {
     _follower: Option<Follower>,
     live: Subscription,
     form: StreamForm,
-    /// The first words were said.
-    is_open: bool,
+    /// The first words, until they are said.
+    opening: Vec<u8>,
     /// When something was said last.
     said_at: Instant,
     /// Heartbeats since the last event.
@@ -32,9 +32,14 @@ pub(crate) struct Following {
 }
 
 impl Following {
-    pub(super) fn new(live: Subscription, form: StreamForm, follower: Option<Follower>) -> Self {
-        let is_open = form.opening().is_empty();
-        Self { _follower: follower, live, form, is_open, said_at: Instant::now(), silence: 0 }
+    /// `resumes` is the id that the stream goes on behind.
+    pub(super) fn new(
+        live: Subscription,
+        (form, resumes): (StreamForm, Option<&str>),
+        follower: Option<Follower>,
+    ) -> Self {
+        let opening = form.opening(resumes);
+        Self { _follower: follower, live, form, opening, said_at: Instant::now(), silence: 0 }
     }
 
     /// What to send next; `None` once the stream has ended.
@@ -42,9 +47,8 @@ impl Following {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, CutShort>>> {
-        if !self.is_open {
-            self.is_open = true;
-            return Poll::Ready(Some(Ok(Bytes::from_static(self.form.opening()))));
+        if !self.opening.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.opening).into())));
         }
         // The stream has who waits for it woken every few seconds.
         let Poll::Ready(told) = self.live.poll_next(context) else {
@@ -123,9 +127,24 @@ mod tests {
         let id = id.strip_suffix("\ndata: {}\n\n").unwrap();
         for _ in 0..2 {
             for _ in 1..HEARTBEATS_A_CURSOR {
-                assert_eq!(part(&mut body).await, ":\n\n");
+                assert_eq!(part(&mut body).await, ":\n");
             }
             assert_eq!(part(&mut body).await, format!("id: {id}\n\n"));
+        }
+    }
+
+    /// A reader that is cut before the first event comes back with what it came with; one whose id leads to
+    /// `reset` hears of that then, too.
+    #[tokio::test]
+    async fn a_stream_that_goes_on_begins_with_the_id_that_it_goes_on_behind() {
+        let backend = backend();
+        for (id, repeated) in [("c_1-", "c_1-"), ("c\u{e9}", "0"), (&"c".repeat(5000), "0")] {
+            let request = Request::get("/t/subscribe").header("Last-Event-ID", id);
+            let request = request.body(()).unwrap();
+            let follow = Follow::Table { table: "t" };
+            let mut body = subscribe(&backend, follow, &request, None).unwrap().into_body();
+            assert_eq!(part(&mut body).await, format!("retry: 2000\nid: {repeated}\n\n"));
+            assert!(part(&mut body).await.starts_with("event: reset\nid: 0\n"));
         }
     }
 

@@ -33,11 +33,11 @@ impl StreamForm {
         }
     }
 
-    /// What stands before the first event.
-    pub(super) fn opening(self) -> &'static [u8] {
+    /// What stands before the first event of a stream that goes on behind that id.
+    pub(super) fn opening(self, resumes: Option<&str>) -> Vec<u8> {
         match self {
-            Self::Events => sse::RETRY,
-            Self::Lines => b"",
+            Self::Events => sse::opening(resumes),
+            Self::Lines => Vec::new(),
         }
     }
 

@@ -9,10 +9,18 @@ use dynarust_node::streams::{Event, Item};
 
 use super::change;
 
-/// The first words of every stream: how long a reader waits before it comes back.
-pub(super) const RETRY: &[u8] = b"retry: 2000\n\n";
 /// Keeps the way open.
-pub(super) const HEARTBEAT: &[u8] = b":\n\n";
+pub(super) const HEARTBEAT: &[u8] = b":\n";
+
+/// The first words of every stream: how long a reader waits before it comes back, and what it came with. A reader
+/// that takes each connection for a new source, as the standard allows, would have no id until the first event; and
+/// one that is cut before that would come back with none, and keep what is gone.
+pub(super) fn opening(resumes: Option<&str>) -> Vec<u8> {
+    match resumes {
+        Some(id) => ["retry: 2000\nid: ", id, "\n\n"].concat().into_bytes(),
+        None => b"retry: 2000\n\n".to_vec(),
+    }
+}
 
 /// The text of some events.
 pub(super) fn print(items: &[Item]) -> Vec<u8> {

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use dynarust_core::Selection;
-use dynarust_node::streams::Begin;
+use dynarust_core::limits::CURSOR_BYTES_MAX;
+use dynarust_node::streams::{Begin, RESET_ID};
 use http::header::{HeaderName, HeaderValue, VARY};
 use http::{Method, Request, Response, StatusCode};
 
@@ -80,6 +81,18 @@ fn follow_on(
     form: StreamForm,
 ) -> Result<Body, Problem> {
     let follower = backend.followers.enter(client)?;
+    let resumes = match &begin {
+        Begin::After(id) => Some(repeatable(id)),
+        Begin::State | Begin::Changes => None,
+    };
     let live = backend.node.subscribe(selection, begin)?;
-    Ok(Body::Live(Box::new(Following::new(live, form, follower))))
+    let following = Following::new(live, (form, resumes.as_deref()), follower);
+    Ok(Body::Live(Box::new(following)))
+}
+
+/// The id as it may be repeated: what is none of ours becomes one that leads to `reset` as well.
+fn repeatable(id: &str) -> String {
+    let is_ours =
+        id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if is_ours && id.len() <= CURSOR_BYTES_MAX { id } else { RESET_ID }.to_owned()
 }

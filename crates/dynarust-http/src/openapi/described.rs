@@ -289,8 +289,7 @@ fn stream(operation: Operation) -> Described {
             &[],
             vec![],
         );
-    let refusals = [Code::NotReady, Code::Forbidden, Code::UpgradeRequired];
-    let described = described.may_tell(&refusals);
+    let described = described.may_tell(&[Code::Forbidden, Code::UpgradeRequired]);
     match operation {
         Operation::SubscribeMany => described.may_tell(&[Code::InvalidTable, Code::InvalidKey]),
         _ => described,

@@ -177,6 +177,7 @@ impl Cluster {
 
     pub(super) fn get_ready(&self) {
         self.ready.send_replace(true);
+        self.tell_change();
     }
 
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {

@@ -10,7 +10,7 @@ use super::state::StateReader;
 /// An id that leads to `reset` and the whole state, as an unknown one does: one character is no
 /// base64. It stands where nothing was sent yet, and beside `reset`: a reader that is cut there still
 /// needs all of the state, and to be told that what it holds may be gone.
-pub(super) const RESET_ID: &str = "0";
+pub const RESET_ID: &str = "0";
 
 /// What the reader asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! does not grow with the number of streams that follow something else. The parts of a selection are
 //! disjoint, so a stream is found at most once.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
@@ -13,8 +14,13 @@ use dynarust_core::{RecordName, Selection, Selector, TableName};
 use super::mailbox::Mailbox;
 use super::register::StreamId;
 
-/// A map, not a list: with thousands of readers on one key, each must go without a search.
-type Followers = HashMap<StreamId, Arc<Mailbox>>;
+/// Those who follow one thing: mostly one stream, and sometimes thousands, each of which must go without a search.
+#[derive(Debug)]
+enum Followers {
+    One(StreamId, Arc<Mailbox>),
+    /// Boxed, since there may be thousands of the others.
+    Many(Box<HashMap<StreamId, Arc<Mailbox>>>),
+}
 
 /// The streams that follow something, by what they follow.
 #[derive(Debug, Default)]
@@ -30,13 +36,19 @@ impl Interest {
     /// From now on the stream is found by what it selects.
     pub(super) fn add(&mut self, id: StreamId, selection: &Selection, mailbox: &Arc<Mailbox>) {
         for part in selection.selectors() {
-            let followers = match part {
+            let mailbox = Arc::clone(mailbox);
+            match part {
                 Selector::Key(table, key) => {
-                    self.keys.entry(RecordName::new(table, key)).or_default()
+                    join(self.keys.entry(RecordName::new(table, key)), id, mailbox);
                 }
-                Selector::Prefix(table, prefix) => self.prefix(first_bytes(table, prefix)),
-            };
-            followers.insert(id, Arc::clone(mailbox));
+                Selector::Prefix(table, prefix) => {
+                    let prefix = first_bytes(table, prefix);
+                    let length = prefix.len();
+                    if join(self.prefixes.entry(prefix), id, mailbox) {
+                        *self.lengths.entry(length).or_default() += 1;
+                    }
+                }
+            }
         }
     }
 
@@ -64,22 +76,16 @@ impl Interest {
         let prefixes =
             self.lengths.keys().filter_map(|length| self.prefixes.get(name_bytes.get(..*length)?));
         for followers in keys.chain(prefixes) {
-            found.extend(followers.values().map(Arc::clone));
+            followers.add_to(found);
         }
     }
 
     /// The mailboxes of all streams, those that follow several things several times.
     pub(super) fn all(&self) -> Vec<Arc<Mailbox>> {
+        let mut all = Vec::new();
         let groups = self.keys.values().chain(self.prefixes.values());
-        groups.flat_map(HashMap::values).map(Arc::clone).collect()
-    }
-
-    fn prefix(&mut self, prefix: Box<[u8]>) -> &mut Followers {
-        let length = prefix.len();
-        self.prefixes.entry(prefix).or_insert_with(|| {
-            *self.lengths.entry(length).or_default() += 1;
-            Followers::new()
-        })
+        groups.for_each(|followers| followers.add_to(&mut all));
+        all
     }
 
     fn forget_length(&mut self, length: usize) {
@@ -97,17 +103,58 @@ fn first_bytes(table: &TableName, prefix: &str) -> Box<[u8]> {
     [table.as_str().as_bytes(), b"\0", prefix.as_bytes()].concat().into()
 }
 
+impl Followers {
+    fn add_to(&self, found: &mut Vec<Arc<Mailbox>>) {
+        match self {
+            Self::One(_, mailbox) => found.push(Arc::clone(mailbox)),
+            Self::Many(followers) => found.extend(followers.values().map(Arc::clone)),
+        }
+    }
+
+    fn insert(&mut self, id: StreamId, mailbox: Arc<Mailbox>) {
+        match self {
+            Self::One(only, _) if *only == id => {}
+            Self::One(first, theirs) => {
+                let both = [(*first, Arc::clone(theirs)), (id, mailbox)];
+                *self = Self::Many(Box::new(both.into()));
+            }
+            Self::Many(followers) => _ = followers.insert(id, mailbox),
+        }
+    }
+
+    /// Whether nobody is left.
+    fn remove(&mut self, id: StreamId) -> bool {
+        match self {
+            Self::One(only, _) => *only == id,
+            Self::Many(followers) => {
+                followers.remove(&id);
+                followers.is_empty()
+            }
+        }
+    }
+}
+
+/// Puts the stream into a group; whether the group is new.
+fn join<Group>(entry: Entry<'_, Group, Followers>, id: StreamId, mailbox: Arc<Mailbox>) -> bool {
+    match entry {
+        Entry::Occupied(mut followers) => {
+            followers.get_mut().insert(id, mailbox);
+            false
+        }
+        Entry::Vacant(place) => {
+            place.insert(Followers::One(id, mailbox));
+            true
+        }
+    }
+}
+
 /// Takes the stream out of a group; whether the group went with it, being empty.
 fn leave<Group: Eq + Hash>(
     groups: &mut HashMap<Group, Followers>,
     group: &Group,
     id: StreamId,
 ) -> bool {
-    let Some(followers) = groups.get_mut(group) else {
-        return false;
-    };
-    followers.remove(&id);
-    let empty = followers.is_empty();
+    let empty = groups.get_mut(group).is_some_and(|followers| followers.remove(id));
     if empty {
         groups.remove(group);
     }

@@ -29,7 +29,8 @@ use super::event::{Event, Local, Place};
 use super::mailbox::{End, Mailbox};
 use super::outbox::{HANDED_BYTES_MAX, Outbox};
 use super::owner::Streams;
-use super::register::StreamId;
+use super::part::Standing;
+use super::register::{Ending, StreamId};
 use super::state::{StateReader, get};
 
 /// How far from the head a stream attaches: what is left to read meanwhile fills its mailbox.
@@ -223,6 +224,35 @@ impl LiveStream {
         }
         self.claims.set(self.streams.at(place.seq));
         &self.claims
+    }
+
+    /// What the reader of a stream has that stands there.
+    pub(super) fn standing(&mut self, place: &Place) -> Standing {
+        Standing {
+            claims: self.claims(place).clone(),
+            told: [self.told(place)].into_iter().collect(),
+            state_through: place.state_through.clone(),
+        }
+    }
+
+    /// The reader has this, too.
+    pub(super) fn claim(&mut self, claims: &Claims) {
+        self.claims.raise(claims);
+    }
+
+    /// Those whose records are told.
+    pub(super) fn partitions(&self) -> &PartitionSet {
+        &self.partitions
+    }
+
+    /// Whether all that was there is handed out, and what comes is told.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Live { .. }) && self.outbox.is_empty()
+    }
+
+    /// Asks the reader to come back later.
+    pub(super) fn close(&self) {
+        self.mailbox.end(Ending::Closing.of(self.id));
     }
 
     /// Behind what in this node's feed nothing lies that a stream which stands there has told.

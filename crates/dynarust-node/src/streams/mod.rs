@@ -20,7 +20,10 @@
 //! | `mailbox`, `queue` | what waits for one stream |
 //! | `sweep` | the task that has idle streams look around |
 //! | `counts` | what streams have done, in numbers |
-//! | `subscription`, `part` | [`Subscription`]: a reader's stream, each part of it told by one node that holds it |
+//! | `subscription`, `followed` | [`Subscription`]: a reader's stream, in one of three forms |
+//! | `waiting` | at a node that cannot answer yet |
+//! | `parts`, `part`, `assign` | each part told by one node that holds it |
+//! | `whole` | all told by this node, up to the present |
 //! | `watching`, `telling` | what another node tells a stream, on either side |
 //! | `samples` | how far this node was in the feeds of others, and when: what ids claim there |
 //! | `resume` | going on behind what another node has told |
@@ -63,9 +66,11 @@
 //! released. [`Streams`] owns the tasks of hub and sweep and ends them when it is closed or dropped; however the
 //! hub's ends, each stream hears it.
 
+mod assign;
 mod begin;
 mod counts;
 mod event;
+mod followed;
 mod hub;
 mod interest;
 mod live_stream;
@@ -73,6 +78,7 @@ mod mailbox;
 mod outbox;
 mod owner;
 mod part;
+mod parts;
 mod queue;
 mod register;
 mod resume;
@@ -83,9 +89,11 @@ mod sweep;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod watching;
+mod whole;
 
-pub use begin::Begin;
+pub use begin::{Begin, RESET_ID};
 pub use counts::StreamFigures;
 pub use event::{Event, Item};
 pub use owner::{Streams, StreamsConfig, SubscribeError};

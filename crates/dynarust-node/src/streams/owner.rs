@@ -37,9 +37,6 @@ pub enum SubscribeError {
     /// The node follows for as many readers as it may. Nothing changed.
     #[error("this node has as many live streams as it takes on: try another node, or later")]
     TooMany,
-    /// The node has not joined its cluster yet. Nothing changed.
-    #[error("this node has not joined its cluster yet: ask another node, or try again in a moment")]
-    NotReady,
 }
 
 /// All live streams of a node.

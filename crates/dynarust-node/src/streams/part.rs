@@ -114,6 +114,35 @@ impl Part {
         }
     }
 
+    /// All of which this node tells, up to the present.
+    pub(super) fn whole(
+        partitions: Arc<PartitionSet>,
+        live: LiveStream,
+        standing: Standing,
+    ) -> Self {
+        Self {
+            source: Source::Own(live),
+            standing: Some(standing),
+            is_ready: true,
+            ..Self::new(partitions, true)
+        }
+    }
+
+    /// Whether this node tells it, and nothing is left but to tell what comes.
+    pub(super) fn is_settled(&self) -> bool {
+        let is_live = matches!(&self.source, Source::Own(live) if live.is_live());
+        let is_told = self.state_is_told && self.is_ready && !self.is_late;
+        is_live && is_told && self.queue.is_empty() && self.standing.is_some()
+    }
+
+    /// The stream of this node that tells it, and what the reader has; none where no such stream does.
+    pub(super) fn into_whole(self) -> Option<(LiveStream, Standing)> {
+        match self.source {
+            Source::Own(live) => Some((live, self.standing?)),
+            _ => None,
+        }
+    }
+
     /// The same, of some of its partitions. It has no source and nothing queued.
     pub(super) fn split(&self, partitions: PartitionSet) -> Self {
         Self {

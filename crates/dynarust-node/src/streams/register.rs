@@ -181,7 +181,7 @@ impl Register {
 
 impl Ending {
     /// What it means for one stream.
-    fn of(self, id: StreamId) -> End {
+    pub(super) fn of(self, id: StreamId) -> End {
         match self {
             Self::Stopped => End::Stopped,
             Self::Closing => End::Closing { retry: retry(id) },
