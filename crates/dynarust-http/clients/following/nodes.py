@@ -40,10 +40,16 @@ class Node:
         self.process = None
 
     def start(self):
+        self.begin()
+        self.wait_until_ready()
+
+    def begin(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 self.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 preexec_fn=ends_with_its_parent)
+
+    def wait_until_ready(self):
         wait_until(self.is_ready, lambda: f"a node is not ready: {self.log.read_text()[-2000:]}")
 
     def is_ready(self):

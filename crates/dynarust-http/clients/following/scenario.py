@@ -4,12 +4,15 @@
 2. The node is killed (kill -9), and started again on its folder and port. Of several nodes, the others take
    writes meanwhile.
 3. It is restarted by SIGTERM: it says `closing`, with a `retry`.
-4. The writer stops. Each client's picture must become what the table's list says.
+4. Of several nodes it is killed once more, and comes back while the others don't answer, so that it is not ready
+   when its clients are back. They must not give up.
+5. The writer stops. Each client's picture must become what the table's list says.
 
 After each start every stream at the node must have gone on behind an id, and none been told `reset`.
 """
 
 import signal
+import time
 
 from .patience import Failed, wait_until
 from .writer import TABLE, Writer
@@ -18,6 +21,8 @@ from .writer import TABLE, Writer
 WRITES = 100
 #: That each client is told before the node goes.
 CHANGES = 50
+#: For how long the others don't answer. Clients come back after 2 s.
+ALONE_SECONDS = 5
 FAULTS_SHOWN = 5
 
 
@@ -39,6 +44,8 @@ class Scenario:
             self.take_away(signal.SIGKILL)
             self.take_away(signal.SIGTERM)
             self.wait_for_event("closing")
+            if len(self.cluster.nodes) > 1:
+                self.come_back_alone()
         self.compare()
         complaints = [line for node in self.cluster.nodes for line in node.complaints()]
         if complaints:
@@ -56,6 +63,19 @@ class Scenario:
         wait_until(lambda: self.node.streams()["begun"] > 0, lambda: f"no client came back: {self.clients.faults()}")
         self.missed.append(self.writer.acknowledged - written)
         self.wait_for_event("ready", len(self.missed) + 1)
+        self.look_at_resumes()
+
+    def come_back_alone(self):
+        others = self.cluster.nodes[:-1]
+        self.node.stop(signal.SIGKILL)
+        for other in others:
+            other.process.send_signal(signal.SIGSTOP)
+        self.node.begin()
+        time.sleep(ALONE_SECONDS)
+        for other in others:
+            other.process.send_signal(signal.SIGCONT)
+        self.node.wait_until_ready()
+        self.wait_for_event("ready", len(self.missed) + 2)
         self.look_at_resumes()
 
     def look_at_resumes(self):
