@@ -48,9 +48,14 @@ impl Whole {
 
     /// Whether this node does not hold all of it any more.
     pub(super) fn is_to_move(&mut self) -> bool {
-        self.followed.may_have_peers()
-            && self.followed.has_changed()
-            && !self.live.partitions().difference(&self.followed.served_here()).is_empty()
+        if !self.followed.may_have_peers() || !self.followed.has_changed() {
+            return false;
+        }
+        // Others may have come to be followed, at which it could go on; later it may be too late to say so.
+        if let Some(place) = self.live.place() {
+            self.live.claims(&place);
+        }
+        !self.live.partitions().difference(&self.followed.served_here()).is_empty()
     }
 
     /// The same, told by whoever holds it.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dynarust_core::Consistency::{All, Available, One};
+use dynarust_core::limits::RETURN_MILLIS_MAX;
 use dynarust_core::{Partition, Selection, Selector, StreamCursor, TableName, Version};
 use tokio::time::{sleep, timeout};
 
@@ -11,7 +12,7 @@ use super::members::{Members, Plan, name, until, until_found};
 use super::wires::Way;
 use crate::cluster::{ClusterConfig, Liveness};
 use crate::mesh::Channel;
-use crate::streams::{Begin, Event, Subscription};
+use crate::streams::{Begin, Event, RESET_ID, Subscription};
 
 /// Longer than anything takes here, in time that costs nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -159,6 +160,35 @@ async fn a_stream_goes_on_when_its_node_is_dead() {
     reader.until("ready").await;
     reader.assert_not_reset();
     assert!(reader.told.contains(&"b=1".to_owned()), "{:?}", reader.told);
+}
+
+/// What is no 200 would be the end of a browser's stream.
+#[tokio::test(start_paused = true)]
+async fn a_stream_waits_for_a_node_that_comes_back() {
+    let mut members = Members::running(3).await;
+    members.put(0, "a", "1", All).await.unwrap();
+    members.stop(2).await;
+    [0, 1].into_iter().for_each(|other| members.wires.cut(2, other));
+    members.start(2);
+    let mut reader = Reader::begin(&members, 2);
+    let looks_around = Duration::from_millis(RETURN_MILLIS_MAX / 2);
+    assert!(timeout(looks_around, reader.read()).await.is_err(), "{:?}", reader.told);
+    [0, 1].into_iter().for_each(|other| members.wires.heal(2, other));
+    reader.until("ready").await;
+    reader.assert_not_reset();
+    assert_eq!(reader.held["a"], "1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_waits_for_too_long_is_asked_to_come_back() {
+    let mut members = Members::running_of_seats(1, 2).await;
+    members.wires.cut(0, 1);
+    members.start(1);
+    let mut reader = Reader::begin(&members, 1);
+    reader.read().await;
+    assert!(reader.told[0].starts_with("closing"), "{:?}", reader.told);
+    assert!(reader.stream.unwrap().next().await.unwrap().is_none());
+    assert_eq!(reader.last_id.unwrap(), RESET_ID);
 }
 
 /// Who has seen something at one node is told nothing older at another, however far behind that is.
