@@ -44,3 +44,7 @@ hazards seconds="60":
 # The whole of the cluster's tests.
 cluster seconds="300":
     DYNARUST_CLUSTER_SECONDS={{seconds}} DYNARUST_CLUSTER_ORDERS=6 cargo test --release -p dynarust --test it cluster:: -- --nocapture --test-threads 1
+
+# Live streams whose readers hop from node to node while those are killed, stand still and are split.
+fire seconds="300":
+    DYNARUST_CLUSTER_SECONDS={{ seconds }} cargo test --release -p dynarust --test it cluster::fire -- --nocapture

@@ -220,6 +220,6 @@ async fn connect(address: SocketAddr) -> Result<SendRequest<Full<Bytes>>, String
 pub(crate) async fn shake_hands(socket: TcpStream) -> Result<SendRequest<Full<Bytes>>, String> {
     let (sender, connection) =
         http1::handshake(TokioIo::new(socket)).await.map_err(|error| error.to_string())?;
-    tokio::spawn(connection);
+    tokio::spawn(connection.with_upgrades());
     Ok(sender)
 }

@@ -25,11 +25,16 @@ const WORDS: &[&str] = &[
     "GET /t/key/k HTTP/1.1\nHost: a\n\n",
 ];
 
-/// As many connections as the limit of open files is good for, up to [`CROWD`].
-fn gather(address: SocketAddr) -> Vec<TcpStream> {
+/// Raises the limit of open files as far as it goes, and tells it.
+pub(crate) fn raise_open_files() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
-    let possible = limit.maximum.map_or(CROWD, |files| files.saturating_sub(OTHERS));
+    limit.maximum
+}
+
+/// As many connections as the limit of open files is good for, up to [`CROWD`].
+fn gather(address: SocketAddr) -> Vec<TcpStream> {
+    let possible = raise_open_files().map_or(CROWD, |files| files.saturating_sub(OTHERS));
     let join = |nth: u64| {
         let mut member = TcpStream::connect(address).unwrap();
         let words = WORDS[usize::try_from(nth).unwrap() % WORDS.len()];

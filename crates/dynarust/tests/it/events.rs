@@ -1,4 +1,4 @@
-//! A reader of server-sent events, as a browser's `EventSource` would hear them.
+//! A reader of live streams, as a browser's `EventSource` would hear them; in their other forms, too.
 //!
 //! It reads its socket only while [`Events::next`] waits: a reader that is not asked is a slow one,
 //! and the kernel's buffers are all that stands between it and the node.
@@ -7,16 +7,16 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::Full;
+use hyper::HeaderMap;
 use hyper::header::HOST;
-use hyper::{HeaderMap, Request};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 
 use crate::client::{runtime, shake_hands};
+use crate::forms::{Form, Said, Source};
 use crate::node::PATIENCE;
 
 /// One event. `name` is empty where the stream gave none, as changes and state do.
@@ -63,6 +63,7 @@ pub(crate) enum Silence {
 /// How a stream is opened.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Opening<'a> {
+    pub(crate) form: Form,
     pub(crate) last_event_id: Option<&'a str>,
     /// The size of the socket's receive buffer, for readers that are to be slow.
     pub(crate) receive_buffer_bytes: Option<u32>,
@@ -74,7 +75,8 @@ pub(crate) struct Opening<'a> {
 #[derive(Debug)]
 pub(crate) struct Events {
     pub(crate) headers: HeaderMap,
-    body: Incoming,
+    form: Form,
+    source: Source,
     runtime: Runtime,
     unread: BytesMut,
     last_id: String,
@@ -101,10 +103,8 @@ impl Events {
         path: &str,
         opening: Opening<'_>,
     ) -> Result<Events, String> {
-        let mut request = Request::get(path).header(HOST, address.to_string());
-        if let Some(id) = opening.last_event_id {
-            request = request.header("last-event-id", id);
-        }
+        let form = opening.form;
+        let request = form.request(path, opening.last_event_id).header(HOST, address.to_string());
         let request = request.body(Full::<Bytes>::default()).unwrap();
         let runtime = runtime();
         let opened = async {
@@ -114,21 +114,21 @@ impl Events {
             }
             let socket = socket.connect(address).await.map_err(|error| error.to_string())?;
             let mut sender = shake_hands(socket).await?;
-            sender.send_request(request).await.map_err(|error| error.to_string())
+            let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
+            if answer.status() == 503 {
+                return Err(format!("{path}: 503"));
+            }
+            let headers = answer.headers().clone();
+            Ok((headers, form.source(answer).await?))
         };
         let patience = opening.patience.unwrap_or(PATIENCE);
-        let answer = runtime
+        let (headers, source) = runtime
             .block_on(async { tokio::time::timeout(patience, opened).await })
             .map_err(|_| format!("no answer in {patience:?}"))??;
-        let (head, body) = answer.into_parts();
-        if head.status == 503 {
-            return Err(format!("{path}: 503"));
-        }
-        assert_eq!(head.status, 200, "{path}");
-        assert_eq!(head.headers["content-type"], "text/event-stream", "{path}");
         Ok(Events {
-            headers: head.headers,
-            body,
+            headers,
+            form,
+            source,
             runtime,
             unread: BytesMut::new(),
             last_id: String::new(),
@@ -141,39 +141,28 @@ impl Events {
     pub(crate) fn next_within(&mut self, patience: Duration) -> Result<Event, Silence> {
         let began = Instant::now();
         loop {
-            while let Some(block) = take_block(&mut self.unread) {
-                if let Some(event) = self.dispatch(&block) {
+            while let Some(said) = self.form.take(&mut self.unread) {
+                if let Some(event) = self.dispatch(said) {
                     return Ok(event);
                 }
             }
             let left = patience.saturating_sub(began.elapsed());
-            let Events { runtime, body, .. } = self;
-            let frame = runtime.block_on(async { tokio::time::timeout(left, body.frame()).await });
-            let frame = frame.map_err(|_| Silence::Quiet)?;
-            let frame = frame.and_then(Result::ok).ok_or(Silence::Cut)?;
-            if let Ok(data) = frame.into_data() {
-                self.unread.extend_from_slice(&data);
-            }
+            let Events { runtime, source, .. } = self;
+            let more = runtime.block_on(async { tokio::time::timeout(left, source.next()).await });
+            let more = more.map_err(|_| Silence::Quiet)?.ok_or(Silence::Cut)?;
+            self.unread.extend_from_slice(&more);
         }
     }
 
-    /// What a block dispatches: nothing where it has no `data`, as a lone `retry:` or `id:` hasn't.
-    fn dispatch(&mut self, block: &str) -> Option<Event> {
-        let (mut name, mut data) = (String::new(), Vec::new());
-        for line in block.lines() {
-            let (field, value) = line.split_once(':').unwrap_or((line, ""));
-            let value = value.strip_prefix(' ').unwrap_or(value);
-            match field {
-                "" => self.comments += 1,
-                "event" => value.clone_into(&mut name),
-                "id" => value.clone_into(&mut self.last_id),
-                "retry" => self.retry = Some(value.parse().unwrap()),
-                "data" => data.push(value),
-                _ => {}
-            }
+    /// What a piece dispatches: nothing where it has no `data`, as a lone `retry:` or `id:` hasn't.
+    fn dispatch(&mut self, said: Said) -> Option<Event> {
+        let Said { name, id, retry, data, comments } = said;
+        self.comments += comments;
+        self.retry = retry.or(self.retry);
+        if let Some(id) = id {
+            self.last_id = id;
         }
-        let (id, has_data) = (self.last_id.clone(), !data.is_empty());
-        has_data.then(|| Event { name, id, data: data.join("\n") })
+        data.map(|data| Event { name, id: self.last_id.clone(), data })
     }
 
     /// The next event; that there is none is a failure.
@@ -209,11 +198,4 @@ impl Events {
             }
         }
     }
-}
-
-/// Takes the lines up to the next blank one, if that is there already.
-fn take_block(unread: &mut BytesMut) -> Option<String> {
-    let end = unread.windows(2).position(|pair| pair == b"\n\n")?;
-    let block = unread.split_to(end + 2);
-    Some(String::from_utf8(block.to_vec()).unwrap())
 }

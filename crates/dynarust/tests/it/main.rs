@@ -2,8 +2,9 @@
 //!
 //! Nothing here knows the program's insides; it knows the HTTP contract (`docs/api.md`), the folder
 //! (`FORMAT.md` of the store) and what an operator can do to a process, a file and a disk.
-//! `node`, `client`, `events`, `mirror`, `herd`, `journal_file`, `mount` and `seed` are the tools; each other
-//! file is a promise. The promises of many nodes are in `cluster`, and what has cost others data in `hazards`.
+//! `node`, `client`, `events`, `forms`, `picture`, `mirror`, `herd`, `journal_file`, `mount` and `seed` are the
+//! tools; each other file is a promise. The promises of many nodes are in `cluster`, and what has cost others
+//! data in `hazards`.
 
 #[cfg(test)]
 mod bench;
@@ -22,6 +23,8 @@ mod events;
 #[cfg(test)]
 mod expiry;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod full_disk;
 #[cfg(test)]
 mod hazards;
@@ -39,6 +42,8 @@ mod mirror;
 mod mount;
 #[cfg(test)]
 mod node;
+#[cfg(test)]
+mod picture;
 #[cfg(test)]
 mod power_cut;
 #[cfg(test)]

@@ -1,15 +1,13 @@
-//! A reader that keeps a copy of what it follows, and checks each event as it comes.
-//!
-//! Its laws: per key, versions never fall, and equal versions carry the same record; what a `reset`'s
-//! state does not repeat is gone; the copy ends up equal to the table.
+//! A reader that keeps a [`Picture`] of what it follows, and checks each event as it comes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::client::Client;
 use crate::events::{Event, Events, Opening, Silence};
 use crate::node::{PATIENCE, wait_for};
+use crate::picture::Picture;
 
 /// A record's value and version, as any reader sees them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,17 +27,13 @@ pub(crate) fn table_of(client: &mut Client, table: &str) -> BTreeMap<String, See
     keys.into_iter().map(&mut read).collect()
 }
 
-/// Follows one stream through cuts, and keeps a copy of what it tells.
+/// Follows one stream through cuts, and keeps a picture of what it tells.
 #[derive(Debug)]
 pub(crate) struct Mirror {
     address: SocketAddr,
     path: String,
     last_id: Option<String>,
-    /// Deleted records are here too, with their version and no value.
-    records: BTreeMap<String, (Option<String>, String)>,
-    /// The keys told since a `reset`, until its `ready`.
-    retold: Option<BTreeSet<String>>,
-    pub(crate) been_ready: bool,
+    picture: Picture,
     pub(crate) events: u64,
     /// Resets after the first `ready`.
     pub(crate) resets: u32,
@@ -52,9 +46,7 @@ impl Mirror {
             address,
             path: path.to_owned(),
             last_id: None,
-            records: BTreeMap::new(),
-            retold: None,
-            been_ready: false,
+            picture: Picture::default(),
             events: 0,
             resets: 0,
         }
@@ -84,17 +76,17 @@ impl Mirror {
         }
     }
 
-    /// Connects and follows until the copy is the same as these records.
+    /// Connects and follows until the picture is the same as these records.
     pub(crate) fn follow_to(&mut self, table: &BTreeMap<String, Seen>) {
         let mut stream = self.connect();
         self.follow_on(&mut stream, table);
     }
 
-    /// Follows an open stream until the copy is the same as these records. It may be cut only with
+    /// Follows an open stream until the picture is the same as these records. It may be cut only with
     /// `lagged`, and is resumed then.
     pub(crate) fn follow_on(&mut self, stream: &mut Events, table: &BTreeMap<String, Seen>) {
         let mut lagged = false;
-        while self.retold.is_some() || !self.been_ready || !self.is(table) {
+        while !self.picture.is_whole() || !self.picture.is(table) {
             match stream.next_within(Duration::from_secs(20)) {
                 Ok(event) => {
                     lagged = event.name == "lagged";
@@ -102,28 +94,15 @@ impl Mirror {
                 }
                 Err(Silence::Cut) if lagged => *stream = self.connect(),
                 Err(silence) => {
-                    let unlike: Vec<&String> = self.unlike(table).collect();
+                    let unlike: Vec<&String> = self.picture.unlike(table).collect();
                     panic!("{silence:?}, and these differ: {unlike:?}");
                 }
             }
         }
     }
 
-    /// Whether the copy has just these records.
-    fn is(&self, table: &BTreeMap<String, Seen>) -> bool {
-        self.unlike(table).next().is_none()
-    }
-
-    /// The keys under which the copy has something else than these records.
-    fn unlike<'a>(&'a self, table: &'a BTreeMap<String, Seen>) -> impl Iterator<Item = &'a String> {
-        let own = |key| match self.records.get(key) {
-            Some((Some(value), version)) => Some((version, value)),
-            _ => None,
-        };
-        let keys: BTreeSet<&String> = self.records.keys().chain(table.keys()).collect();
-        keys.into_iter().filter(move |key| {
-            own(*key) != table.get(*key).map(|seen| (&seen.version, &seen.value))
-        })
+    pub(crate) fn been_ready(&self) -> bool {
+        self.picture.been_ready
     }
 
     pub(crate) fn take(&mut self, event: &Event) {
@@ -131,40 +110,18 @@ impl Mirror {
         assert!(!event.id.is_empty(), "without an id: {event:?}");
         self.last_id = Some(event.id.clone());
         match event.name.as_str() {
-            "" => self.take_change(event),
-            "ready" => self.take_ready(),
+            "" => {
+                let change = event.change();
+                let taken = self.picture.take(change.key.clone(), change);
+                taken.unwrap_or_else(|wrong| panic!("{wrong}: {event:?}"));
+            }
+            "ready" => self.picture.ready(),
             "reset" => {
-                self.resets += u32::from(self.been_ready);
-                self.retold = Some(BTreeSet::new());
+                self.resets += u32::from(self.picture.been_ready);
+                self.picture.reset();
             }
             "closing" | "lagged" => {}
             _ => panic!("an unknown event: {event:?}"),
-        }
-    }
-
-    fn take_change(&mut self, event: &Event) {
-        let change = event.change();
-        assert_eq!(change.deleted, change.value.is_none(), "{event:?}");
-        if let Some((value, version)) = self.records.get(&change.key) {
-            assert!(change.version >= *version, "back from {version}: {event:?}");
-            if change.version == *version && value.is_some() {
-                assert_eq!(change.value, *value, "one version, two records: {event:?}");
-            }
-        }
-        if let Some(retold) = &mut self.retold {
-            retold.insert(change.key.clone());
-        }
-        self.records.insert(change.key, (change.value, change.version));
-    }
-
-    fn take_ready(&mut self) {
-        self.been_ready = true;
-        if let Some(retold) = self.retold.take() {
-            for (key, (value, _)) in &mut self.records {
-                if !retold.contains(key) {
-                    *value = None;
-                }
-            }
         }
     }
 }

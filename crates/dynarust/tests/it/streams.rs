@@ -365,7 +365,7 @@ fn a_slow_reader_is_bounded_and_ends_up_with_the_newest() {
         let whole = number.is_multiple_of(2);
         let path = if whole { "/t/subscribe?state=false" } else { "/t/subscribe/7" };
         let (mut stream, mut mirror) = (open(path), Mirror::new(address, path));
-        while !mirror.been_ready {
+        while !mirror.been_ready() {
             mirror.take(&stream.next());
         }
         (whole, mirror, stream)

@@ -13,6 +13,7 @@ pub(crate) mod clocks;
 mod conditions;
 pub(crate) mod doors;
 mod drops;
+mod fire;
 mod growth;
 pub(crate) mod hosts;
 mod joining;

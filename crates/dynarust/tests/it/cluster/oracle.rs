@@ -79,6 +79,14 @@ struct Stands {
     put: Option<WriteId>,
 }
 
+/// The acknowledged write of the highest version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Newest {
+    pub(crate) version: String,
+    /// It is a delete, or one may stand above it.
+    pub(crate) may_be_gone: bool,
+}
+
 #[derive(Debug, Default)]
 struct Key {
     puts: HashMap<WriteId, Fate>,
@@ -172,6 +180,13 @@ impl Oracle {
     /// To be called before a request is sent: what its answer must not fall below.
     pub(crate) fn floor(&self, key: usize) -> String {
         self.key(key).floor()
+    }
+
+    /// What whoever follows a key must come to hear of, if nothing newer.
+    pub(crate) fn newest(&self, key: usize) -> Newest {
+        let known = self.key(key);
+        let version = known.highest.version.clone();
+        Newest { may_be_gone: known.may_be_deleted_above(&version), version }
     }
 
     /// A write is about to be sent.

@@ -199,15 +199,8 @@ impl<'a> Worker<'a> {
 
     /// Whether it was answered as it should be.
     fn write(&mut self, door: SocketAddr, key: usize, wish: Wish) -> bool {
-        let path = record_path(TABLE, &key_name(key));
-        let floor = self.oracle.begin(key, wish);
-        let sent = Instant::now();
-        let answer = match wish {
-            Wish::Put(id) => self.client(door).call("PUT", &path, &[JSON], &put_body(&id.value())),
-            Wish::Delete => self.client(door).call("DELETE", &path, &[], ""),
-        };
-        let (outcome, success) = outcome_of(wish, answer);
-        self.oracle.settle(key, wish, &floor, outcome);
+        let (sent, oracle) = (Instant::now(), self.oracle);
+        let success = write(self.client(door), oracle, TABLE, key, wish);
         self.writing.note(sent, success);
         success
     }
@@ -276,6 +269,25 @@ impl Last {
         *self = Last { version, deleted: false };
         wrong
     }
+}
+
+/// Sends a write and tells the oracle what became of it; whether it was answered as it should be.
+pub(crate) fn write(
+    client: &mut Client,
+    oracle: &Oracle,
+    table: &str,
+    key: usize,
+    wish: Wish,
+) -> bool {
+    let path = record_path(table, &key_name(key));
+    let floor = oracle.begin(key, wish);
+    let answer = match wish {
+        Wish::Put(id) => client.call("PUT", &path, &[JSON], &put_body(&id.value())),
+        Wish::Delete => client.call("DELETE", &path, &[], ""),
+    };
+    let (outcome, success) = outcome_of(wish, answer);
+    oracle.settle(key, wish, &floor, outcome);
+    success
 }
 
 /// What is known of a write after this answer, and whether the node did what it is there for.
