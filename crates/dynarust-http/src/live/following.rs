@@ -23,8 +23,8 @@ pub(crate) struct Following {
     _follower: Option<Follower>,
     live: Subscription,
     form: StreamForm,
-    /// The first words, until they are said.
-    opening: Vec<u8>,
+    /// What is to be said next, the last first.
+    pieces: Vec<Bytes>,
     /// When something was said last.
     said_at: Instant,
     /// Heartbeats since the last event.
@@ -38,8 +38,9 @@ impl Following {
         (form, resumes): (StreamForm, Option<&str>),
         follower: Option<Follower>,
     ) -> Self {
-        let opening = form.opening(resumes);
-        Self { _follower: follower, live, form, opening, said_at: Instant::now(), silence: 0 }
+        let opening = Some(form.opening(resumes)).filter(|text| !text.is_empty());
+        let pieces = opening.into_iter().map(Bytes::from).collect();
+        Self { _follower: follower, live, form, pieces, said_at: Instant::now(), silence: 0 }
     }
 
     /// What to send next; `None` once the stream has ended.
@@ -47,26 +48,29 @@ impl Following {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, CutShort>>> {
-        if !self.opening.is_empty() {
-            return Poll::Ready(Some(Ok(std::mem::take(&mut self.opening).into())));
-        }
-        // The stream has who waits for it woken every few seconds.
-        let Poll::Ready(told) = self.live.poll_next(context) else {
-            ready!(self.poll_silence());
-            let text = self.break_silence();
-            return Poll::Ready(Some(Ok(text)));
-        };
-        Poll::Ready(match told {
-            Ok(items) => items.map(|items| {
-                self.silence = 0;
-                self.said_at = Instant::now();
-                Ok(self.form.print(&items).into())
-            }),
-            Err(error) => {
-                tracing::error!(%error, "a live stream was cut short");
-                Some(Err(CutShort))
+        loop {
+            if let Some(piece) = self.pieces.pop() {
+                return Poll::Ready(Some(Ok(piece)));
             }
-        })
+            // The stream has who waits for it woken every few seconds.
+            let Poll::Ready(told) = self.live.poll_next(context) else {
+                ready!(self.poll_silence());
+                let text = self.break_silence();
+                return Poll::Ready(Some(Ok(text)));
+            };
+            match told {
+                Ok(None) => return Poll::Ready(None),
+                Ok(Some(items)) => {
+                    (self.silence, self.said_at) = (0, Instant::now());
+                    self.pieces = self.form.print(&items);
+                    self.pieces.reverse();
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a live stream was cut short");
+                    return Poll::Ready(Some(Err(CutShort)));
+                }
+            }
+        }
     }
 
     fn poll_silence(&self) -> Poll<()> {

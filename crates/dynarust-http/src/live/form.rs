@@ -1,8 +1,10 @@
 //! The forms in which a stream is sent. Each tells the same events.
 
+use bytes::Bytes;
 use dynarust_node::streams::Item;
 use http::{HeaderMap, HeaderValue};
 
+use super::text::Text;
 use super::{ndjson, sse};
 use crate::accept;
 use crate::answer::NDJSON;
@@ -17,6 +19,8 @@ pub(super) enum StreamForm {
     Events,
     /// A JSON object a line.
     Lines,
+    /// The same, and what is told at a time stands in one piece: messages are made of it.
+    Messages,
 }
 
 impl StreamForm {
@@ -29,7 +33,7 @@ impl StreamForm {
     pub(super) fn content_type(self) -> HeaderValue {
         match self {
             Self::Events => HeaderValue::from_static(EVENT_STREAM),
-            Self::Lines => NDJSON,
+            Self::Lines | Self::Messages => NDJSON,
         }
     }
 
@@ -37,21 +41,24 @@ impl StreamForm {
     pub(super) fn opening(self, resumes: Option<&str>) -> Vec<u8> {
         match self {
             Self::Events => sse::opening(resumes),
-            Self::Lines => Vec::new(),
+            Self::Lines | Self::Messages => Vec::new(),
         }
     }
 
-    pub(super) fn print(self, items: &[Item]) -> Vec<u8> {
+    /// The events as text, in pieces of which none is empty.
+    pub(super) fn print(self, items: &[Item]) -> Vec<Bytes> {
+        let mut text = Text::new(self == Self::Messages);
         match self {
-            Self::Events => sse::print(items),
-            Self::Lines => ndjson::print(items),
+            Self::Events => sse::print(&mut text, items),
+            Self::Lines | Self::Messages => ndjson::print(&mut text, items),
         }
+        text.into_pieces()
     }
 
     pub(super) fn heartbeat(self) -> &'static [u8] {
         match self {
             Self::Events => sse::HEARTBEAT,
-            Self::Lines => ndjson::HEARTBEAT,
+            Self::Lines | Self::Messages => ndjson::HEARTBEAT,
         }
     }
 
@@ -59,7 +66,7 @@ impl StreamForm {
     pub(super) fn id_alone(self, id: &str) -> Vec<u8> {
         match self {
             Self::Events => sse::id_alone(id),
-            Self::Lines => ndjson::id_alone(id),
+            Self::Lines | Self::Messages => ndjson::id_alone(id),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Live streams (API.md section 4).
 //!
 //! ```text
-//! subscribe: what to follow, from where ──► Node::subscribe ──► following: form (sse, ndjson), heartbeats ──► body
+//! subscribe: what to follow, from where ──► Node::subscribe ──► following: form (sse, ndjson; text), heartbeats ──► body
 //!   ──► on HTTP/1.1, as the first on its connection: a socket of its own (socket, web_socket); else hyper's
 //! ```
 
@@ -14,6 +14,7 @@ mod ndjson;
 mod socket;
 mod sse;
 mod subscribe;
+mod text;
 mod web_socket;
 
 pub(crate) use follow::Follow;

@@ -3,50 +3,51 @@
 //!
 //! Invariant: an event is one line. Line ends between the tokens of a value become spaces.
 
+use dynarust_core::Stored;
 use dynarust_node::streams::{Event, Item};
 
 use super::change;
+use super::text::{Shape, Text};
 use crate::json;
 
 /// Keeps the way open.
 pub(super) const HEARTBEAT: &[u8] = b"\n";
 
-/// The lines of some events.
-pub(super) fn print(items: &[Item]) -> Vec<u8> {
-    let mut text = Vec::new();
+/// Appends the lines of some events.
+pub(super) fn print(text: &mut Text, items: &[Item]) {
     for item in items {
         match &item.event {
             Event::Change(stored) => {
-                push_opening(&mut text, "change", &item.id);
-                text.push(b',');
-                change::push_members(&mut text, stored, json::push_on_one_line);
+                push_opening(text, "change", &item.id);
+                text.push_record(stored, Shape::Members, push_rest);
+                continue;
             }
-            Event::Ready => push_opening(&mut text, "ready", &item.id),
-            Event::Reset => push_opening(&mut text, "reset", &item.id),
-            Event::Lagged => push_opening(&mut text, "lagged", &item.id),
+            Event::Ready => push_opening(text, "ready", &item.id),
+            Event::Reset => push_opening(text, "reset", &item.id),
+            Event::Lagged => push_opening(text, "lagged", &item.id),
             Event::Closing { retry } => {
-                push_opening(&mut text, "closing", &item.id);
-                text.extend_from_slice(format!(",\"retry\":{}", retry.as_millis()).as_bytes());
+                push_opening(text, "closing", &item.id);
+                text.push(&[",\"retry\":", &retry.as_millis().to_string()]);
             }
         }
-        text.extend_from_slice(b"}\n");
+        text.push(&["}\n"]);
     }
-    text
 }
 
 /// Moves the reader's last id, and tells nothing else.
 pub(super) fn id_alone(id: &str) -> Vec<u8> {
-    let mut text = Vec::new();
-    push_opening(&mut text, "cursor", id);
-    text.extend_from_slice(b"}\n");
-    text
+    ["{\"event\":\"cursor\",\"id\":\"", id, "\"}\n"].concat().into_bytes()
 }
 
 /// Ids are URL-safe: nothing in them needs an escape.
-fn push_opening(text: &mut Vec<u8>, event: &str, id: &str) {
-    for part in ["{\"event\":\"", event, "\",\"id\":\"", id, "\""] {
-        text.extend_from_slice(part.as_bytes());
-    }
+fn push_opening(text: &mut Text, event: &str, id: &str) {
+    text.push(&["{\"event\":\"", event, "\",\"id\":\"", id, "\""]);
+}
+
+fn push_rest(text: &mut Vec<u8>, stored: &Stored) {
+    text.push(b',');
+    change::push_members(text, stored, json::push_on_one_line);
+    text.extend_from_slice(b"}\n");
 }
 
 #[cfg(test)]
@@ -61,7 +62,9 @@ mod tests {
     }
 
     fn line(item: Item) -> String {
-        let text = String::from_utf8(print(&[item])).unwrap();
+        let mut text = Text::new(true);
+        print(&mut text, &[item]);
+        let text = String::from_utf8(text.into_pieces().concat()).unwrap();
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         let _: serde_json::Value = serde_json::from_str(&text).unwrap();
         text.trim_end().to_owned()

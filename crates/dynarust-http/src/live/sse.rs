@@ -8,6 +8,7 @@ use dynarust_core::Stored;
 use dynarust_node::streams::{Event, Item};
 
 use super::change;
+use super::text::{Shape, Text};
 
 /// Keeps the way open.
 pub(super) const HEARTBEAT: &[u8] = b":\n";
@@ -22,22 +23,23 @@ pub(super) fn opening(resumes: Option<&str>) -> Vec<u8> {
     }
 }
 
-/// The text of some events.
-pub(super) fn print(items: &[Item]) -> Vec<u8> {
-    let mut text = Vec::new();
+/// Appends some events.
+pub(super) fn print(text: &mut Text, items: &[Item]) {
     for item in items {
         match &item.event {
-            Event::Change(stored) => push_change(&mut text, &item.id, stored),
-            Event::Ready => push_named(&mut text, "ready", &item.id),
-            Event::Reset => push_named(&mut text, "reset", &item.id),
-            Event::Lagged => push_named(&mut text, "lagged", &item.id),
+            Event::Change(stored) => {
+                text.push(&["id: ", &item.id, "\n"]);
+                text.push_record(stored, Shape::Data, push_data);
+            }
+            Event::Ready => push_named(text, "ready", &item.id),
+            Event::Reset => push_named(text, "reset", &item.id),
+            Event::Lagged => push_named(text, "lagged", &item.id),
             Event::Closing { retry } => {
-                push(&mut text, &["retry: ", &retry.as_millis().to_string(), "\n"]);
-                push_named(&mut text, "closing", &item.id);
+                text.push(&["retry: ", &retry.as_millis().to_string(), "\n"]);
+                push_named(text, "closing", &item.id);
             }
         }
     }
-    text
 }
 
 /// Moves the reader's last id, and is no event.
@@ -45,27 +47,21 @@ pub(super) fn id_alone(id: &str) -> Vec<u8> {
     ["id: ", id, "\n\n"].concat().into_bytes()
 }
 
-fn push(text: &mut Vec<u8>, parts: &[&str]) {
-    for part in parts {
-        text.extend_from_slice(part.as_bytes());
-    }
+fn push_named(text: &mut Text, event: &str, id: &str) {
+    text.push(&["event: ", event, "\nid: ", id, "\ndata: {}\n\n"]);
 }
 
-fn push_named(text: &mut Vec<u8>, event: &str, id: &str) {
-    push(text, &["event: ", event, "\nid: ", id, "\ndata: {}\n\n"]);
-}
-
-fn push_change(text: &mut Vec<u8>, id: &str, stored: &Stored) {
-    push(text, &["id: ", id, "\ndata: {"]);
+fn push_data(text: &mut Vec<u8>, stored: &Stored) {
+    text.extend_from_slice(b"data: {");
     change::push_members(text, stored, push_lines);
-    push(text, &["}\n\n"]);
+    text.extend_from_slice(b"}\n\n");
 }
 
 /// Each line end of `value` begins another `data:` line.
 fn push_lines(text: &mut Vec<u8>, value: &[u8]) {
     for (nth, line) in value.split(|byte| matches!(byte, b'\r' | b'\n')).enumerate() {
         if nth > 0 {
-            push(text, &["\ndata: "]);
+            text.extend_from_slice(b"\ndata: ");
         }
         text.extend_from_slice(line);
     }
@@ -83,7 +79,9 @@ mod tests {
     }
 
     fn print(items: &[Item]) -> String {
-        String::from_utf8(super::print(items)).unwrap()
+        let mut text = Text::new(true);
+        super::print(&mut text, items);
+        String::from_utf8(text.into_pieces().concat()).unwrap()
     }
 
     #[test]

@@ -35,7 +35,8 @@ pub(crate) fn subscribe<B>(
     let offer = request.extensions().get::<Offer>();
     if let Some(offer) = offer.filter(|it| it.is_upgrade() && web_socket::is_asked_for(request)) {
         let mut response = web_socket::accept(request.headers(), &backend.config.cors)?;
-        *response.body_mut() = follow_on(backend, (selection, begin), client, StreamForm::Lines)?;
+        *response.body_mut() =
+            follow_on(backend, (selection, begin), client, StreamForm::Messages)?;
         offer.claim(Claim::WebSocket);
         return Ok(response);
     }

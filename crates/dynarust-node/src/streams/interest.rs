@@ -18,7 +18,10 @@ use super::register::StreamId;
 #[derive(Debug)]
 enum Followers {
     One(StreamId, Arc<Mailbox>),
-    /// Boxed, since there may be thousands of the others.
+    #[expect(
+        clippy::box_collection,
+        reason = "there may be thousands of the others, which are smaller"
+    )]
     Many(Box<HashMap<StreamId, Arc<Mailbox>>>),
 }
 

@@ -27,6 +27,10 @@ use crate::cluster::Cluster;
 /// See the module. Dropping it ends it.
 pub struct Subscription(Form);
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "of a large one there are thousands, of the others few"
+)]
 enum Form {
     Waiting(Box<Waiting>),
     Parts(Box<Parts>),
