@@ -19,10 +19,13 @@ use super::samples::Samples;
 /// Publications that are taken from the store at a time.
 const TAIL_RECORDS_MAX: usize = 256;
 /// Work after which the hub gives way: deliveries, and bytes of values. A reader that keeps up must
-/// get its turn long before [`dynarust_core::limits::STREAM_QUEUE_BYTES_MAX`] bytes wait for it.
-const TURN_DELIVERIES_MAX: usize = 1024;
+/// get its turn long before [`dynarust_core::limits::STREAM_QUEUE_BYTES_MAX`] bytes wait for it. And a worker of the
+/// runtime has room for 256 tasks of its own: what is woken beyond that goes ahead of the answers of writers.
+const TURN_DELIVERIES_MAX: usize = 128;
 /// See [`TURN_DELIVERIES_MAX`].
 const TURN_BYTES_MAX: usize = 64 << 10;
+/// Where more follow a record, its writer's answer goes first.
+const READERS_AT_ONCE_MAX: usize = 32;
 
 /// The fan-out of one store.
 pub(super) struct Hub {
@@ -123,24 +126,37 @@ impl Hub {
 
     async fn dispatch_all(&mut self, records: &[Arc<Stored>]) {
         for record in records {
-            self.dispatch(record);
+            self.dispatch(record).await;
             if self.turn.is_over() {
-                self.turn = Turn::default();
-                tokio::task::yield_now().await;
+                self.give_way().await;
             }
         }
     }
 
     /// Hands the record to all who follow its name. A stream that attaches behind the look-up hears of
     /// it there, and reads this record from the feed.
-    fn dispatch(&mut self, record: &Arc<Stored>) {
+    async fn dispatch(&mut self, record: &Arc<Stored>) {
         self.register.look_up(record, &mut self.found);
-        self.turn.deliveries += self.found.len();
+        if self.found.len() > READERS_AT_ONCE_MAX {
+            self.give_way().await;
+        }
         self.turn.bytes += record.record.value.len();
-        let merged: usize = self.found.drain(..).map(|mailbox| mailbox.push(record)).sum();
+        let mut merged = 0;
+        while let Some(mailbox) = self.found.pop() {
+            if self.turn.is_over() {
+                self.give_way().await;
+            }
+            merged += mailbox.push(record);
+            self.turn.deliveries += 1;
+        }
         if merged > 0 {
             self.register.counts().merged.add(merged);
         }
+    }
+
+    async fn give_way(&mut self) {
+        self.turn = Turn::default();
+        tokio::task::yield_now().await;
     }
 }
 
