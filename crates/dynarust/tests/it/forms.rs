@@ -95,7 +95,9 @@ impl Form {
 
     /// Takes the next piece, if all of it is there already.
     pub(crate) fn take(self, unread: &mut BytesMut) -> Option<Said> {
-        let end: &[u8] = if self == Form::Sse { b"\n\n" } else { b"\n" };
+        // A comment is a line of its own; what tells something is a block.
+        let is_block = self == Form::Sse && !unread.starts_with(b":");
+        let end: &[u8] = if is_block { b"\n\n" } else { b"\n" };
         let length = unread.windows(end.len()).position(|bytes| bytes == end)? + end.len();
         let piece = unread.split_to(length);
         let piece = std::str::from_utf8(&piece).unwrap();
