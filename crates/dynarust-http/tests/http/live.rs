@@ -77,6 +77,8 @@ async fn one_address_has_so_many_streams_and_gets_them_back() {
 struct Events {
     client: Client,
     text: String,
+    /// The id that it goes on behind, as it says itself.
+    behind: Option<String>,
 }
 
 impl Events {
@@ -84,8 +86,11 @@ impl Events {
         let mut client = door.client().await;
         client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n{headers}\r\n")).await;
         assert_eq!(client.head().await.status, 200);
-        let mut events = Self { client, text: String::new() };
-        assert_eq!(events.block().await.unwrap(), "retry: 2000");
+        let mut events = Self { client, text: String::new(), behind: None };
+        let opening = events.block().await.unwrap();
+        let rest = opening.strip_prefix("retry: 2000").unwrap();
+        events.behind = rest.strip_prefix("\nid: ").map(str::to_owned);
+        assert_eq!(rest.is_empty(), events.behind.is_none(), "{opening}");
         events
     }
 
@@ -145,6 +150,7 @@ async fn state_then_ready_then_changes() {
     let (event, _, data) = resumed.next().await;
     assert_eq!((event.as_str(), &data["key"]), ("", &"b".into()));
     assert_eq!(resumed.next().await.0, "ready");
+    assert_eq!([events.behind, resumed.behind], [None, Some(ready_id.clone())]);
     let target = format!("/t/subscribe?last_event_id={ready_id}");
     let mut resumed = Events::open(&door, &target, "").await;
     assert_eq!(resumed.next().await.2["key"], "b");
