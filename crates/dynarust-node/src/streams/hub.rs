@@ -35,6 +35,8 @@ pub(super) struct Hub {
     /// Everything up to this was dispatched.
     position: Seq,
     turn: Turn,
+    /// Whether the writers' answers had their chance since the records at hand were taken.
+    is_answered: bool,
     /// The mailboxes for the record at hand; kept for its memory.
     found: Vec<Arc<Mailbox>>,
 }
@@ -63,7 +65,15 @@ impl Hub {
         samples: Arc<Samples>,
         position: Seq,
     ) -> Self {
-        Self { store, register, samples, position, turn: Turn::default(), found: Vec::new() }
+        Self {
+            store,
+            register,
+            samples,
+            position,
+            turn: Turn::default(),
+            is_answered: false,
+            found: Vec::new(),
+        }
     }
 
     /// Follows the store until it stops.
@@ -125,6 +135,7 @@ impl Hub {
     }
 
     async fn dispatch_all(&mut self, records: &[Arc<Stored>]) {
+        self.is_answered = false;
         for record in records {
             self.dispatch(record).await;
             if self.turn.is_over() {
@@ -137,7 +148,7 @@ impl Hub {
     /// it there, and reads this record from the feed.
     async fn dispatch(&mut self, record: &Arc<Stored>) {
         self.register.look_up(record, &mut self.found);
-        if self.found.len() > READERS_AT_ONCE_MAX {
+        if self.found.len() > READERS_AT_ONCE_MAX && !self.is_answered {
             self.give_way().await;
         }
         self.turn.bytes += record.record.value.len();
@@ -155,7 +166,7 @@ impl Hub {
     }
 
     async fn give_way(&mut self) {
-        self.turn = Turn::default();
+        (self.turn, self.is_answered) = (Turn::default(), true);
         tokio::task::yield_now().await;
     }
 }

@@ -12,6 +12,7 @@
 //! - ids and items go out together, in order.
 
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -22,6 +23,7 @@ use dynarust_core::{
 use dynarust_store::{FeedPage, FeedRead, ReadError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::task::JoinHandle;
 
 use super::begin::{Beginning, Start};
 use super::counts::StreamCounts;
@@ -32,6 +34,7 @@ use super::owner::Streams;
 use super::part::Standing;
 use super::register::{Ending, StreamId};
 use super::state::{StateReader, get};
+use crate::environment::Tasks;
 
 /// How far from the head a stream attaches: what is left to read meanwhile fills its mailbox.
 const NEAR: Seq = CHUNK_RECORDS_MAX as Seq;
@@ -60,6 +63,39 @@ enum Read {
     Feed(Result<FeedPage, ReadError>),
 }
 
+/// A read of the store. It goes on without whom it is for: who waits for the store's readers holds a place among
+/// them, and a reader whose socket is full does not ask for long.
+enum Reading {
+    Begins(BoxFuture<'static, Read>),
+    GoesOn(JoinHandle<Read>),
+}
+
+impl Reading {
+    /// None where it cannot be read any more.
+    fn poll(&mut self, tasks: &Tasks, context: &mut Context<'_>) -> Poll<Option<Read>> {
+        if let Self::Begins(read) = self {
+            // What is in memory is there at once.
+            if let Poll::Ready(read) = read.as_mut().poll(context) {
+                return Poll::Ready(Some(read));
+            }
+            let read = std::mem::replace(read, std::future::pending().boxed());
+            *self = Self::GoesOn(tokio::spawn(tasks.task(read)));
+        }
+        match self {
+            Self::Begins(_) => Poll::Pending,
+            Self::GoesOn(read) => Pin::new(read).poll(context).map(Result::ok),
+        }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if let Self::GoesOn(read) = self {
+            read.abort();
+        }
+    }
+}
+
 /// One of them. Dropping it ends it.
 pub(super) struct LiveStream {
     streams: Arc<Streams>,
@@ -70,7 +106,7 @@ pub(super) struct LiveStream {
     partitions: Arc<PartitionSet>,
     phase: Phase,
     /// What its phase waits for, of the store.
-    reading: Option<BoxFuture<'static, Read>>,
+    reading: Option<Reading>,
     /// Nothing that was sent lies behind this, or behind where the stream stands: what was told as state may be
     /// above the position at which that began, and what was told elsewhere above where it goes on here.
     told: Seq,
@@ -119,11 +155,14 @@ impl LiveStream {
                 return Poll::Ready(Ok(Some(self.hand_over())));
             }
             if let Some(reading) = &mut self.reading {
-                if let Poll::Ready(read) = reading.as_mut().poll(context) {
-                    self.reading = None;
-                    self.take(read)?;
-                } else {
-                    ready!(self.mailbox.poll_changed(context));
+                match reading.poll(self.streams.tasks(), context) {
+                    Poll::Ready(Some(read)) => {
+                        self.reading = None;
+                        self.take(read)?;
+                    }
+                    // Nothing can be read any more.
+                    Poll::Ready(None) => return Poll::Ready(Ok(self.finish(End::Stopped))),
+                    Poll::Pending => ready!(self.mailbox.poll_changed(context)),
                 }
                 continue;
             }
@@ -269,7 +308,7 @@ impl LiveStream {
             let read = reader.read(streams.store(), HANDED_BYTES_MAX).await;
             Read::State(reader, read)
         };
-        self.reading = Some(reading.boxed());
+        self.reading = Some(Reading::Begins(reading.boxed()));
     }
 
     fn catch_up(&mut self, from: Seq) {
@@ -337,7 +376,7 @@ impl LiveStream {
                 }),
             })
         };
-        self.reading = Some(reading.boxed());
+        self.reading = Some(Reading::Begins(reading.boxed()));
     }
 
     /// What its phase waited for was read.
@@ -418,6 +457,7 @@ impl LiveStream {
     fn finish(&mut self, end: End) -> Option<Vec<Local>> {
         if !matches!(self.phase, Phase::Ended) {
             self.phase = Phase::Ended;
+            self.reading = None;
             match end {
                 End::Lagged => {
                     self.counts().lagged.add(1);

@@ -49,6 +49,7 @@ pub struct Streams {
     register: Arc<Register>,
     samples: Arc<Samples>,
     cursor_age_max: Duration,
+    tasks: Tasks,
     /// Whose feed: the same as long as the store runs.
     feed: FeedPosition,
     hub: JoinHandle<()>,
@@ -84,7 +85,8 @@ impl Streams {
         let hub = tokio::spawn(tasks.task(hub.run()));
         let sweep = tokio::spawn(tasks.task(sweep(Arc::clone(&register), changes)));
         let cursor_age_max = config.cursor_age_max;
-        Arc::new(Self { store, clock, register, samples, cursor_age_max, feed, hub, sweep })
+        let tasks = tasks.clone();
+        Arc::new(Self { store, clock, register, samples, cursor_age_max, tasks, feed, hub, sweep })
     }
 
     /// Takes on a stream of this node's feed. It rests until it is started.
@@ -152,6 +154,11 @@ impl Streams {
     /// What is followed.
     pub(super) fn store(&self) -> &dyn Store {
         self.store.as_ref()
+    }
+
+    /// How tasks are run.
+    pub(super) fn tasks(&self) -> &Tasks {
+        &self.tasks
     }
 
     /// Who is there.

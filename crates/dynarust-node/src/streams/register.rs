@@ -121,14 +121,11 @@ impl Register {
         members.looked_up = members.looked_up.max(record.seq);
     }
 
-    /// Has those streams look around.
-    pub(super) fn touch(&self, which: impl Fn(StreamId) -> bool) {
-        let touched: Vec<Arc<Mailbox>> = {
-            let members = self.members.lock();
-            let which = members.streams.iter().filter(|(id, _)| which(**id));
-            which.map(|(_, mailbox)| Arc::clone(mailbox)).collect()
-        };
-        touched.iter().for_each(|mailbox| mailbox.touch());
+    /// The mailboxes of those streams, attached or not.
+    pub(super) fn of(&self, which: impl Fn(StreamId) -> bool) -> Vec<Arc<Mailbox>> {
+        let members = self.members.lock();
+        let which = members.streams.iter().filter(|(id, _)| which(**id));
+        which.map(|(_, mailbox)| Arc::clone(mailbox)).collect()
     }
 
     /// Ends every attached stream as lagged: each resumes by itself.

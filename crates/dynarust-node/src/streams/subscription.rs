@@ -16,7 +16,7 @@ use dynarust_core::Selection;
 use dynarust_store::ReadError;
 
 use super::begin::Begin;
-use super::event::Item;
+use super::event::{Event, Item};
 use super::followed::Followed;
 use super::owner::{Streams, SubscribeError};
 use super::parts::Parts;
@@ -25,7 +25,11 @@ use super::whole::Whole;
 use crate::cluster::Cluster;
 
 /// See the module. Dropping it ends it.
-pub struct Subscription(Form);
+pub struct Subscription {
+    form: Form,
+    /// Its reader was told that it ends.
+    ended: bool,
+}
 
 #[expect(
     clippy::large_enum_variant,
@@ -50,10 +54,11 @@ impl Subscription {
         let live = streams.take_on(Arc::clone(&selection))?;
         let followed = Followed::new(cluster, streams, &selection);
         let waiting = Waiting::new(followed, live, begin);
-        Ok(Self(match waiting.is_over() {
+        let form = match waiting.is_over() {
             true => Form::Parts(Box::new(waiting.into_parts())),
             false => Form::Waiting(Box::new(waiting)),
-        }))
+        };
+        Ok(Self { form, ended: false })
     }
 
     /// The next items, at least one; `None` once it has ended. Who waits is woken every few seconds, too.
@@ -65,8 +70,11 @@ impl Subscription {
         context: &mut Context<'_>,
     ) -> Poll<Result<Option<Vec<Item>>, ReadError>> {
         loop {
+            if self.ended {
+                return Poll::Ready(Ok(None));
+            }
             self.change_form();
-            let told = match &mut self.0 {
+            let told = match &mut self.form {
                 Form::Waiting(waiting) => waiting.poll_end(context).map(Ok),
                 Form::Parts(parts) => parts.poll_next(context),
                 Form::Whole(whole) => whole.poll_next(context),
@@ -74,6 +82,7 @@ impl Subscription {
             };
             // Whoever was woken for the cluster's sake may have looked there before it was.
             if told.is_ready() || !self.change_form() {
+                self.ended = matches!(&told, Poll::Ready(Ok(Some(items))) if is_last(items));
                 return told;
             }
         }
@@ -90,7 +99,7 @@ impl Subscription {
     /// The id that stands for all that was handed out.
     #[must_use]
     pub fn cursor(&mut self) -> String {
-        match &mut self.0 {
+        match &mut self.form {
             Form::Waiting(waiting) => waiting.cursor(),
             Form::Parts(parts) => parts.cursor(),
             Form::Whole(whole) => whole.cursor(),
@@ -100,14 +109,14 @@ impl Subscription {
 
     /// Takes another form where it is time; whether it has.
     fn change_form(&mut self) -> bool {
-        let is_time = match &mut self.0 {
+        let is_time = match &mut self.form {
             Form::Waiting(waiting) => waiting.is_over(),
             Form::Parts(parts) => parts.is_settled(),
             Form::Whole(whole) => whole.is_to_move(),
             Form::Nothing => false,
         };
         if is_time {
-            self.0 = match std::mem::replace(&mut self.0, Form::Nothing) {
+            self.form = match std::mem::replace(&mut self.form, Form::Nothing) {
                 Form::Waiting(waiting) => Form::Parts(Box::new(waiting.into_parts())),
                 Form::Parts(parts) => parts.into_whole().map_or(Form::Nothing, Form::Whole),
                 Form::Whole(whole) => Form::Parts(Box::new(whole.into_parts())),
@@ -118,9 +127,15 @@ impl Subscription {
     }
 }
 
+/// Whether nothing comes behind them.
+fn is_last(items: &[Item]) -> bool {
+    let last = items.last().map(|item| &item.event);
+    matches!(last, Some(Event::Lagged | Event::Closing { .. }))
+}
+
 impl std::fmt::Debug for Subscription {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let form = match &self.0 {
+        let form = match &self.form {
             Form::Waiting(_) => "Waiting",
             Form::Parts(_) => "Parts",
             Form::Whole(_) => "Whole",

@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use dynarust_core::limits::STREAM_SWEEP_SECONDS;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::mailbox::Mailbox;
 use super::register::Register;
+
+/// Streams that are woken before the task gives way: others have something to do.
+const TURN_MAX: usize = 128;
 
 /// A part of the streams each second, so that thousands are not woken at once. `changes` are the cluster's.
 pub(super) async fn sweep(register: Arc<Register>, mut changes: watch::Receiver<u64>) {
@@ -17,11 +22,18 @@ pub(super) async fn sweep(register: Arc<Register>, mut changes: watch::Receiver<
     let mut turn = 0_u64;
     loop {
         tokio::select! {
-            Ok(()) = changes.changed() => register.touch(|_| true),
+            Ok(()) = changes.changed() => touch(register.of(|_| true)).await,
             _ = seconds.tick() => {
                 turn = (turn + 1) % STREAM_SWEEP_SECONDS;
-                register.touch(|id| id.0 % STREAM_SWEEP_SECONDS == turn);
+                touch(register.of(|id| id.0 % STREAM_SWEEP_SECONDS == turn)).await;
             }
         }
+    }
+}
+
+async fn touch(mailboxes: Vec<Arc<Mailbox>>) {
+    for few in mailboxes.chunks(TURN_MAX) {
+        few.iter().for_each(|mailbox| mailbox.touch());
+        yield_now().await;
     }
 }
