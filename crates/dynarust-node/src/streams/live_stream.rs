@@ -12,7 +12,6 @@
 //! - ids and items go out together, in order.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -22,8 +21,6 @@ use dynarust_core::{
 };
 use dynarust_store::{FeedPage, FeedRead, ReadError};
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
-use tokio::task::JoinHandle;
 
 use super::begin::{Beginning, Start};
 use super::counts::StreamCounts;
@@ -32,9 +29,9 @@ use super::mailbox::{End, Mailbox};
 use super::outbox::{HANDED_BYTES_MAX, Outbox};
 use super::owner::Streams;
 use super::part::Standing;
+use super::reading::{Read, Reading};
 use super::register::{Ending, StreamId};
 use super::state::{StateReader, get};
-use crate::environment::Tasks;
 
 /// How far from the head a stream attaches: what is left to read meanwhile fills its mailbox.
 const NEAR: Seq = CHUNK_RECORDS_MAX as Seq;
@@ -53,47 +50,6 @@ enum Phase {
     Live { sent: Seq },
     /// Told its end.
     Ended,
-}
-
-/// What is read of the store.
-enum Read {
-    /// Some of the state, and what is left of it.
-    State(StateReader, Result<Vec<Arc<Stored>>, ReadError>),
-    /// A part of the feed.
-    Feed(Result<FeedPage, ReadError>),
-}
-
-/// A read of the store. It goes on without whom it is for: who waits for the store's readers holds a place among
-/// them, and a reader whose socket is full does not ask for long.
-enum Reading {
-    Begins(BoxFuture<'static, Read>),
-    GoesOn(JoinHandle<Read>),
-}
-
-impl Reading {
-    /// None where it cannot be read any more.
-    fn poll(&mut self, tasks: &Tasks, context: &mut Context<'_>) -> Poll<Option<Read>> {
-        if let Self::Begins(read) = self {
-            // What is in memory is there at once.
-            if let Poll::Ready(read) = read.as_mut().poll(context) {
-                return Poll::Ready(Some(read));
-            }
-            let read = std::mem::replace(read, std::future::pending().boxed());
-            *self = Self::GoesOn(tokio::spawn(tasks.task(read)));
-        }
-        match self {
-            Self::Begins(_) => Poll::Pending,
-            Self::GoesOn(read) => Pin::new(read).poll(context).map(Result::ok),
-        }
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        if let Self::GoesOn(read) = self {
-            read.abort();
-        }
-    }
 }
 
 /// One of them. Dropping it ends it.

@@ -13,7 +13,7 @@
 //! | `owner` | [`Streams`]: begins streams, closes them |
 //! | `begin` | where a stream starts |
 //! | `live_stream` | a stream of this node's feed: state, then catch-up, then live |
-//! | `state` | reading the present state in pieces |
+//! | `state`, `reading` | reading the present state in pieces; a read of the store, under way |
 //! | `outbox`, `event` | what is handed to the reader, and its ids |
 //! | `hub` | the task that follows the store |
 //! | `register`, `interest` | which streams there are, and who follows a name |
@@ -80,6 +80,7 @@ mod owner;
 mod part;
 mod parts;
 mod queue;
+mod reading;
 mod register;
 mod resume;
 mod samples;
