@@ -40,6 +40,6 @@ pub use checkers::{Checker, check};
 pub use circumstances::{Calm, Circumstances, Stormy};
 pub use history::{Final, History};
 pub use operation::{Action, Durability, Guard, Listed, Nanos, Operation, Outcome, Seen, WriteId};
-pub use stream::{Connection, Event, Stream, Told};
+pub use stream::{Connection, Event, Follows, Stream, Told};
 pub use value::Content;
 pub use violation::Violation;

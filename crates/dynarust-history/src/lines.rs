@@ -3,7 +3,7 @@
 //! ```text
 //! {"operation":{"session":1,"node":0,"key":"t/k","action":{"kind":"put","id":7},…}}
 //! {"final":{"node":0,"key":"t/k","at":9,"seen":{"value":{"version":"…","content":{"put":7}}}}}
-//! {"stream":{"reader":1,"prefix":"t/","connections":[…],"to_the_end":true}}
+//! {"stream":{"reader":1,"follows":{"keys":[],"prefixes":["t/"]},"connections":[…],"to_the_end":true}}
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,9 @@ mod tests {
         KEY, acknowledged, ends, get, operation, put_for, put_if, refused, saw, saw_nothing, v,
         value,
     };
-    use crate::{Action, Connection, Durability, Event, Guard, Listed, Outcome, Seen, Told};
+    use crate::{
+        Action, Connection, Durability, Event, Follows, Guard, Listed, Outcome, Seen, Told,
+    };
 
     fn of_everything() -> History {
         let listed = Listed { key: KEY.to_owned(), seen: Some(Seen::of(v(1), "no value")) };
@@ -104,7 +106,7 @@ mod tests {
         };
         let stream = Stream {
             reader: 1,
-            prefix: "t/".to_owned(),
+            follows: Follows::prefix("t/"),
             connections: vec![connection],
             to_the_end: true,
         };

@@ -9,13 +9,45 @@ use crate::operation::{Nanos, Seen};
 pub struct Stream {
     /// Who reads.
     pub reader: u32,
-    /// What it follows: all records whose names begin with this.
-    pub prefix: String,
+    /// What it follows.
+    pub follows: Follows,
     /// One after the other.
     pub connections: Vec<Connection>,
     /// Whether it was followed, on its last connection, until nothing more came and nothing was written
     /// any more.
     pub to_the_end: bool,
+}
+
+/// What a stream follows: records by their names, and all whose names begin with something.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Follows {
+    /// Whole names, as in [`crate::Operation::key`].
+    pub keys: Vec<String>,
+    /// Beginnings of names.
+    pub prefixes: Vec<String>,
+}
+
+impl Follows {
+    /// All records whose names begin so.
+    #[must_use]
+    pub fn prefix(prefix: &str) -> Self {
+        Self { prefixes: vec![prefix.to_owned()], ..Self::default() }
+    }
+
+    /// Whether that record is among them.
+    #[must_use]
+    pub fn holds(&self, key: &str) -> bool {
+        self.keys.iter().any(|it| it == key) || self.prefixes.iter().any(|it| key.starts_with(it))
+    }
+}
+
+impl std::fmt::Display for Follows {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let prefixes = self.prefixes.iter().map(|prefix| format!("{prefix}…"));
+        let all: Vec<String> = self.keys.iter().cloned().chain(prefixes).collect();
+        formatter.write_str(&all.join(", "))
+    }
 }
 
 /// From a request to the end of its answer.

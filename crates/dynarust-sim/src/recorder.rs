@@ -1,5 +1,6 @@
 //! What is recorded of a simulation: the history of its clients, and when things were not as they should be.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dynarust_history::{Final, History, Operation, Stream};
@@ -13,6 +14,7 @@ use crate::trace::{Trace, tell};
 pub(crate) struct Recorder {
     history: Mutex<History>,
     counts: Mutex<Counts>,
+    streams: Mutex<BTreeMap<String, u64>>,
     trace: Arc<Trace>,
 }
 
@@ -47,7 +49,12 @@ impl Counts {
 
 impl Recorder {
     pub(crate) fn new(trace: Arc<Trace>) -> Arc<Self> {
-        Arc::new(Self { history: Mutex::default(), counts: Mutex::default(), trace })
+        Arc::new(Self {
+            history: Mutex::default(),
+            counts: Mutex::default(),
+            streams: Mutex::default(),
+            trace,
+        })
     }
 
     pub(crate) fn operation(&self, operation: Operation) {
@@ -81,12 +88,21 @@ impl Recorder {
         self.history.lock().streams.push(stream);
     }
 
+    /// A stream of that kind and form was opened, and told something.
+    pub(crate) fn told(&self, kind: &str) {
+        *self.streams.lock().entry(kind.to_owned()).or_default() += 1;
+    }
+
     pub(crate) fn finals(&self, finals: Vec<Final>) {
         self.history.lock().finals = finals;
     }
 
     pub(crate) fn counts(&self) -> Counts {
         *self.counts.lock()
+    }
+
+    pub(crate) fn streams(&self) -> BTreeMap<String, u64> {
+        self.streams.lock().clone()
     }
 
     /// All of it.

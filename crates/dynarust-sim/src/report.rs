@@ -32,6 +32,8 @@ pub struct Summary {
     pub faults: BTreeMap<String, u64>,
     /// What the disks did of that, and what power cuts left.
     pub disks: BTreeMap<String, u64>,
+    /// How often a stream of each kind was opened, in each form, and told something.
+    pub streams: BTreeMap<String, u64>,
     /// For how long, by the simulated clock.
     pub simulated_seconds: f64,
     /// What stands for the trace.
@@ -72,6 +74,7 @@ impl Summary {
             counts: Counts::default(),
             faults: BTreeMap::new(),
             disks: BTreeMap::new(),
+            streams: BTreeMap::new(),
             simulated_seconds: 0.0,
             trace_sum: 0,
             trace_lines: 0,
@@ -115,6 +118,7 @@ pub struct Sum {
     simulated_seconds: f64,
     faults: BTreeMap<String, u64>,
     disks: BTreeMap<String, u64>,
+    streams: BTreeMap<String, u64>,
     climates: BTreeMap<String, u64>,
 }
 
@@ -132,6 +136,9 @@ impl Sum {
         }
         for (what, count) in &summary.disks {
             *self.disks.entry(what.clone()).or_default() += count;
+        }
+        for (what, count) in &summary.streams {
+            *self.streams.entry(what.clone()).or_default() += count;
         }
         *self.climates.entry(format!("{:?}", summary.climate)).or_default() += 1;
     }
@@ -162,6 +169,7 @@ impl fmt::Display for Sum {
         )?;
         writeln!(f, "climates: {:?}", self.climates)?;
         writeln!(f, "faults: {} in all: {:?}", self.faults.values().sum::<u64>(), self.faults)?;
+        writeln!(f, "streams: {:?}", self.streams)?;
         writeln!(f, "disks: {:?}", self.disks)
     }
 }

@@ -40,7 +40,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How soon a process that ended by itself is started again.
 const RESTART_AFTER: Duration = Duration::from_millis(700);
 pub(crate) const SESSIONS: u32 = 6;
-pub(crate) const READERS: u32 = 3;
+pub(crate) const READERS: u32 = 4;
 
 /// See the module.
 pub(crate) struct World {
@@ -429,6 +429,7 @@ impl World {
             counts: self.recorder.counts(),
             faults: self.happened,
             disks,
+            streams: self.recorder.streams(),
             simulated_seconds: time::now().as_secs_f64(),
             trace_sum: sum,
             trace_lines: lines,

@@ -63,7 +63,7 @@ struct Held {
 
 impl<'h> Mirror<'h> {
     fn complain(&mut self, stream: &Stream, key: &str, what: &str) {
-        let text = format!("reader {}'s stream of {:?} {what}", stream.reader, stream.prefix);
+        let text = format!("reader {}'s stream of {} {what}", stream.reader, stream.follows);
         self.found.push(Violation::new(LAW, key, text));
     }
 
@@ -115,7 +115,7 @@ impl<'h> Mirror<'h> {
     }
 
     fn take(&mut self, stream: &Stream, event: &Event, key: &'h str, seen: &Seen) {
-        if !key.starts_with(&stream.prefix) {
+        if !stream.follows.holds(key) {
             self.complain(stream, key, "tells of what it does not follow");
         }
         let version = seen.version();
@@ -139,7 +139,7 @@ impl<'h> Mirror<'h> {
     /// What it holds against what the nodes say.
     fn compare(&mut self, stream: &Stream, finals: &'h [Final]) {
         let mut lasts: BTreeMap<&str, &Seen> = BTreeMap::new();
-        let followed = finals.iter().filter(|last| last.key.starts_with(&stream.prefix));
+        let followed = finals.iter().filter(|last| stream.follows.holds(&last.key));
         followed.for_each(|last| _ = lasts.entry(&last.key).or_insert(&last.seen));
         for (key, seen) in lasts {
             let held = self.records.get(key).and_then(|held| held.seen.as_ref());
@@ -155,6 +155,7 @@ impl<'h> Mirror<'h> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Follows;
     use crate::story::{KEY, assert_broken, assert_kept, ends, v, value};
     use crate::{Calm, Stormy};
 
@@ -179,7 +180,7 @@ mod tests {
     fn followed(connections: &[Connection], last: &Seen) -> History {
         let stream = Stream {
             reader: 7,
-            prefix: "t/".to_owned(),
+            follows: Follows::prefix("t/"),
             connections: connections.to_vec(),
             to_the_end: true,
         };

@@ -34,7 +34,7 @@ mod tests {
         KEY, acknowledged, assert_broken, assert_kept, ends, get, operation, put, saw, story, v,
         value,
     };
-    use crate::{Action, Connection, Event, Listed, Outcome, Stormy, Stream, Told};
+    use crate::{Action, Connection, Event, Follows, Listed, Outcome, Stormy, Stream, Told};
 
     #[test]
     fn a_mixture_is_found_wherever_it_is_shown() {
@@ -45,7 +45,8 @@ mod tests {
         let told = Told::Change { key: KEY.to_owned(), seen: garbled.clone(), expired: false };
         let events = vec![Event { at: 5, id: "a".to_owned(), what: told }];
         let connections = vec![Connection { node: 2, opened: 3, resumed: None, events }];
-        let stream = Stream { reader: 7, prefix: "t/".to_owned(), connections, to_the_end: false };
+        let stream =
+            Stream { reader: 7, follows: Follows::prefix("t/"), connections, to_the_end: false };
         let mut last = ends(&[], &garbled);
         last.finals.truncate(1);
         let of_stream = History { streams: vec![stream], ..History::default() };

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 
 use crate::story::{get, operation};
 use crate::{
-    Action, Connection, Content, Event, Final, Guard, History, Listed, Nanos, Operation, Outcome,
-    Seen, Stream, Told, WriteId,
+    Action, Connection, Content, Event, Final, Follows, Guard, History, Listed, Nanos, Operation,
+    Outcome, Seen, Stream, Told, WriteId,
 };
 
 /// Between two moments.
@@ -254,7 +254,7 @@ impl World {
         let connection = |resumed, events| Connection { node: 1, opened: 0, resumed, events };
         Stream {
             reader: 1,
-            prefix: "t/".to_owned(),
+            follows: Follows::prefix("t/"),
             connections: vec![connection(None, first), connection(resumed, second)],
             to_the_end: true,
         }
