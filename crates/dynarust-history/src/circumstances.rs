@@ -32,6 +32,9 @@ pub trait Circumstances {
     /// This connection of the stream may say `reset`.
     fn may_reset(&self, stream: &Stream, connection: usize) -> bool;
 
+    /// All that time the members were the same, alive and connected, and held what is theirs.
+    fn well(&self, from: Nanos, until: Nanos) -> bool;
+
     /// By how much the clocks of nodes may differ from the recorder's, as far as records expire.
     fn clock_slack(&self) -> Nanos;
 }
@@ -71,6 +74,10 @@ impl Circumstances for Calm {
         false
     }
 
+    fn well(&self, _: Nanos, _: Nanos) -> bool {
+        true
+    }
+
     fn clock_slack(&self) -> Nanos {
         SECOND
     }
@@ -99,6 +106,10 @@ impl Circumstances for Stormy {
 
     fn may_reset(&self, _: &Stream, _: usize) -> bool {
         true
+    }
+
+    fn well(&self, _: Nanos, _: Nanos) -> bool {
+        false
     }
 
     fn clock_slack(&self) -> Nanos {

@@ -103,6 +103,7 @@ mod tests {
             opened: 8,
             resumed: Some("h".to_owned()),
             events: events.collect(),
+            until: Some(9),
         };
         let stream = Stream {
             reader: 1,

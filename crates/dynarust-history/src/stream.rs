@@ -62,6 +62,9 @@ pub struct Connection {
     pub resumed: Option<String>,
     /// What came, in order.
     pub events: Vec<Event>,
+    /// Up to when it was open, where all that came by then is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Nanos>,
 }
 
 /// One event.

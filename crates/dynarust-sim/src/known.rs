@@ -80,11 +80,16 @@ impl Circumstances for Known {
         }
         let Some(here) = stream.connections.get(connection) else { return true };
         // What was told last may be with nobody else yet.
-        let before = connection.checked_sub(1).and_then(|it| stream.connections.get(it));
-        let told = before.and_then(|it| it.events.last()).map_or(here.opened, |last| last.at);
+        let before = stream.connections.iter().take(connection);
+        let last = before.rev().find_map(|it| it.events.last());
+        let told = last.map_or(here.opened, |last| last.at);
         let reset = here.events.iter().rfind(|event| event.what == Told::Reset);
         let until = reset.map_or(here.opened, |reset| reset.at);
         !self.disturbances.none_within(told.saturating_sub(SHIPPED_WITHIN), until)
+    }
+
+    fn well(&self, from: Nanos, until: Nanos) -> bool {
+        self.disturbances.none_within(from, until)
     }
 
     fn clock_slack(&self) -> Nanos {

@@ -13,6 +13,7 @@
 //! | [`whole`] | no value is a mixture of two |
 //! | [`set`] | a list has all, once |
 //! | [`stream`] | a stream reaches the final value, and never falls |
+//! | [`told`] | a stream tells in time what was acknowledged |
 //! | [`exactly_once`] | a request under an idempotency key counts once |
 
 use crate::circumstances::Circumstances;
@@ -30,6 +31,7 @@ pub mod monotonic;
 pub mod no_resurrection;
 pub mod set;
 pub mod stream;
+pub mod told;
 pub mod whole;
 
 /// A law: what a history shows of its breaking, where the circumstances let it hold.
@@ -48,6 +50,7 @@ pub const ALL: &[(&str, Checker)] = &[
     ("whole", whole::check),
     ("set", set::check),
     ("stream", stream::check),
+    ("told", told::check),
     ("exactly_once", exactly_once::check),
 ];
 

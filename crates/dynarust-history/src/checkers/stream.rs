@@ -46,38 +46,65 @@ pub fn check(history: &History, circumstances: &dyn Circumstances) -> Vec<Violat
 
 /// What a reader holds.
 #[derive(Debug, Default)]
-struct Mirror<'h> {
+pub(super) struct Mirror<'h> {
     records: BTreeMap<&'h str, Held>,
     /// The keys that were told since the state began, until `ready`.
     retold: Option<BTreeSet<&'h str>>,
+    /// How often the connection is still to say `ready`.
+    readies_due: u32,
     found: Vec<Violation>,
 }
 
 /// What it was told of a key last.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Held {
+pub(super) struct Held {
     version: Option<Version>,
     /// Nothing where it is gone.
     seen: Option<Seen>,
 }
 
+impl Held {
+    pub(super) fn version(&self) -> Option<Version> {
+        self.version
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.seen.is_none()
+    }
+}
+
 impl<'h> Mirror<'h> {
+    /// What it holds of that key.
+    pub(super) fn held(&self, key: &str) -> Option<&Held> {
+        self.records.get(key)
+    }
+
+    /// The connection that it followed last has said so.
+    pub(super) fn is_ready(&self) -> bool {
+        self.readies_due == 0
+    }
+
     fn complain(&mut self, stream: &Stream, key: &str, what: &str) {
         let text = format!("reader {}'s stream of {} {what}", stream.reader, stream.follows);
         self.found.push(Violation::new(LAW, key, text));
     }
 
-    fn follow(&mut self, stream: &'h Stream, connection: &'h Connection, may_reset: bool) {
+    pub(super) fn follow(
+        &mut self,
+        stream: &'h Stream,
+        connection: &'h Connection,
+        may_reset: bool,
+    ) {
         if connection.resumed.is_none() {
             self.begin_anew();
         }
-        let mut readies_due = 1_u32;
+        self.readies_due = 1;
         for event in &connection.events {
             match &event.what {
                 Told::Change { key, seen, .. } => self.take(stream, event, key, seen),
-                Told::Ready if readies_due == 0 => self.complain(stream, "", "is ready twice"),
+                Told::Ready if self.readies_due == 0 => self.complain(stream, "", "is ready twice"),
                 Told::Ready => {
-                    readies_due -= 1;
+                    self.readies_due -= 1;
                     self.complete();
                 }
                 Told::Reset => {
@@ -86,14 +113,14 @@ impl<'h> Mirror<'h> {
                             format!("says reset at {}, at node {}", event.at, connection.node);
                         self.complain(stream, "", &what);
                     }
-                    readies_due = 1;
+                    self.readies_due = 1;
                     self.begin_anew();
                 }
                 Told::Lagged | Told::Closing => {}
             }
         }
         let ends = stream.connections.last().is_some_and(|last| std::ptr::eq(last, connection));
-        if stream.to_the_end && ends && readies_due > 0 {
+        if stream.to_the_end && ends && self.readies_due > 0 {
             self.complain(stream, "", "never was ready");
         }
     }
@@ -174,7 +201,13 @@ mod tests {
     fn connection(resumed: bool, told: &[Told]) -> Connection {
         let events = told.iter().cloned().zip(0..);
         let events = events.map(|(what, at)| Event { at, id: format!("i{at}"), what }).collect();
-        Connection { node: 1, opened: 0, resumed: resumed.then(|| "i9".to_owned()), events }
+        Connection {
+            node: 1,
+            opened: 0,
+            resumed: resumed.then(|| "i9".to_owned()),
+            events,
+            until: None,
+        }
     }
 
     fn followed(connections: &[Connection], last: &Seen) -> History {

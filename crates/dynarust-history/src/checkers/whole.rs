@@ -44,7 +44,8 @@ mod tests {
         let scan = operation(3..4, Action::Scan, Outcome::Listed(listed)).on("t/");
         let told = Told::Change { key: KEY.to_owned(), seen: garbled.clone(), expired: false };
         let events = vec![Event { at: 5, id: "a".to_owned(), what: told }];
-        let connections = vec![Connection { node: 2, opened: 3, resumed: None, events }];
+        let connections =
+            vec![Connection { node: 2, opened: 3, resumed: None, events, until: None }];
         let stream =
             Stream { reader: 7, follows: Follows::prefix("t/"), connections, to_the_end: false };
         let mut last = ends(&[], &garbled);

@@ -251,7 +251,8 @@ impl World {
         let resumed = first.last().map(|event| event.id.clone());
         let at_last = rest.last().map_or(0, |event| event.at);
         let second = [rest, &[ready(at_last)]].concat();
-        let connection = |resumed, events| Connection { node: 1, opened: 0, resumed, events };
+        let connection =
+            |resumed, events| Connection { node: 1, opened: 0, resumed, events, until: None };
         Stream {
             reader: 1,
             follows: Follows::prefix("t/"),

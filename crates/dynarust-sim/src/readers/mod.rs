@@ -49,8 +49,10 @@ impl Reader {
                 opened: time::nanos(),
                 resumed: last_id.clone(),
                 events: Vec::new(),
+                until: None,
             };
             let quiet = self.read(node, &path, form, &mut connection, deadline, last).await;
+            connection.until = Some(time::nanos());
             if !(last && quiet) && self.dice.percent(30) {
                 self.lose_some(&mut connection);
             }
@@ -59,8 +61,8 @@ impl Reader {
             let came = !connection.events.is_empty();
             if came {
                 self.recorder.told(&format!("{}, {form:?}", kind(&stream.follows)));
-                stream.connections.push(connection);
             }
+            stream.connections.push(connection);
             stream.to_the_end = last && quiet;
             if Instant::now() >= end || (last && quiet) {
                 break;
@@ -78,6 +80,7 @@ impl Reader {
         let came = u64::try_from(connection.events.len()).unwrap_or(u64::MAX);
         let kept = self.dice.between(1, came.max(1));
         connection.events.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+        connection.until = None;
     }
 
     /// Of every kind there is one, where readers are enough.

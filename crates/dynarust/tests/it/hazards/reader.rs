@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
             self.known.clear();
         }
         let node = self.recorder.number(door);
-        let connection = Connection { node, opened, resumed, events: Vec::new() };
+        let connection = Connection { node, opened, resumed, events: Vec::new(), until: None };
         self.stream.connections.push(connection);
         Ok(events)
     }
