@@ -9,11 +9,13 @@
 //! | `r…` | `relaxed` writes |
 //! | `e…` | records that expire |
 //! | `i…` | with idempotency keys, repeated at other nodes until something is known |
+//! | `o…` | written once, some of them `relaxed` in a burst, and some deleted: what is missed of them nothing hides |
 //!
 //! In the long form other keys of each kind take their place as time goes on ([`Keys`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dynarust_core::{Consistency, Version};
@@ -34,28 +36,37 @@ const IN_USE: Duration = Duration::from_secs(30);
 const EARLIER_PERCENT: u32 = 10;
 /// Between two requests of a session.
 const PAUSE_MILLIS_MAX: u64 = 120;
+/// How many of a hundred requests are for a key that is written once.
+const ONCE_PERCENT: u32 = 8;
+/// How many such keys there are a second, at most, and in all.
+const ONCE_PER_SECOND_MAX: u64 = 6;
+const ONCE_MAX: u64 = 400;
+/// How many of them come at once, at most.
+const BURST_MAX: u64 = 12;
 /// How often a request with an idempotency key is repeated.
 const REPEATS_MAX: usize = 4;
 const SECOND_NANOS: u64 = 1_000_000_000;
 
 /// Which keys are in use, from the moment at which clients began.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Keys {
     began: Instant,
+    /// How many there are that are written once.
+    once: Arc<AtomicU64>,
 }
 
 impl Keys {
     pub(crate) fn begin() -> Self {
-        Self { began: Instant::now() }
+        Self { began: Instant::now(), once: Arc::default() }
     }
 
-    fn generation(self) -> u64 {
+    fn generation(&self) -> u64 {
         self.began.elapsed().as_secs() / IN_USE.as_secs()
     }
 
     /// One of those that are in use, or, now and then, that were: but not one of those of which each
     /// request counts for its order.
-    fn any(self, dice: &mut Dice) -> Option<String> {
+    fn any(&self, dice: &mut Dice) -> Option<String> {
         let kind = dice.one(&KINDS)?;
         let mut generation = self.generation();
         if generation > 0 && !kind.starts_with('c') && dice.percent(EARLIER_PERCENT) {
@@ -65,16 +76,28 @@ impl Keys {
     }
 
     /// One of those that were in use so long ago.
-    pub(crate) fn earlier(self, kind: usize, ago: Duration) -> String {
+    pub(crate) fn earlier(&self, kind: usize, ago: Duration) -> String {
         let generation = self.began.elapsed().saturating_sub(ago).as_secs() / IN_USE.as_secs();
         key(KINDS.get(kind).copied().unwrap_or("k0"), generation)
     }
 
-    /// All that were ever in use.
-    pub(crate) fn all(self) -> impl Iterator<Item = String> {
-        let generations = 0..=self.generation();
-        generations.flat_map(|generation| KINDS.iter().map(move |kind| key(kind, generation)))
+    /// One that nobody has used, where there is room for more.
+    fn once(&self) -> Option<String> {
+        let room = (self.began.elapsed().as_secs() * ONCE_PER_SECOND_MAX).min(ONCE_MAX);
+        let number = self.once.load(Ordering::Relaxed);
+        (number < room).then(|| once(self.once.fetch_add(1, Ordering::Relaxed)))
     }
+
+    /// All that were ever in use.
+    pub(crate) fn all(&self) -> impl Iterator<Item = String> + use<> {
+        let generations = 0..=self.generation();
+        let kinds = generations.flat_map(|it| KINDS.iter().map(move |kind| key(kind, it)));
+        kinds.chain((0..self.once.load(Ordering::Relaxed)).map(once))
+    }
+}
+
+fn once(number: u64) -> String {
+    format!("o{number}")
 }
 
 /// How many kinds of keys there are.
@@ -94,6 +117,8 @@ pub(crate) struct Session {
     node: usize,
     number: u32,
     keys: Keys,
+    /// One that it has written once.
+    written: Option<String>,
     /// The newest version that it saw of a key.
     seen: BTreeMap<String, Version>,
 }
@@ -106,18 +131,23 @@ impl Session {
         ids: &Arc<WriteIds>,
         recorder: &Arc<Recorder>,
         nodes: Vec<usize>,
-        keys: Keys,
+        keys: &Keys,
     ) -> Self {
         let client = Client::new(number, socket);
         let (ids, recorder) = (Arc::clone(ids), Arc::clone(recorder));
         let mut dice = dice;
         let node = dice.one(&nodes).unwrap_or(0);
-        Self { client, dice, ids, recorder, nodes, node, number, keys, seen: BTreeMap::new() }
+        let (keys, seen) = (keys.clone(), BTreeMap::new());
+        Self { client, dice, ids, recorder, nodes, node, number, keys, written: None, seen }
     }
 
     pub(crate) async fn work(mut self, until: Instant) {
         while Instant::now() < until {
             sleep(Duration::from_millis(self.dice.between(1, PAUSE_MILLIS_MAX))).await;
+            if self.dice.percent(ONCE_PERCENT) {
+                self.once().await;
+                continue;
+            }
             let Some(key) = self.keys.any(&mut self.dice) else {
                 return;
             };
@@ -174,6 +204,23 @@ impl Session {
             Action::Get
         };
         self.ask(key, action, None, Durability::Sync).await;
+    }
+
+    async fn once(&mut self) {
+        if let Some(key) = self.written.take_if(|_| self.dice.percent(20)) {
+            self.ask(&key, Action::Delete { guard: Guard::None }, None, Durability::Sync).await;
+            return;
+        }
+        let (count, durability) = match self.dice.percent(40) {
+            true => (self.dice.between(1, BURST_MAX), Durability::Relaxed),
+            false => (1, Durability::Sync),
+        };
+        for _ in 0..count {
+            let Some(key) = self.keys.once() else { return };
+            let put = self.put(Guard::None);
+            self.ask(&key, put, None, durability).await;
+            self.written = Some(key);
+        }
     }
 
     async fn repeated(&mut self, key: &str) {

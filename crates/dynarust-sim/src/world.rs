@@ -164,7 +164,7 @@ impl World {
             let dice = Dice::of(self.settings.seed, Part::Clients, number.into());
             let socket = self.socket_of_client(number);
             let session =
-                Session::new(number, socket, dice, ids, &self.recorder, nodes.clone(), self.keys);
+                Session::new(number, socket, dice, ids, &self.recorder, nodes.clone(), &self.keys);
             clients.spawn(session.work(until));
         }
         for number in 0..READERS {
@@ -369,7 +369,7 @@ impl World {
         loop {
             let whole = self.starting.is_empty() && checkers::whole::are_whole(&self.machines);
             if whole
-                && checkers::convergence::differences(&self.machines, self.keys).await.is_empty()
+                && checkers::convergence::differences(&self.machines, &self.keys).await.is_empty()
             {
                 self.disturbances.end();
                 tell!(self.trace, "converged");
@@ -377,7 +377,7 @@ impl World {
             }
             if Instant::now() >= patience {
                 let differences =
-                    checkers::convergence::differences(&self.machines, self.keys).await;
+                    checkers::convergence::differences(&self.machines, &self.keys).await;
                 let state = self.state();
                 self.violations.push(format!(
                     "liveness: not converged {CONVERGES_WITHIN:?} after all was mended and written: {state}; {}",

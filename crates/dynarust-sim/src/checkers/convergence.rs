@@ -31,7 +31,7 @@ fn seen(stored: &Stored, now: u64) -> Seen {
 }
 
 /// Where copies that are there differ; a copy that cannot be read does.
-pub(crate) async fn differences(machines: &[Machine], keys: Keys) -> Vec<String> {
+pub(crate) async fn differences(machines: &[Machine], keys: &Keys) -> Vec<String> {
     let mut differences = Vec::new();
     for key in keys.all() {
         let mut copies = BTreeMap::new();
@@ -56,7 +56,7 @@ pub(crate) async fn differences(machines: &[Machine], keys: Keys) -> Vec<String>
 }
 
 /// What each node that has a copy says of each key.
-pub(crate) async fn finals(machines: &[Machine], keys: Keys) -> Vec<Final> {
+pub(crate) async fn finals(machines: &[Machine], keys: &Keys) -> Vec<Final> {
     let mut finals = Vec::new();
     for key in keys.all() {
         for machine in machines {

@@ -9,7 +9,7 @@ use crate::machine::Machine;
 use crate::workload::Keys;
 
 /// What is wrong.
-pub(crate) async fn check(machines: &[Machine], keys: Keys, replication: u8) -> Vec<String> {
+pub(crate) async fn check(machines: &[Machine], keys: &Keys, replication: u8) -> Vec<String> {
     let up: Vec<&Machine> = machines.iter().filter(|machine| machine.is_up()).collect();
     let expected = up.len().min(replication.into());
     let mut wrong = Vec::new();

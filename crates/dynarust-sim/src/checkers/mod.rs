@@ -15,9 +15,10 @@ use crate::world::{READERS, SESSIONS, World};
 pub(crate) async fn at_the_end(world: &mut World) {
     let mut found = Vec::new();
     found.extend(membership::check(&world.machines));
-    found.extend(copies::check(&world.machines, world.keys, world.rules.cluster.replication).await);
+    found
+        .extend(copies::check(&world.machines, &world.keys, world.rules.cluster.replication).await);
     found.extend(bounded::check(&world.machines));
-    world.recorder.finals(convergence::finals(&world.machines, world.keys).await);
+    world.recorder.finals(convergence::finals(&world.machines, &world.keys).await);
     // Behind them, since it changes what they look at.
     let socket = world.socket_of_client(READERS + SESSIONS);
     found.extend(serves::check(&world.machines, &world.ids, socket).await);

@@ -86,7 +86,7 @@ impl Reader {
     /// Of every kind there is one, where readers are enough.
     fn follows(&mut self) -> Follows {
         let key = self.dice.one(&["k0", "k1", "p0", "q0", "c0", "e0", "i0"]).unwrap_or_default();
-        let prefix = self.dice.one(&["k0", "k", "e", "q", "i"]).unwrap_or_default();
+        let prefix = self.dice.one(&["k0", "k", "e", "q", "i", "o"]).unwrap_or_default();
         match self.number % 4 {
             0 => Follows { keys: vec![key.to_owned()], prefixes: Vec::new() },
             1 => Follows::prefix(prefix),
