@@ -130,6 +130,12 @@ impl RecordName {
         self.0.split_once(SEPARATOR).map_or("", |(table, _)| table)
     }
 
+    /// The table's name, for itself.
+    #[must_use]
+    pub fn table_name(&self) -> TableName {
+        TableName(self.table().into())
+    }
+
     /// The key as text.
     #[must_use]
     pub fn key(&self) -> &str {

@@ -5,7 +5,7 @@
 //! with `p` is `p` with its last character replaced by the next one. UTF-8 sorts by bytes as it does
 //! by code points.
 
-use crate::{Key, RecordName, TableName};
+use crate::{RecordName, TableName};
 
 /// The keys of one table from `lower` to before `upper`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +27,9 @@ impl KeyRange {
 
     /// One key.
     #[must_use]
-    pub fn key(table: TableName, key: &Key) -> Self {
-        let upper = Some(after(key.as_str()));
-        Self { table, lower: key.as_str().to_owned(), upper }
+    pub fn record(name: &RecordName) -> Self {
+        let (table, key) = (name.table_name(), name.key());
+        Self { table, lower: key.to_owned(), upper: Some(after(key)) }
     }
 
     /// The keys that begin with `prefix`; all for the empty one.
@@ -143,7 +143,7 @@ mod tests {
             prop_assert_eq!(all.clone().ending_before(&a).contains(&name), key < a);
             let both = all.starting_at(&a).ending_before(&b);
             prop_assert!(!both.is_empty() || !both.contains(&name));
-            let one = KeyRange::key(table(), &Key::parse(&a).unwrap());
+            let one = KeyRange::record(&RecordName::parse(table().as_str(), &a).unwrap());
             prop_assert_eq!(one.contains(&name), key == a);
         }
     }

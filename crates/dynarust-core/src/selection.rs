@@ -9,20 +9,28 @@ use twox_hash::XxHash3_64;
 
 use crate::limits::SELECTORS_MAX;
 use crate::range::KeyRange;
-use crate::{Key, RecordName, TableName};
+use crate::{RecordName, TableName};
 
 /// One thing to follow.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Selector {
     /// The keys of the table that begin with the prefix; the whole table for the empty one.
     Prefix(TableName, String),
-    /// One key.
-    Key(TableName, Key),
+    /// One record.
+    Key(RecordName),
 }
 
 /// All that one stream follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selection(Vec<Selector>);
+pub struct Selection(Parts);
+
+/// Most follow one thing, and there are thousands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Parts {
+    One(Selector),
+    /// Never one.
+    Many(Vec<Selector>),
+}
 
 /// More selectors than [`SELECTORS_MAX`], or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,26 +43,26 @@ impl Selector {
     pub fn range(&self) -> KeyRange {
         match self {
             Self::Prefix(table, prefix) => KeyRange::prefix(table.clone(), prefix),
-            Self::Key(table, key) => KeyRange::key(table.clone(), key),
+            Self::Key(name) => KeyRange::record(name),
         }
     }
 
     /// Whether it follows this record.
     #[must_use]
     pub fn matches(&self, name: &RecordName) -> bool {
-        let (table, within) = self.order();
-        name.table() == table
-            && match self {
-                Self::Prefix(..) => name.key().starts_with(within),
-                Self::Key(..) => name.key() == within,
+        match self {
+            Self::Prefix(table, prefix) => {
+                name.table() == table.as_str() && name.key().starts_with(prefix)
             }
+            Self::Key(only) => only == name,
+        }
     }
 
     /// What it sorts by: where its range begins.
     fn order(&self) -> (&str, &str) {
         match self {
             Self::Prefix(table, prefix) => (table.as_str(), prefix),
-            Self::Key(table, key) => (table.as_str(), key.as_str()),
+            Self::Key(name) => (name.table(), name.key()),
         }
     }
 
@@ -87,20 +95,26 @@ impl Selection {
                 kept.push(selector);
             }
         }
-        Ok(Self(kept))
+        Ok(Self(match <[Selector; 1]>::try_from(kept) {
+            Ok([only]) => Parts::One(only),
+            Err(several) => Parts::Many(several),
+        }))
     }
 
     /// Its parts, in order, disjoint.
     #[must_use]
     pub fn selectors(&self) -> &[Selector] {
-        &self.0
+        match &self.0 {
+            Parts::One(only) => std::slice::from_ref(only),
+            Parts::Many(several) => several,
+        }
     }
 
     /// The one record that is followed, where it is no more than one.
     #[must_use]
     pub fn only_record(&self) -> Option<RecordName> {
-        match self.0.as_slice() {
-            [Selector::Key(table, key)] => Some(RecordName::new(table, key)),
+        match self.selectors() {
+            [Selector::Key(name)] => Some(name.clone()),
             _ => None,
         }
     }
@@ -109,8 +123,9 @@ impl Selection {
     #[must_use]
     pub fn matches(&self, name: &RecordName) -> bool {
         // The parts are disjoint and sorted: only the last that begins at or before the name can match.
-        let at = self.0.partition_point(|part| part.order() <= (name.table(), name.key()));
-        at.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|part| part.matches(name))
+        let parts = self.selectors();
+        let at = parts.partition_point(|part| part.order() <= (name.table(), name.key()));
+        at.checked_sub(1).and_then(|at| parts.get(at)).is_some_and(|part| part.matches(name))
     }
 
     /// Tells one selection from another; goes into cursors, so that an id is not resumed by a stream
@@ -118,7 +133,7 @@ impl Selection {
     #[must_use]
     pub fn fingerprint(&self) -> u32 {
         let mut text = Vec::new();
-        for part in &self.0 {
+        for part in self.selectors() {
             let (table, within) = part.order();
             let kind = match part {
                 Selector::Prefix(..) => b'p',
@@ -147,7 +162,7 @@ mod tests {
     }
 
     fn key(table: &str, text: &str) -> Selector {
-        Selector::Key(TableName::parse(table).unwrap(), Key::parse(text).unwrap())
+        Selector::Key(RecordName::parse(table, text).unwrap())
     }
 
     #[test]

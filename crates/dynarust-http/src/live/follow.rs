@@ -1,6 +1,6 @@
 //! What a stream follows, as its address says.
 
-use dynarust_core::{Key, Selection, Selector, TableName};
+use dynarust_core::{RecordName, Selection, Selector, TableName};
 
 use crate::path;
 use crate::problem::{Code, Problem};
@@ -22,7 +22,9 @@ impl Follow<'_> {
     /// `invalid_table`, `invalid_key`, `invalid_parameter`.
     pub(super) fn selection(self, query: &mut Query<'_>) -> Result<Selection, Problem> {
         let selectors = match self {
-            Self::Key { table, key } => vec![Selector::Key(path::table(table)?, path::key(key)?)],
+            Self::Key { table, key } => {
+                vec![Selector::Key(RecordName::new(&path::table(table)?, &path::key(key)?))]
+            }
             Self::Table { table } => {
                 let prefix = query.take("prefix")?.unwrap_or_default();
                 vec![Selector::Prefix(path::table(table)?, prefix.into_owned())]
@@ -41,7 +43,7 @@ fn many(query: &mut Query<'_>) -> Result<Vec<Selector>, Problem> {
     let mut selectors = Vec::new();
     for text in query.take_all("key") {
         let (table, key) = split(&text)?;
-        selectors.push(Selector::Key(TableName::parse(table)?, Key::parse(key)?));
+        selectors.push(Selector::Key(RecordName::parse(table, key)?));
     }
     for text in query.take_all("prefix") {
         let (table, prefix) = split(&text)?;
@@ -72,8 +74,8 @@ mod tests {
         let table = |name| TableName::parse(name).unwrap();
         let selection = many("table=c&key=a/x/y&prefix=b/&key=a/%2F").unwrap();
         let expected = [
-            Selector::Key(table("a"), Key::parse("/").unwrap()),
-            Selector::Key(table("a"), Key::parse("x/y").unwrap()),
+            Selector::Key(RecordName::parse("a", "/").unwrap()),
+            Selector::Key(RecordName::parse("a", "x/y").unwrap()),
             Selector::Prefix(table("b"), String::new()),
             Selector::Prefix(table("c"), String::new()),
         ];

@@ -50,6 +50,10 @@ impl Following {
     ) -> Poll<Option<Result<Bytes, CutShort>>> {
         loop {
             if let Some(piece) = self.pieces.pop() {
+                if self.pieces.is_empty() {
+                    // One that idles keeps no room for them.
+                    self.pieces = Vec::new();
+                }
                 return Poll::Ready(Some(Ok(piece)));
             }
             // The stream has who waits for it woken every few seconds.

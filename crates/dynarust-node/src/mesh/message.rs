@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use dynarust_core::limits::MESH_FRAME_BYTES_MAX;
 use dynarust_core::{
-    Epoch, FeedPosition, Incarnation, Key, Member, MemberState, NodeId, PartitionSet, Record,
+    Epoch, FeedPosition, Incarnation, Member, MemberState, NodeId, PartitionSet, Record,
     RecordName, RequestKey, Selector, Seq, Stamp, Stored, TableName, UnixMillis, Version,
     name_hash,
 };
@@ -543,19 +543,18 @@ pub(crate) struct SelectorText {
 impl SelectorText {
     pub(crate) fn of(selector: &Selector) -> Self {
         let (table, within, is_key) = match selector {
-            Selector::Prefix(table, prefix) => (table, prefix.as_str(), false),
-            Selector::Key(table, key) => (table, key.as_str(), true),
+            Selector::Prefix(table, prefix) => (table.as_str(), prefix.as_str(), false),
+            Selector::Key(name) => (name.table(), name.key(), true),
         };
-        Self { table: table.as_str().to_owned(), within: within.to_owned(), is_key }
+        Self { table: table.to_owned(), within: within.to_owned(), is_key }
     }
 
     /// None where it makes no sense.
     pub(crate) fn understood(self) -> Option<Selector> {
-        let table = TableName::parse(&self.table).ok()?;
         Some(if self.is_key {
-            Selector::Key(table, Key::parse(&self.within).ok()?)
+            Selector::Key(RecordName::parse(&self.table, &self.within).ok()?)
         } else {
-            Selector::Prefix(table, self.within)
+            Selector::Prefix(TableName::parse(&self.table).ok()?, self.within)
         })
     }
 }

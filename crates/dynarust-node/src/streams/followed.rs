@@ -3,9 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use dynarust_core::limits::CURSOR_CLAIMS_BESIDE_MAX;
-use dynarust_core::{
-    NodeId, Partition, PartitionSet, RecordName, Selection, Selector, StreamCursor,
-};
+use dynarust_core::{NodeId, Partition, PartitionSet, Selection, Selector, StreamCursor};
 use tokio::sync::watch;
 
 use super::begin::{self, RESET_ID};
@@ -65,7 +63,7 @@ impl Followed {
     /// Where the records lie that are followed.
     pub(super) fn partitions(&self) -> Arc<PartitionSet> {
         match self.selection.selectors() {
-            [Selector::Key(table, key)] => single(Partition::of(&RecordName::new(table, key))),
+            [Selector::Key(name)] => single(Partition::of(name)),
             selectors => partitions_of(selectors),
         }
     }
@@ -118,9 +116,7 @@ fn partitions_of(selectors: &[Selector]) -> Arc<PartitionSet> {
     for selector in selectors {
         match selector {
             Selector::Prefix(..) => return all(),
-            Selector::Key(table, key) => {
-                partitions.insert(Partition::of(&RecordName::new(table, key)));
-            }
+            Selector::Key(name) => _ = partitions.insert(Partition::of(name)),
         }
     }
     Arc::new(partitions)

@@ -13,7 +13,7 @@ use dynarust_core::{FeedPosition, Seq, Stored};
 use dynarust_store::{FeedPage, FeedRead, ReadError, Store};
 
 use super::mailbox::Mailbox;
-use super::register::{Ending, Register};
+use super::register::EndsWithIt;
 use super::samples::Samples;
 
 /// Publications that are taken from the store at a time.
@@ -30,7 +30,7 @@ const READERS_AT_ONCE_MAX: usize = 32;
 /// The fan-out of one store.
 pub(super) struct Hub {
     store: Arc<dyn Store>,
-    register: Arc<Register>,
+    register: EndsWithIt,
     samples: Arc<Samples>,
     /// Everything up to this was dispatched.
     position: Seq,
@@ -61,7 +61,7 @@ impl Hub {
     /// A hub that has dispatched everything up to `position`.
     pub(super) fn new(
         store: Arc<dyn Store>,
-        register: Arc<Register>,
+        register: EndsWithIt,
         samples: Arc<Samples>,
         position: Seq,
     ) -> Self {
@@ -174,12 +174,5 @@ impl Hub {
 impl Turn {
     fn is_over(&self) -> bool {
         self.deliveries >= TURN_DELIVERIES_MAX || self.bytes >= TURN_BYTES_MAX
-    }
-}
-
-/// By return, panic or abort: without a hub there is nothing to wait for.
-impl Drop for Hub {
-    fn drop(&mut self) {
-        self.register.end(Ending::Stopped);
     }
 }

@@ -41,9 +41,7 @@ impl Interest {
         for part in selection.selectors() {
             let mailbox = Arc::clone(mailbox);
             match part {
-                Selector::Key(table, key) => {
-                    join(self.keys.entry(RecordName::new(table, key)), id, mailbox);
-                }
+                Selector::Key(name) => _ = join(self.keys.entry(name.clone()), id, mailbox),
                 Selector::Prefix(table, prefix) => {
                     let prefix = first_bytes(table, prefix);
                     let length = prefix.len();
@@ -59,9 +57,7 @@ impl Interest {
     pub(super) fn remove(&mut self, id: StreamId, selection: &Selection) {
         for part in selection.selectors() {
             match part {
-                Selector::Key(table, key) => {
-                    leave(&mut self.keys, &RecordName::new(table, key), id);
-                }
+                Selector::Key(name) => _ = leave(&mut self.keys, name, id),
                 Selector::Prefix(table, prefix) => {
                     let prefix = first_bytes(table, prefix);
                     if leave(&mut self.prefixes, &prefix, id) {

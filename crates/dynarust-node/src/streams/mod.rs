@@ -63,8 +63,8 @@
 //!
 //! The register's lock guards who is there and who follows what; a mailbox's lock guards its queue.
 //! No two are ever held together, none across an await, and fan-out pushes with the register's lock
-//! released. [`Streams`] owns the tasks of hub and sweep and ends them when it is closed or dropped; however the
-//! hub's ends, each stream hears it.
+//! released. [`Streams`] owns the tasks of hub and sweep and ends them when it is closed or dropped; however
+//! one of them ends, each stream hears it.
 
 mod assign;
 mod begin;

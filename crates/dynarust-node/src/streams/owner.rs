@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::counts::StreamFigures;
 use super::hub::Hub;
 use super::live_stream::LiveStream;
-use super::register::{Ending, Register};
+use super::register::{Ending, EndsWithIt, Register};
 use super::samples::Samples;
 use super::sweep::sweep;
 use crate::environment::Tasks;
@@ -41,8 +41,8 @@ pub enum SubscribeError {
 
 /// All live streams of a node.
 ///
-/// It owns the tasks of hub and sweep: closing or dropping it ends them, and the end of the hub's, even by a
-/// panic, ends every stream. A stream keeps its owner.
+/// It owns the tasks of hub and sweep: closing or dropping it ends them, and the end of one, even by a panic, ends
+/// every stream. A stream keeps its owner.
 pub struct Streams {
     store: Arc<dyn Store>,
     clock: Arc<dyn WallClock>,
@@ -81,9 +81,10 @@ impl Streams {
         let register = Register::new(config.streams_max, config.queue_bytes_max, head);
         let register = Arc::new(register);
         let samples = Arc::new(Samples::new(positions));
-        let hub = Hub::new(Arc::clone(&store), Arc::clone(&register), Arc::clone(&samples), head);
+        let ends_all = || EndsWithIt(Arc::clone(&register));
+        let hub = Hub::new(Arc::clone(&store), ends_all(), Arc::clone(&samples), head);
         let hub = tokio::spawn(tasks.task(hub.run()));
-        let sweep = tokio::spawn(tasks.task(sweep(Arc::clone(&register), changes)));
+        let sweep = tokio::spawn(tasks.task(sweep(ends_all(), changes)));
         let cursor_age_max = config.cursor_age_max;
         let tasks = tasks.clone();
         Arc::new(Self { store, clock, register, samples, cursor_age_max, tasks, feed, hub, sweep })

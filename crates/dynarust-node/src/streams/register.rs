@@ -10,6 +10,7 @@
 //! released, so that a large fan-out keeps nobody from subscribing.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -173,6 +174,25 @@ impl Register {
     /// Tells how far the hub has come: only once all up to there is in the mailboxes.
     pub(super) fn set_dispatched(&self, seq: Seq) {
         self.dispatched.store(seq, Ordering::Release);
+    }
+}
+
+/// The register, as a task has it without which there is nothing to wait for: by its return, panic or abort all
+/// streams end.
+#[derive(Debug)]
+pub(super) struct EndsWithIt(pub(super) Arc<Register>);
+
+impl Deref for EndsWithIt {
+    type Target = Register;
+
+    fn deref(&self) -> &Register {
+        &self.0
+    }
+}
+
+impl Drop for EndsWithIt {
+    fn drop(&mut self) {
+        self.0.end(Ending::Stopped);
     }
 }
 

@@ -110,10 +110,9 @@ impl Part {
     /// What of the selector lies behind `after`; `None` for nothing.
     fn behind(selector: &Selector, after: Option<&RecordName>) -> Option<Self> {
         match selector {
-            Selector::Key(table, key) => {
-                let name = RecordName::new(table, key);
-                let behind = after.is_none_or(|after| &name > after);
-                behind.then_some(Self::Key(name))
+            Selector::Key(name) => {
+                let behind = after.is_none_or(|after| name > after);
+                behind.then(|| Self::Key(name.clone()))
             }
             Selector::Prefix(..) => rest(selector.range(), after).map(Self::Range),
         }

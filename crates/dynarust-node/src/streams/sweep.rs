@@ -10,22 +10,27 @@ use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::mailbox::Mailbox;
-use super::register::Register;
+use super::register::EndsWithIt;
 
 /// Streams that are woken before the task gives way: others have something to do.
 const TURN_MAX: usize = 128;
 
-/// A part of the streams each second, so that thousands are not woken at once. `changes` are the cluster's.
-pub(super) async fn sweep(register: Arc<Register>, mut changes: watch::Receiver<u64>) {
-    let mut seconds = interval(Duration::from_secs(1));
-    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut turn = 0_u64;
+/// How often some are woken, and how many parts of all that makes.
+const PART_MILLIS: u64 = 100;
+const PARTS: u64 = STREAM_SWEEP_SECONDS * 1000 / PART_MILLIS;
+
+/// A part of the streams at a time, so that what else is to be done waits for few. `changes` are the cluster's.
+/// However it ends, every stream ends with it.
+pub(super) async fn sweep(register: EndsWithIt, mut changes: watch::Receiver<u64>) {
+    let mut ticks = interval(Duration::from_millis(PART_MILLIS));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut part = 0;
     loop {
         tokio::select! {
             Ok(()) = changes.changed() => touch(register.of(|_| true)).await,
-            _ = seconds.tick() => {
-                turn = (turn + 1) % STREAM_SWEEP_SECONDS;
-                touch(register.of(|id| id.0 % STREAM_SWEEP_SECONDS == turn)).await;
+            _ = ticks.tick() => {
+                part = (part + 1) % PARTS;
+                touch(register.of(|id| id.0 % PARTS == part)).await;
             }
         }
     }

@@ -106,7 +106,7 @@ proptest! {
         // One record alone is caught up with in a way of its own.
         followed in prop::sample::select(vec![&["a*", "c"][..], &["a"]]),
     ) {
-        let runtime = runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(run(steps, queue_bytes_max, followed));
     }
 }

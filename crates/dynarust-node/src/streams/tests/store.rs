@@ -48,7 +48,7 @@ pub(in crate::streams) fn selection(parts: &[&str]) -> Selection {
     let table = || TableName::parse("t").unwrap();
     let selector = |part: &&str| match part.strip_suffix('*') {
         Some(prefix) => Selector::Prefix(table(), prefix.to_owned()),
-        None => Selector::Key(table(), Key::parse(part).unwrap()),
+        None => Selector::Key(RecordName::new(&table(), &Key::parse(part).unwrap())),
     };
     Selection::new(parts.iter().map(selector).collect()).unwrap()
 }
