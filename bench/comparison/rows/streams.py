@@ -2,13 +2,16 @@
 
 import time
 
-from comparison import loads, peers
+from comparison import held, loads, peers
 from comparison.run import end
 from comparison.table import Finding, at_most
 
 STREAMS = 5_000
 STREAMS_MANY = 19_000
 STREAMS_BACK = 10_000
+STREAMS_STOPPED = 500
+#: Until what was freed has gone back to the system.
+SETTLED_SECONDS = 12
 KILOBYTE = 1_000
 MEGABYTE = 1_000_000
 LIVE_SECONDS = 10
@@ -50,6 +53,21 @@ def memory(run):
     yield at_most(f"RSS with {STREAMS_MANY:,} streams", many, "MB", 64)
 
 
+def kinds(run):
+    """What streams of each kind add to the node's memory."""
+    for kind in held.KINDS:
+        found = []
+        for number in range(run.rounds):
+            node = run.node(place=f"node-{kind.replace(' ', '-').replace('/', '')}-{number}")
+            before = node.resident_bytes()
+            streams = held.Held(node, STREAMS, kind)
+            time.sleep(SETTLED_SECONDS)
+            found.append((node.resident_bytes() - before) / STREAMS / KILOBYTE)
+            streams.close()
+            run.bench.stop(node)
+        yield Finding(f"RSS a stream, {STREAMS:,} of them, {kind}", found, "KB")
+
+
 def fan_out(run):
     """One key, followed by all; in turns with nchan, and with a single stream for the writer's answer."""
     node, nchan = run.node(), peers.nchan(run.bench)
@@ -86,6 +104,32 @@ def idle(run):
     yield Finding(f"durable PUT/s with {STREAMS:,} idle streams, 32 connections",
                   [figure.per_second for figure in idle_open], asked=0.9, peer="none open",
                   peers=[figure.per_second for figure in none_open])
+
+
+def writers(run):
+    """Durable writes beside streams whose readers idle, read what is written, or have stopped; in turns with none."""
+    node = run.filled_node()
+    idle_key, written_key = "held-{:06}", "{:08}"
+    for what, streams, key, read in [
+            ("idle", STREAMS, idle_key, True),
+            ("busy", STREAMS, written_key, True),
+            ("stopped", STREAMS_STOPPED, written_key, False)]:
+        def puts(records=streams):
+            return loads.wrk(node, "put.lua", [records, "sync"], 32, run.seconds)
+
+        def beside(streams=streams, key=key, read=read):
+            readers = held.Held(node, streams, key=key, read=read)
+            try:
+                return puts()
+            finally:
+                readers.close()
+
+        with_streams, with_none = run.in_turns(beside, puts)
+        bar = f"durable PUT, 32 connections, beside {streams:,} streams with {what} readers"
+        yield Finding(f"{bar}: writes/s", [it.per_second for it in with_streams], asked=0.9 if what == "idle" else None,
+                      peer="none", peers=[it.per_second for it in with_none])
+        yield Finding(f"{bar}: p99", [it.p99 for it in with_streams], "ms", peer="none",
+                      peers=[it.p99 for it in with_none])
 
 
 def resume(run):

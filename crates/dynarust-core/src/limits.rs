@@ -239,6 +239,8 @@ pub const STREAM_QUEUE_BYTES_FLOOR: usize = 64 << 10;
 pub const STREAM_QUEUE_BYTES_CEILING: usize = 64 << 20;
 /// Live streams of one node.
 pub const STREAMS_MAX: usize = 100_000;
+/// Streams that read the store at a time; the others of a crowd wait, however many they are.
+pub const STREAM_READS_MAX: usize = 64;
 /// How long a live stream may wait for its node to come back, or to join. Longer, and its reader would be served sooner
 /// by another; shorter, and it comes back for nothing.
 pub const STREAM_WAIT_SECONDS_MAX: u64 = 10;

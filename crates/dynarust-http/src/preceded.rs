@@ -15,6 +15,8 @@ pub(crate) struct Preceded<S> {
 
 impl<S> Preceded<S> {
     pub(crate) fn new(said: Bytes, stream: S) -> Self {
+        // An empty one may keep the buffer that it was cut from.
+        let said = if said.is_empty() { Bytes::new() } else { said };
         Self { said, stream }
     }
 }

@@ -135,7 +135,10 @@ mod tests {
         let id = id.strip_suffix("\ndata: {}\n\n").unwrap();
         for _ in 0..2 {
             for _ in 1..HEARTBEATS_A_CURSOR {
+                let silent_since = Instant::now();
                 assert_eq!(part(&mut body).await, ":\n");
+                let silence = silent_since.elapsed();
+                assert!(silence <= Duration::from_secs(STREAM_HEARTBEAT_SECONDS), "{silence:?}");
             }
             assert_eq!(part(&mut body).await, format!("id: {id}\n\n"));
         }

@@ -261,6 +261,7 @@ impl LiveStream {
         };
         let (streams, mut reader) = (Arc::clone(&self.streams), std::mem::take(reader));
         let reading = async move {
+            let _turn = streams.turn_to_read().await;
             let read = reader.read(streams.store(), HANDED_BYTES_MAX).await;
             Read::State(reader, read)
         };
@@ -320,6 +321,7 @@ impl LiveStream {
         let streams = Arc::clone(&self.streams);
         let only_record = self.selection.only_record();
         let reading = async move {
+            let _turn = streams.turn_to_read().await;
             let store = streams.store();
             Read::Feed(match only_record {
                 None => {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::limits::{STREAM_QUEUE_BYTES_MAX, STREAMS_MAX, TOMBSTONE_AGE_SECONDS_DEFAULT};
+use dynarust_core::limits::{
+    STREAM_QUEUE_BYTES_MAX, STREAM_READS_MAX, STREAMS_MAX, TOMBSTONE_AGE_SECONDS_DEFAULT,
+};
 use dynarust_core::{FeedPosition, Selection, Seq, UnixMillis};
 use dynarust_store::{Store, WallClock};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::counts::StreamFigures;
@@ -49,6 +51,9 @@ pub struct Streams {
     register: Arc<Register>,
     samples: Arc<Samples>,
     cursor_age_max: Duration,
+    /// How many streams may read the store at a time: a crowd that comes at once waits here, where there is room for
+    /// it, and leaves the store's to others.
+    reads: Semaphore,
     tasks: Tasks,
     /// Whose feed: the same as long as the store runs.
     feed: FeedPosition,
@@ -86,8 +91,18 @@ impl Streams {
         let hub = tokio::spawn(tasks.task(hub.run()));
         let sweep = tokio::spawn(tasks.task(sweep(ends_all(), changes)));
         let cursor_age_max = config.cursor_age_max;
-        let tasks = tasks.clone();
-        Arc::new(Self { store, clock, register, samples, cursor_age_max, tasks, feed, hub, sweep })
+        Arc::new(Self {
+            store,
+            clock,
+            register,
+            samples,
+            cursor_age_max,
+            reads: Semaphore::new(STREAM_READS_MAX),
+            tasks: tasks.clone(),
+            feed,
+            hub,
+            sweep,
+        })
     }
 
     /// Takes on a stream of this node's feed. It rests until it is started.
@@ -155,6 +170,15 @@ impl Streams {
     /// What is followed.
     pub(super) fn store(&self) -> &dyn Store {
         self.store.as_ref()
+    }
+
+    /// For as long as this is held, a stream may read the store.
+    pub(super) async fn turn_to_read(&self) -> impl Drop + '_ {
+        match self.reads.acquire().await {
+            Ok(turn) => turn,
+            // It is never closed.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// How tasks are run.

@@ -1,6 +1,8 @@
 //! A stream of one node's feed with ids, as a reader of a node alone has it.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use dynarust_core::{PartitionSet, Selection, StreamCursor};
 use dynarust_store::ReadError;
@@ -41,9 +43,16 @@ impl Subscribe for Arc<Streams> {
 
 impl Follower {
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Item>>, ReadError> {
-        let items = self.live.next().await?;
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    pub(super) fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Vec<Item>>, ReadError>> {
+        let items = ready!(self.live.poll_next(context))?;
         let mut item = |Local { event, place }| Item { event, id: self.id(place.as_ref()) };
-        Ok(items.map(|items| items.into_iter().map(&mut item).collect()))
+        Poll::Ready(Ok(items.map(|items| items.into_iter().map(&mut item).collect())))
     }
 
     pub(super) fn cursor(&mut self) -> String {

@@ -1,5 +1,6 @@
 //! Live streams over a store in memory, and over the real one.
 
+mod crowd;
 mod follower;
 mod following;
 mod interleavings;
