@@ -8,6 +8,8 @@
 //!
 //! - A write of unknown outcome takes effect at any time behind its call, or never; so does an acknowledged
 //!   one that too few stood behind: at `one`, or with `DynaRust-Replicas`. Reads like that are left out.
+//! - A conditional write of unknown outcome may surface over what was stamped lower within half a second before it,
+//!   though its condition does not hold on that: one owner had accepted it (guarantees.md, Consistency).
 //! - Versions rise in the order, where they are known.
 //! - A write that met a newer one is stamped again, and may have been seen at its first stamp: at each
 //!   of its versions it counts as a write of its own.
@@ -134,6 +136,23 @@ mod tests {
         assert_broken(check, &Calm, &story(&[first.clone(), created.clone()]), &["#1"]);
         let deleted = operation(6..7, delete(), acknowledged(4));
         assert_kept(check, &Calm, &story(&[first, deleted, created]));
+    }
+
+    #[test]
+    fn what_one_owner_accepted_surfaces_over_what_was_stamped_just_before() {
+        let first = operation(1..5, put(1), acknowledged(1));
+        let over_first =
+            |id, outcome| operation(10..20, put_if(Guard::Version(v(1)), id), outcome).quorum();
+        let surfaces = |outcome: Outcome, at: u64| {
+            let known = [over_first(2, Outcome::Indeterminate), get(22..24, saw(2, 2)).quorum()];
+            let late = [over_first(3, outcome), get(30..32, saw(at, 3)).quorum()];
+            story(&[&[first.clone()][..], &known, &late].concat())
+        };
+        let [soon, late] = [500 << 16, 502 << 16];
+        assert_kept(check, &Calm, &surfaces(Outcome::Indeterminate, soon));
+        assert_broken(check, &Calm, &surfaces(Outcome::Indeterminate, late), &["#4"]);
+        // Who was told that it stands has nothing above it that it was not judged on.
+        assert_broken(check, &Calm, &surfaces(acknowledged(soon), soon), &["t/k"]);
     }
 
     #[test]

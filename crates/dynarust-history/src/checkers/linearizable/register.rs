@@ -1,6 +1,7 @@
 //! What one key would do if one client used it.
 
 use dynarust_core::Version;
+use dynarust_core::limits::CLOCK_SKEW_MILLIS_MAX;
 
 use crate::operation::{Guard, WriteId};
 use crate::search::Model;
@@ -23,6 +24,8 @@ pub(super) struct Asked {
     pub(super) guard: Guard,
     /// The write's, or the one that was read; nothing where nobody knows it.
     pub(super) version: Option<Version>,
+    /// A write of unknown outcome: one owner alone may have accepted it, and kept it until all had it.
+    pub(super) may_surface: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -57,7 +60,7 @@ impl Model for Register {
             What::Delete => None,
         };
         let rises = asked.version.is_none() || asked.version > held.floor;
-        let goes_on = rises && may_hold(asked.guard, held);
+        let goes_on = rises && (may_hold(asked.guard, held) || held.gives_way_to(asked));
         let (floor, told) = (asked.version.or(held.floor), asked.version.is_some());
         goes_on.then_some(Held { floor, told, content })
     }
@@ -73,6 +76,17 @@ impl Held {
     /// Whether this may be the version of what is there.
     fn may_be(&self, version: Version) -> bool {
         if self.told { self.floor == Some(version) } else { self.floor < Some(version) }
+    }
+
+    /// What was accepted by one owner, and told by nobody, surfaces over what was stamped lower: by clocks, over what
+    /// was written within their skew of it (guarantees.md, Consistency; ADR 14).
+    fn gives_way_to(&self, asked: &Asked) -> bool {
+        let (Some(here), Some(version)) = (self.floor, asked.version) else {
+            return false;
+        };
+        let soon =
+            version.unix_millis().saturating_sub(here.unix_millis()) <= CLOCK_SKEW_MILLIS_MAX;
+        asked.may_surface && asked.guard != Guard::None && here < version && soon
     }
 
     /// What it is known to hold after it was seen like this, if it can have been.
