@@ -62,7 +62,7 @@ pub struct Connection {
     pub resumed: Option<String>,
     /// What came, in order.
     pub events: Vec<Event>,
-    /// Up to when it was open, where all that came by then is here.
+    /// When the reader left it, or gave up, where all that came by then is here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Nanos>,
 }

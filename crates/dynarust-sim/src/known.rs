@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dynarust_core::Consistency;
-use dynarust_history::{Circumstances, Durability, Nanos, Operation, Stream, Told};
+use dynarust_history::{Circumstances, Durability, Event, Nanos, Operation, Stream, Told};
 
 use crate::faults::Climate;
 use crate::recorder::Disturbances;
@@ -81,6 +81,12 @@ impl Circumstances for Known {
         let Some(here) = stream.connections.get(connection) else { return true };
         // What was told last may be with nobody else yet.
         let before = stream.connections.iter().take(connection);
+        // Whoever is cut behind a reset, before anything of the state came, is told it again.
+        let mut events = before.clone().flat_map(|it| &it.events);
+        let is_again = |it: &Event| it.what == Told::Reset && here.resumed.as_ref() == Some(&it.id);
+        if events.any(is_again) {
+            return true;
+        }
         let last = before.rev().find_map(|it| it.events.last());
         let told = last.map_or(here.opened, |last| last.at);
         let reset = here.events.iter().rfind(|event| event.what == Told::Reset);

@@ -88,9 +88,9 @@ impl Recorder {
         self.history.lock().streams.push(stream);
     }
 
-    /// A stream of that kind and form was opened, and told something.
-    pub(crate) fn told(&self, kind: &str) {
-        *self.streams.lock().entry(kind.to_owned()).or_default() += 1;
+    /// So many connections of streams of that kind.
+    pub(crate) fn count_streams(&self, kind: &str, count: usize) {
+        *self.streams.lock().entry(kind.to_owned()).or_default() += count as u64;
     }
 
     pub(crate) fn finals(&self, finals: Vec<Final>) {

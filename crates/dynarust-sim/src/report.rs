@@ -32,7 +32,8 @@ pub struct Summary {
     pub faults: BTreeMap<String, u64>,
     /// What the disks did of that, and what power cuts left.
     pub disks: BTreeMap<String, u64>,
-    /// How often a stream of each kind was opened, in each form, and told something.
+    /// How often a stream of each kind was opened, in each form, and told something; and how many connections the law
+    /// `told` has judged.
     pub streams: BTreeMap<String, u64>,
     /// For how long, by the simulated clock.
     pub simulated_seconds: f64,

@@ -38,9 +38,9 @@ const EARLIER_PERCENT: u32 = 10;
 const PAUSE_MILLIS_MAX: u64 = 120;
 /// How many of a hundred requests are for a key that is written once.
 const ONCE_PERCENT: u32 = 8;
-/// How many such keys there are a second, at most, and in all.
+/// How many such keys there are a second, at most, while the short form lasts, and how many in two seconds from then on.
 const ONCE_PER_SECOND_MAX: u64 = 6;
-const ONCE_MAX: u64 = 400;
+const ONCE_OFTEN_SECONDS: u64 = 20;
 /// How many of them come at once, at most.
 const BURST_MAX: u64 = 12;
 /// How often a request with an idempotency key is repeated.
@@ -83,7 +83,9 @@ impl Keys {
 
     /// One that nobody has used, where there is room for more.
     fn once(&self) -> Option<String> {
-        let room = (self.began.elapsed().as_secs() * ONCE_PER_SECOND_MAX).min(ONCE_MAX);
+        let seconds = self.began.elapsed().as_secs();
+        let often = seconds.min(ONCE_OFTEN_SECONDS);
+        let room = often * ONCE_PER_SECOND_MAX + (seconds - often) / 2;
         let number = self.once.load(Ordering::Relaxed);
         (number < room).then(|| once(self.once.fetch_add(1, Ordering::Relaxed)))
     }

@@ -35,6 +35,9 @@ use crate::workload::{Keys, Session};
 pub(crate) const CONVERGES_WITHIN: Duration = Duration::from_secs(120);
 /// How long an event waits until all is well behind the one before.
 const WELL_WITHIN: Duration = Duration::from_secs(90);
+/// After some events nothing happens for so long: then is to be told whatever was acknowledged (the law `told`).
+const QUIET: Duration = Duration::from_secs(7);
+const QUIET_PERCENT: u32 = 15;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 /// How soon a process that ended by itself is started again.
@@ -191,6 +194,7 @@ impl World {
         events.retain(|event| wanted.as_ref().is_none_or(|wanted| wanted.contains(&event.number)));
         let began = Instant::now();
         if self.plan.one_at_a_time() {
+            let mut quiet = Dice::of(self.settings.seed, Part::Plan, 7);
             for event in events {
                 self.attend_until(began + event.at).await;
                 if Instant::now() >= until {
@@ -216,6 +220,9 @@ impl World {
                         self.state()
                     ));
                     return;
+                }
+                if quiet.percent(QUIET_PERCENT) {
+                    self.attend_until(Instant::now() + QUIET).await;
                 }
             }
             return;

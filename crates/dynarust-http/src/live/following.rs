@@ -12,9 +12,10 @@ use super::followers::Follower;
 use super::form::StreamForm;
 use crate::response_body::CutShort;
 
-/// Silence after which a heartbeat is due. One that has just not been silent for so long is asked again in time.
+/// Silence after which a heartbeat is due. One that has just not been silent for so long is asked again in time, and a
+/// second is left for a sweep that is late.
 const HEARTBEAT_DUE: Duration =
-    Duration::from_secs(STREAM_HEARTBEAT_SECONDS - STREAM_SWEEP_SECONDS);
+    Duration::from_secs(STREAM_HEARTBEAT_SECONDS - STREAM_SWEEP_SECONDS - 1);
 /// Silence, in heartbeats, after which an id goes out instead, so that it does not age: some five minutes.
 const HEARTBEATS_A_CURSOR: u32 = 20;
 

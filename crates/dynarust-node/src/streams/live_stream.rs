@@ -14,6 +14,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use dynarust_core::limits::CHUNK_RECORDS_MAX;
 use dynarust_core::{
@@ -21,6 +22,7 @@ use dynarust_core::{
 };
 use dynarust_store::{FeedPage, FeedRead, ReadError};
 use futures_util::FutureExt as _;
+use tokio::time::sleep;
 
 use super::begin::{Beginning, Start};
 use super::counts::StreamCounts;
@@ -35,6 +37,8 @@ use super::state::{StateReader, get};
 
 /// How far from the head a stream attaches: what is left to read meanwhile fills its mailbox.
 const NEAR: Seq = CHUNK_RECORDS_MAX as Seq;
+/// Until the store is asked again where too many others wait for it.
+const AFTER_OTHERS: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 enum Phase {
@@ -260,10 +264,16 @@ impl LiveStream {
             return;
         };
         let (streams, mut reader) = (Arc::clone(&self.streams), std::mem::take(reader));
+        let waits = self.waits_for_a_turn();
         let reading = async move {
-            let _turn = streams.turn_to_read().await;
-            let read = reader.read(streams.store(), HANDED_BYTES_MAX).await;
-            Read::State(reader, read)
+            let _turn = if waits { Some(streams.turn_to_read().await) } else { None };
+            loop {
+                let read = reader.read(streams.store(), HANDED_BYTES_MAX).await;
+                if !matches!(read, Err(ReadError::Overloaded)) {
+                    return Read::State(reader, read);
+                }
+                sleep(AFTER_OTHERS).await;
+            }
         };
         self.reading = Some(Reading::Begins(reading.boxed()));
     }
@@ -320,21 +330,34 @@ impl LiveStream {
     fn read_feed(&mut self, from: Seq, seen: Seq) {
         let streams = Arc::clone(&self.streams);
         let only_record = self.selection.only_record();
+        let waits = self.waits_for_a_turn();
         let reading = async move {
-            let _turn = streams.turn_to_read().await;
+            let _turn = if waits { Some(streams.turn_to_read().await) } else { None };
             let store = streams.store();
-            Read::Feed(match only_record {
-                None => {
-                    let read = FeedRead::behind(from, CHUNK_RECORDS_MAX, HANDED_BYTES_MAX);
-                    store.feed(read).await
+            loop {
+                let read = match &only_record {
+                    None => {
+                        let read = FeedRead::behind(from, CHUNK_RECORDS_MAX, HANDED_BYTES_MAX);
+                        store.feed(read).await
+                    }
+                    Some(name) => get(store, name).await.map(|newest| {
+                        let newest = newest.into_iter().filter(|record| record.seq > from);
+                        FeedPage { records: newest.collect(), through: seen }
+                    }),
+                };
+                if !matches!(read, Err(ReadError::Overloaded)) {
+                    return Read::Feed(read);
                 }
-                Some(name) => get(store, &name).await.map(|newest| {
-                    let records = newest.into_iter().filter(|record| record.seq > from).collect();
-                    FeedPage { records, through: seen }
-                }),
-            })
+                sleep(AFTER_OTHERS).await;
+            }
         };
         self.reading = Some(Reading::Begins(reading.boxed()));
+    }
+
+    /// What is in memory waits for nobody.
+    fn waits_for_a_turn(&self) -> bool {
+        let only = self.selection.only_record();
+        only.is_none_or(|name| self.streams.store().peek(&name).is_none())
     }
 
     /// What its phase waited for was read.

@@ -123,6 +123,7 @@ impl Streams {
     pub fn close(&self) {
         self.register.end(Ending::Closing);
         self.hub.abort();
+        self.sweep.abort();
     }
 
     /// Ends the hub's task where it stands, which ends every stream.

@@ -27,6 +27,9 @@ const RETRY_MILLIS_MIN: u64 = 1_000;
 /// The latest.
 const RETRY_MILLIS_MAX: u64 = 5_000;
 
+/// Parts of the streams that are woken one after the other (`sweep`).
+pub(super) const PARTS: usize = 50;
+
 /// One stream of this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct StreamId(pub(super) u64);
@@ -40,14 +43,36 @@ pub(super) enum Ending {
     Stopped,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Members {
-    streams: HashMap<StreamId, Arc<Mailbox>>,
+    /// By the part that they belong to.
+    streams: [HashMap<StreamId, Arc<Mailbox>>; PARTS],
+    count: usize,
     attached: Interest,
     /// The highest seq that the hub has looked up.
     looked_up: Seq,
     next_id: u64,
     ending: Option<Ending>,
+}
+
+impl Members {
+    fn new(looked_up: Seq) -> Self {
+        Self {
+            streams: std::array::from_fn(|_| HashMap::new()),
+            count: 0,
+            attached: Interest::default(),
+            looked_up,
+            next_id: 0,
+            ending: None,
+        }
+    }
+
+    fn part_of(&mut self, id: StreamId) -> &mut HashMap<StreamId, Arc<Mailbox>> {
+        #[expect(clippy::cast_possible_truncation, reason = "less than the parts")]
+        let part = (id.0 % PARTS as u64) as usize;
+        #[expect(clippy::indexing_slicing, reason = "less than the parts")]
+        &mut self.streams[part]
+    }
 }
 
 /// All streams of a node.
@@ -66,7 +91,7 @@ impl Register {
     /// An empty register whose hub stands at `dispatched`.
     pub(super) fn new(streams_max: usize, queue_bytes_max: usize, dispatched: Seq) -> Self {
         Self {
-            members: Mutex::new(Members { looked_up: dispatched, ..Members::default() }),
+            members: Mutex::new(Members::new(dispatched)),
             dispatched: AtomicU64::new(dispatched),
             counts: StreamCounts::default(),
             waiting: Arc::default(),
@@ -78,7 +103,7 @@ impl Register {
     /// Takes on a stream; `None` where there are too many.
     pub(super) fn enter(&self) -> Option<(StreamId, Arc<Mailbox>)> {
         let mut members = self.members.lock();
-        if members.streams.len() >= self.streams_max {
+        if members.count >= self.streams_max {
             self.counts.refused.add(1);
             return None;
         }
@@ -87,7 +112,8 @@ impl Register {
         members.next_id += 1;
         let end = members.ending.map(|ending| ending.of(id));
         let mailbox = Arc::new(Mailbox::new(self.queue_bytes_max, end, Arc::clone(&self.waiting)));
-        members.streams.insert(id, Arc::clone(&mailbox));
+        members.part_of(id).insert(id, Arc::clone(&mailbox));
+        members.count += 1;
         Some((id, mailbox))
     }
 
@@ -112,7 +138,9 @@ impl Register {
     pub(super) fn leave(&self, id: StreamId, selection: &Selection) {
         let mut members = self.members.lock();
         members.attached.remove(id, selection);
-        members.streams.remove(&id);
+        if members.part_of(id).remove(&id).is_some() {
+            members.count -= 1;
+        }
     }
 
     /// Adds the mailboxes of all attached streams that follow the record.
@@ -122,11 +150,10 @@ impl Register {
         members.looked_up = members.looked_up.max(record.seq);
     }
 
-    /// The mailboxes of those streams, attached or not.
-    pub(super) fn of(&self, which: impl Fn(StreamId) -> bool) -> Vec<Arc<Mailbox>> {
+    /// The mailboxes of the streams of a part, attached or not.
+    pub(super) fn part(&self, part: usize) -> Vec<Arc<Mailbox>> {
         let members = self.members.lock();
-        let which = members.streams.iter().filter(|(id, _)| which(**id));
-        which.map(|(_, mailbox)| Arc::clone(mailbox)).collect()
+        members.streams.get(part).into_iter().flat_map(HashMap::values).map(Arc::clone).collect()
     }
 
     /// Ends every attached stream as lagged: each resumes by itself.
@@ -139,21 +166,25 @@ impl Register {
 
     /// Ends all streams, those to come too. The first ending stays.
     pub(super) fn end(&self, ending: Ending) {
-        for (id, mailbox) in self.begin_end(ending) {
+        for (id, mailbox) in self.begin_end(ending).unwrap_or_default() {
             mailbox.end(ending.of(id));
         }
     }
 
-    fn begin_end(&self, ending: Ending) -> Vec<(StreamId, Arc<Mailbox>)> {
+    /// None where they have ended.
+    fn begin_end(&self, ending: Ending) -> Option<Vec<(StreamId, Arc<Mailbox>)>> {
         let mut members = self.members.lock();
-        members.ending.get_or_insert(ending);
-        let streams = members.streams.iter();
-        streams.map(|(id, mailbox)| (*id, Arc::clone(mailbox))).collect()
+        if members.ending.is_some() {
+            return None;
+        }
+        members.ending = Some(ending);
+        let streams = members.streams.iter().flatten();
+        Some(streams.map(|(id, mailbox)| (*id, Arc::clone(mailbox))).collect())
     }
 
     /// How many streams there are.
     pub(super) fn count(&self) -> usize {
-        self.members.lock().streams.len()
+        self.members.lock().count
     }
 
     /// Bytes that wait for readers, and how many may for one.

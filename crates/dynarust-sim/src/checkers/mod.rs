@@ -9,6 +9,8 @@ pub(crate) mod membership;
 pub(crate) mod serves;
 pub(crate) mod whole;
 
+use dynarust_history::checkers::told;
+
 use crate::world::{READERS, SESSIONS, World};
 
 /// All of them, once the cluster has had its time to converge.
@@ -24,6 +26,7 @@ pub(crate) async fn at_the_end(world: &mut World) {
     found.extend(serves::check(&world.machines, &world.ids, socket).await);
     let known = world.known();
     let history = world.recorder.history();
+    world.recorder.count_streams("judged by told", told::judged_count(&history, &known));
     found.extend(available::check(&history, &world.aways));
     let violations = dynarust_history::check(&history, &known);
     found.extend(violations.into_iter().map(|violation| violation.to_string()));

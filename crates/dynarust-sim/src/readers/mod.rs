@@ -60,7 +60,7 @@ impl Reader {
             last_id = events.map(|event| event.id.clone()).next().or(last_id);
             let came = !connection.events.is_empty();
             if came {
-                self.recorder.told(&format!("{}, {form:?}", kind(&stream.follows)));
+                self.recorder.count_streams(&format!("{}, {form:?}", kind(&stream.follows)), 1);
             }
             stream.connections.push(connection);
             stream.to_the_end = last && quiet;
@@ -79,8 +79,10 @@ impl Reader {
     fn lose_some(&mut self, connection: &mut Connection) {
         let came = u64::try_from(connection.events.len()).unwrap_or(u64::MAX);
         let kept = self.dice.between(1, came.max(1));
-        connection.events.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
-        connection.until = None;
+        if kept < came {
+            connection.events.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+            connection.until = None;
+        }
     }
 
     /// Of every kind there is one, where readers are enough.

@@ -9,7 +9,8 @@
 //! - A write of unknown outcome takes effect at any time behind its call, or never; so does an acknowledged
 //!   one that too few stood behind: at `one`, or with `DynaRust-Replicas`. Reads like that are left out.
 //! - A conditional write of unknown outcome may surface over what was stamped lower within half a second before it,
-//!   though its condition does not hold on that: one owner had accepted it (guarantees.md, Consistency).
+//!   though its condition does not hold on that: one owner had accepted it over what stood there before, while the
+//!   other write was under way (guarantees.md, Consistency).
 //! - Versions rise in the order, where they are known.
 //! - A write that met a newer one is stamped again, and may have been seen at its first stamp: at each
 //!   of its versions it counts as a write of its own.
@@ -153,6 +154,16 @@ mod tests {
         assert_broken(check, &Calm, &surfaces(Outcome::Indeterminate, late), &["#4"]);
         // Who was told that it stands has nothing above it that it was not judged on.
         assert_broken(check, &Calm, &surfaces(acknowledged(soon), soon), &["t/k"]);
+        // Nor does what was asked for when the other stood already, or comes over two.
+        let second = over_first(2, acknowledged(2));
+        let asked_late =
+            operation(21..25, put_if(Guard::Version(v(1)), 3), Outcome::Indeterminate).quorum();
+        let read = get(30..32, saw(4, 3)).quorum();
+        let all = [first.clone(), second.clone(), asked_late, read.clone()];
+        assert_broken(check, &Calm, &story(&all), &["#3"]);
+        let third = operation(10..20, put_if(Guard::Version(v(2)), 4), acknowledged(3)).quorum();
+        let all = [first, second, third, over_first(3, Outcome::Indeterminate), read];
+        assert_broken(check, &Calm, &story(&all), &["#4"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use dynarust_core::Version;
 use dynarust_core::limits::CLOCK_SKEW_MILLIS_MAX;
 
-use crate::operation::{Guard, WriteId};
+use crate::operation::{Guard, Nanos, WriteId};
 use crate::search::Model;
 use crate::value::Content;
 
@@ -15,6 +15,17 @@ pub(super) struct Held {
     /// It is the version of what is there. If not, that one was never told, and is above it.
     told: bool,
     content: Option<Content>,
+    /// What the last write stood over.
+    over: Over,
+    /// When that write was answered, where it was.
+    answered: Option<Nanos>,
+}
+
+/// What stood here before the last write: its version, where that is known, and whether a value was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Over {
+    version: Option<Version>,
+    held: bool,
 }
 
 /// What is asked of it, with what was told.
@@ -24,8 +35,11 @@ pub(super) struct Asked {
     pub(super) guard: Guard,
     /// The write's, or the one that was read; nothing where nobody knows it.
     pub(super) version: Option<Version>,
-    /// A write of unknown outcome: one owner alone may have accepted it, and kept it until all had it.
-    pub(super) may_surface: bool,
+    /// When it was asked.
+    pub(super) began: Nanos,
+    /// When it was answered; a write of unknown outcome may be with one owner alone, which accepted it, until all have
+    /// it.
+    pub(super) answered: Option<Nanos>,
 }
 
 #[derive(Debug, Clone)]
@@ -62,7 +76,8 @@ impl Model for Register {
         let rises = asked.version.is_none() || asked.version > held.floor;
         let goes_on = rises && (may_hold(asked.guard, held) || held.gives_way_to(asked));
         let (floor, told) = (asked.version.or(held.floor), asked.version.is_some());
-        goes_on.then_some(Held { floor, told, content })
+        let over = Over { version: held.floor.filter(|_| held.told), held: held.content.is_some() };
+        goes_on.then_some(Held { floor, told, content, over, answered: asked.answered })
     }
 
     /// Versions rise.
@@ -78,22 +93,32 @@ impl Held {
         if self.told { self.floor == Some(version) } else { self.floor < Some(version) }
     }
 
-    /// What was accepted by one owner, and told by nobody, surfaces over what was stamped lower: by clocks, over what
-    /// was written within their skew of it (guarantees.md, Consistency; ADR 14).
+    /// What was accepted by one owner, over what stood there, and told by nobody, surfaces over the one write that came
+    /// to stand there meanwhile, and was stamped lower: by clocks, within their skew of it (guarantees.md,
+    /// Consistency; ADR 14). A patch would bring what it was made of.
     fn gives_way_to(&self, asked: &Asked) -> bool {
-        let (Some(here), Some(version)) = (self.floor, asked.version) else {
+        let (None, What::Put(_) | What::Delete) = (asked.answered, &asked.what) else {
             return false;
         };
-        let soon =
-            version.unix_millis().saturating_sub(here.unix_millis()) <= CLOCK_SKEW_MILLIS_MAX;
-        asked.may_surface && asked.guard != Guard::None && here < version && soon
+        let judged = match asked.guard {
+            Guard::Version(version) => self.over.held && self.over.version == Some(version),
+            Guard::Absent => !self.over.held,
+            Guard::Exists => self.over.held,
+            Guard::None => return false,
+        };
+        let meanwhile = self.answered.is_none_or(|answered| asked.began < answered);
+        let soon = |version: Version| {
+            let here = self.floor.map_or(0, Version::unix_millis);
+            version.unix_millis().saturating_sub(here) <= CLOCK_SKEW_MILLIS_MAX
+        };
+        judged && meanwhile && asked.version.is_none_or(soon)
     }
 
     /// What it is known to hold after it was seen like this, if it can have been.
     fn shows(&self, content: Option<&Content>, version: Option<Version>) -> Option<Held> {
         let same = self.content.as_ref() == content && version.is_none_or(|it| self.may_be(it));
         let (floor, told) = (version.or(self.floor), self.told || version.is_some());
-        same.then(|| Held { floor, told, content: self.content.clone() })
+        same.then(|| Held { floor, told, ..self.clone() })
     }
 }
 

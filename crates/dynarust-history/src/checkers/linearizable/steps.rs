@@ -80,7 +80,13 @@ fn write_steps(
     };
     let guard = write.guard();
     let step = |version: Option<Version>, ended: Option<Nanos>, certain: bool| Step {
-        action: Asked { what: what.clone(), guard, version, may_surface: write.is_open() },
+        action: Asked {
+            what: what.clone(),
+            guard,
+            version,
+            began: write.invoked,
+            answered: (!write.is_open()).then_some(write.returned).flatten(),
+        },
         began: write.invoked,
         ended,
         certain,
@@ -118,7 +124,13 @@ fn refusal(write: &Operation) -> Option<Step<Asked>> {
         412 => What::Miss,
         _ => return None,
     };
-    let action = Asked { what, guard: write.guard(), version: None, may_surface: false };
+    let action = Asked {
+        what,
+        guard: write.guard(),
+        version: None,
+        began: write.invoked,
+        answered: write.returned,
+    };
     let told = !is_weak(write) && write.returned.is_some();
     told.then_some(Step { action, began: write.invoked, ended: write.returned, certain: true })
 }
@@ -134,7 +146,8 @@ fn read_step(read: &Operation, seen: &Seen) -> Option<Step<Asked>> {
         what: What::Read(content),
         guard: Guard::None,
         version: seen.version(),
-        may_surface: false,
+        began: read.invoked,
+        answered: read.returned,
     };
     let told = !is_weak(read) && read.returned.is_some();
     told.then_some(Step { action, began: read.invoked, ended: read.returned, certain: true })
@@ -143,8 +156,13 @@ fn read_step(read: &Operation, seen: &Seen) -> Option<Step<Asked>> {
 /// A record may be over from its deadline on; that it has to be is another law.
 fn expiry(write: &Operation, clock_slack: Nanos) -> Option<Step<Asked>> {
     let Action::Put { id, ttl: Some(ttl), .. } = write.action else { return None };
-    let action =
-        Asked { what: What::Expire(id), guard: Guard::None, version: None, may_surface: false };
+    let action = Asked {
+        what: What::Expire(id),
+        guard: Guard::None,
+        version: None,
+        began: write.invoked,
+        answered: None,
+    };
     let began = write.invoked.saturating_add(ttl).saturating_sub(clock_slack);
     Some(Step { action, began, ended: None, certain: false })
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use dynarust_history::{Connection, Event, Seen, Stream, Told};
+use dynarust_history::{Connection, Event, Follows, Seen, Stream, Told};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(recorder: &'a Recorder, table: &'static str) -> Reader<'a> {
         let stream = Stream {
             reader: recorder.new_session(),
-            prefix: format!("{table}/"),
+            follows: Follows::prefix(&format!("{table}/")),
             connections: Vec::new(),
             to_the_end: false,
         };
