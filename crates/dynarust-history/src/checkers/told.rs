@@ -17,7 +17,7 @@ use crate::violation::Violation;
 const LAW: &str = "told";
 
 /// Where all is well nothing takes as long; and simulations are not often quiet for longer.
-const TOLD_WITHIN: Nanos = 5_000_000_000;
+pub const TOLD_WITHIN: Nanos = 5_000_000_000;
 
 /// Streams that did not tell what was acknowledged.
 #[must_use]
