@@ -134,20 +134,29 @@ pub(crate) fn feed(
             };
             return Ok(FeedPage { records: load_all(shared, &entries, read.values)?, through });
         }
-        let under =
-            base.feed(after, bounds, &wanted, read.gone).map_err(|error| base_error(&error))?;
+        // What memory has of that entry. Else it is mended from elsewhere, and then has a new one.
+        let instead = |name: &RecordName, seq| {
+            let stored = shared.cache.get(name).filter(|stored| stored.seq == seq);
+            if stored.is_none() {
+                shared.damaged.add(name);
+            }
+            stored
+        };
+        let under = base
+            .feed(after, bounds, &wanted, read.gone, instead)
+            .map_err(|error| base_error(&error))?;
         let recent = shared.recent.read();
         if recent.applied() != applied {
             continue;
         }
         let alive = |stored: &Stored| recent.seq(&stored.name).is_none_or(|seq| seq <= stored.seq);
-        let records = under.records.into_iter().filter(alive).map(Arc::new).collect();
+        let records = under.records.into_iter().filter(|stored| alive(stored)).collect();
         // What is recent comes with the next call.
         return Ok(FeedPage { records, through: under.through });
     }
 }
 
-/// The records of some entries; corrupt ones are left out, and logged.
+/// The records of some entries; corrupt ones are left out, logged, and told to the node.
 fn load_all(
     shared: &Shared,
     entries: &[Named],
@@ -159,6 +168,7 @@ fn load_all(
             Ok(stored) => records.push(stored),
             Err(ReadError::CorruptRecord(name)) => {
                 tracing::error!(?name, "a corrupt record is left out of the feed");
+                shared.damaged.add(&name);
             }
             Err(error) => return Err(error),
         }

@@ -1,7 +1,7 @@
 //! Reading the present state of a selection, piece by piece, in table and key order.
 //!
 //! A record that is damaged on disk is skipped, and logged: one bad key must not keep a reader from
-//! all others. A scan that meets one gives nothing at all, so the range is read again in two parts,
+//! all others. What mends it is a new entry of the feed, and told like any. A scan that meets one gives nothing at all, so the range is read again in two parts,
 //! before and behind that key.
 
 use std::collections::VecDeque;

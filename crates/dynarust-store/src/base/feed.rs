@@ -246,7 +246,7 @@ mod tests {
             let reader = ReadBase::open(&self.folder.path().join("base.sqlite")).unwrap();
             let bounds = Bounds { records: usize::MAX, bytes: usize::MAX };
             reader
-                .feed(0, bounds, &Wanted::ALL, false)
+                .feed(0, bounds, &Wanted::ALL, false, |_, _| None)
                 .unwrap()
                 .records
                 .into_iter()

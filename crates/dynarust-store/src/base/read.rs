@@ -84,7 +84,7 @@ pub(crate) struct BaseScan {
 /// A part of the feed as the base has it.
 #[derive(Debug)]
 pub(crate) struct BaseFeed {
-    pub(crate) records: Vec<Stored>,
+    pub(crate) records: Vec<Arc<Stored>>,
     /// Entries up to here were looked at.
     pub(crate) through: Seq,
 }
@@ -165,14 +165,15 @@ impl ReadBase {
         Ok(scan)
     }
 
-    /// The feed behind `after`; only what was deleted or has expired of it, where that is asked for. Corrupt records
-    /// are left out.
+    /// The feed behind `after`; only what was deleted or has expired of it, where that is asked for. A corrupt record
+    /// is left out, unless `instead` has what stood there.
     pub(crate) fn feed(
         &self,
         after: Seq,
         bounds: Bounds,
         wanted: &Wanted,
         gone: bool,
+        instead: impl Fn(&RecordName, Seq) -> Option<Arc<Stored>>,
     ) -> Result<BaseFeed, BaseError> {
         // One snapshot for all statements.
         let snapshot = self.connection.unchecked_transaction()?;
@@ -209,22 +210,26 @@ impl ReadBase {
             }
             looked_at += 1;
             self.each(&record, [row.get::<_, i64>(1)?], |row| {
-                match wanted.read(row)? {
-                    // It has a newer entry.
-                    RowRead::Sound(stored) if stored.seq != through => {}
-                    RowRead::Sound(stored) => {
-                        if wanted.has_partition(|| Partition::of(&stored.name)) {
-                            bytes += stored.memory_bytes();
-                            feed.records.push(stored);
+                let stored = match wanted.read(row)? {
+                    RowRead::Sound(stored) => Arc::new(stored),
+                    RowRead::Corrupt { name } => {
+                        match name.as_ref().and_then(|name| instead(name, through)) {
+                            Some(stored) => stored,
+                            None => {
+                                tracing::error!(
+                                    ?name,
+                                    seq = through,
+                                    "a corrupt record is left out of the feed"
+                                );
+                                return Ok(false);
+                            }
                         }
                     }
-                    RowRead::Corrupt { name } => {
-                        tracing::error!(
-                            ?name,
-                            seq = through,
-                            "a corrupt record is left out of the feed"
-                        );
-                    }
+                };
+                // Else it has a newer entry.
+                if stored.seq == through && wanted.has_partition(|| Partition::of(&stored.name)) {
+                    bytes += stored.memory_bytes();
+                    feed.records.push(stored);
                 }
                 Ok(false)
             })?;

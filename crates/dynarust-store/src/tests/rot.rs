@@ -16,7 +16,7 @@ use crate::base::Rot;
 use crate::driver::Driver;
 use crate::journal::disk::RealDisk;
 use crate::local::Threads;
-use crate::port::{Change, Durability, ReadError, Scan, Store, Write};
+use crate::port::{Change, Durability, FeedRead, ReadError, Scan, Store, Write};
 use crate::{Hands, LocalStore, StoreConfig};
 
 const KEYS: u32 = 200;
@@ -311,4 +311,37 @@ fn a_list_takes_what_has_rotted_from_memory_where_that_has_it() {
     assert_eq!(store.take_damaged(10), [0, 3, 4, 9].map(name), "the first pass is brisk");
     assert_eq!(list(&store, false), Err(ReadError::CorruptRecord(name(0))));
     assert_eq!(store.take_damaged(10), [name(0)]);
+}
+
+/// The keys in the feed, a few at a time.
+fn feed(store: &LocalStore) -> Vec<RecordName> {
+    let (mut after, mut names) = (0, Vec::new());
+    loop {
+        let read = store.feed(FeedRead::behind(after, 3, usize::MAX));
+        let page = read.now_or_never().expect("hands do not wait").unwrap();
+        names.extend(page.records.iter().map(|stored| stored.name.clone()));
+        if page.through == after {
+            return names;
+        }
+        after = page.through;
+    }
+}
+
+/// Whoever has gone on behind it would never hear of it: what is written anew from memory has no new entry.
+#[test]
+fn the_feed_takes_what_has_rotted_from_memory_and_tells_the_node_where_it_cannot() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, hands) = by_hand(folder.path(), 10);
+    [0, 3, 4, 9].into_iter().for_each(|key| flip_under(&store, key));
+    assert_eq!(feed(&store), (0..10).map(name).collect::<Vec<_>>());
+    assert_eq!(store.take_damaged(10), []);
+    hands.finish();
+    drop(store);
+    let (store, mut hands) = by_hand(folder.path(), 0);
+    assert_eq!(store.take_damaged(10), [0, 3, 4, 9].map(name), "the first pass is brisk");
+    assert_eq!(feed(&store), [1, 2, 5, 6, 7, 8].map(name));
+    assert_eq!(store.take_damaged(10), [0, 3, 4, 9].map(name));
+    // What mends it is a new entry.
+    write_by_hand(&store, &mut hands, 3..4);
+    assert_eq!(feed(&store), [1, 2, 5, 6, 7, 8, 3].map(name));
 }
