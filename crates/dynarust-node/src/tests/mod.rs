@@ -20,6 +20,7 @@ mod eviction;
 mod fence;
 mod identity;
 mod leftovers;
+mod lists;
 mod members;
 mod membership_is_noted;
 mod mending;
