@@ -1,8 +1,12 @@
 //! What a condition holds against, where nodes do not agree on who is there.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use dynarust_core::Consistency::{Available, One, Quorum};
+use dynarust_core::Consistency::{All, Available, One, Quorum};
+use dynarust_core::limits::{COORDINATE_MILLIS_MAX, LOOK_AGAIN_MILLIS};
 use dynarust_core::{Condition, Consistency, EntityTags, Replicas, RequestKey, Version};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::members::{Members, put, until, until_found};
 use crate::{Acknowledged, Put, RefusedWrite};
@@ -41,7 +45,7 @@ async fn of_two_coordinators_one_writes_over_a_version() {
             let put = put_over(&key, &number.to_string(), over, consistency);
             tokio::spawn(async move { node.put(put).await })
         });
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        sleep(Duration::from_millis(100)).await;
         members.store(2).hold_arrivals(false);
         let mut outcomes = Vec::new();
         for write in writes {
@@ -124,5 +128,32 @@ async fn what_was_accepted_before_the_coordinator_died_surfaces_once() {
             assert_eq!(repeated, refused_over(version));
         }
         assert_eq!(members.stored(1, &key).await.unwrap().record.version, version);
+    }
+}
+
+/// Its owner had no room for it, and is asked again and again. The time is over while that has just been asked once
+/// more, and says nothing yet: it may take the write in, and does.
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_owner_was_just_asked_again_is_indeterminate() {
+    let members = Members::running(2).await;
+    let key = members.key_where(|order| order == [0, 1]);
+    let over = members.put(0, &key, "0", All).await.unwrap().version;
+    members.store(1).set_full(true);
+    let began = Instant::now();
+    let (node, put) = (members.node(0).clone(), put_over(&key, "1", over, Quorum));
+    let writing = tokio::spawn(async move { node.put(put).await });
+    // It is asked once more from here on, and not twice: that one is not answered.
+    let last = COORDINATE_MILLIS_MAX - 2 * LOOK_AGAIN_MILLIS;
+    sleep_until(began + Duration::from_millis(last)).await;
+    assert!(!writing.is_finished());
+    members.store(1).hold_arrivals(true);
+    members.store(1).set_full(false);
+    let refused = writing.await.unwrap();
+    let late = RefusedWrite::NotEnoughReplicas { needed: 2, live: 2, indeterminate: true };
+    assert_eq!(refused, Err(late));
+    members.store(1).hold_arrivals(false);
+    for number in [1, 0] {
+        let has = async || members.held(number, &key).await.as_deref() == Some(b"1");
+        until_found("it surfaces", has).await;
     }
 }

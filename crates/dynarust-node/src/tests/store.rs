@@ -1,5 +1,5 @@
-//! A real store, while which works paused time stands still; and that takes nothing in, or keeps no note,
-//! while a test says so.
+//! A real store, while which works paused time stands still; and that takes nothing in, or has no room for it, or
+//! keeps no note, while a test says so.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub(super) struct TestStore {
     inner: LocalStore,
     /// Arrivals wait.
     held: watch::Sender<bool>,
+    /// There is no room for arrivals.
+    full: AtomicBool,
     /// Notes wait.
     notes_held: watch::Sender<bool>,
     /// Its process is no more.
@@ -57,6 +59,7 @@ impl TestStore {
         Arc::new(Self {
             inner: LocalStore::open(&config).unwrap(),
             held: watch::Sender::new(false),
+            full: AtomicBool::new(false),
             notes_held: watch::Sender::new(false),
             killed: AtomicBool::new(false),
             trusts_clock: AtomicBool::new(false),
@@ -68,6 +71,11 @@ impl TestStore {
     /// Whether records that come from others wait from now on.
     pub(super) fn hold_arrivals(&self, hold: bool) {
         self.held.send_replace(hold);
+    }
+
+    /// Whether records that come from others are refused from now on, as by a disk that is full.
+    pub(super) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::Relaxed);
     }
 
     /// Whether what is due by the clock is done.
@@ -141,6 +149,9 @@ impl Store for TestStore {
     ) -> BoxFuture<'_, Result<Vec<TakenIn>, WriteError>> {
         if let Some(dead) = self.dead() {
             return dead;
+        }
+        if self.full.load(Ordering::Relaxed) {
+            return future::ready(Err(WriteError::Full)).boxed();
         }
         if !*self.held.borrow() {
             return standstill(self.inner.take_in(arrivals, durability));
