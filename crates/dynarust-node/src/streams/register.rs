@@ -47,7 +47,6 @@ pub(super) enum Ending {
 struct Members {
     /// By the part that they belong to.
     streams: [HashMap<StreamId, Arc<Mailbox>>; PARTS],
-    count: usize,
     attached: Interest,
     /// The highest seq that the hub has looked up.
     looked_up: Seq,
@@ -59,12 +58,15 @@ impl Members {
     fn new(looked_up: Seq) -> Self {
         Self {
             streams: std::array::from_fn(|_| HashMap::new()),
-            count: 0,
             attached: Interest::default(),
             looked_up,
             next_id: 0,
             ending: None,
         }
+    }
+
+    fn count(&self) -> usize {
+        self.streams.iter().map(HashMap::len).sum()
     }
 
     fn part_of(&mut self, id: StreamId) -> &mut HashMap<StreamId, Arc<Mailbox>> {
@@ -103,7 +105,7 @@ impl Register {
     /// Takes on a stream; `None` where there are too many.
     pub(super) fn enter(&self) -> Option<(StreamId, Arc<Mailbox>)> {
         let mut members = self.members.lock();
-        if members.count >= self.streams_max {
+        if members.count() >= self.streams_max {
             self.counts.refused.add(1);
             return None;
         }
@@ -113,7 +115,6 @@ impl Register {
         let end = members.ending.map(|ending| ending.of(id));
         let mailbox = Arc::new(Mailbox::new(self.queue_bytes_max, end, Arc::clone(&self.waiting)));
         members.part_of(id).insert(id, Arc::clone(&mailbox));
-        members.count += 1;
         Some((id, mailbox))
     }
 
@@ -138,9 +139,7 @@ impl Register {
     pub(super) fn leave(&self, id: StreamId, selection: &Selection) {
         let mut members = self.members.lock();
         members.attached.remove(id, selection);
-        if members.part_of(id).remove(&id).is_some() {
-            members.count -= 1;
-        }
+        members.part_of(id).remove(&id);
     }
 
     /// Adds the mailboxes of all attached streams that follow the record.
@@ -184,7 +183,7 @@ impl Register {
 
     /// How many streams there are.
     pub(super) fn count(&self) -> usize {
-        self.members.lock().count
+        self.members.lock().count()
     }
 
     /// Bytes that wait for readers, and how many may for one.
