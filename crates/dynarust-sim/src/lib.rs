@@ -20,9 +20,10 @@
 //! | `client`, `workload`, `readers`, `recorder` | who uses the cluster, and what they are told |
 //! | `world` | one simulation, from beginning to end |
 //! | `known`, `checkers` | what must hold, and when |
-//! | `run`, `many`, `regressions`, `report`, `shrink` | seeds, and what comes of them |
+//! | `run`, `child`, `many`, `regressions`, `report`, `shrink` | seeds, and what comes of them |
 
 mod checkers;
+mod child;
 mod client;
 mod dice;
 mod disk;
@@ -53,4 +54,4 @@ pub use regressions::{REGRESSIONS, Regression};
 pub use report::{Report, Sum, Summary};
 pub use run::{RunError, run};
 pub use settings::{Form, Settings};
-pub use shrink::shrink;
+pub use shrink::{Shrunk, shrink};

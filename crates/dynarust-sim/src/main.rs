@@ -28,7 +28,7 @@ struct Arguments {
     #[arg(long, value_enum, default_value = "short")]
     form: Form,
     /// Only these faults of the plan happen, by their numbers: 3,7.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', requires = "seed")]
     faults: Option<Vec<usize>>,
     /// Begins no further seed after so many seconds.
     #[arg(long)]
@@ -51,8 +51,8 @@ struct Arguments {
     /// Tells what came of it as JSON.
     #[arg(long, requires = "seed")]
     json: bool,
-    /// Leaves out faults that a failure does not need.
-    #[arg(long, requires = "seed")]
+    /// Says which faults a failure needs.
+    #[arg(long, requires = "seed", conflicts_with_all = ["json", "trace", "history"])]
     shrink: bool,
 }
 
@@ -105,46 +105,55 @@ fn settings(arguments: &Arguments, seed: u64) -> Settings {
 
 fn one(arguments: &Arguments, seed: u64) -> Result<bool, RunError> {
     let settings = settings(arguments, seed);
-    let mut report = run(settings.clone())?;
-    if arguments.shrink && !report.summary.is_well() {
-        let (faults, left) = shrink(&settings, report)?;
-        say(&format!("faults that are needed: {faults:?}"));
-        for event in left.events.iter().filter(|event| faults.contains(&event.number)) {
-            say(&format!("  {event}"));
-        }
-        report = left;
+    if arguments.shrink {
+        return Ok(shrunk(&settings));
     }
+    let report = match run(settings.clone()) {
+        Ok(report) => report,
+        Err(RunError::Panicked { why, .. }) => {
+            let summary = Summary::of_failure(seed, settings.form, format!("panicked: {why}"));
+            told(arguments, &summary, &settings);
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
     if let (Some(path), Some(trace)) = (&arguments.trace, &report.trace) {
         fs::write(path, trace).map_err(RunError::Folder)?;
     }
     if let Some(path) = &arguments.history {
         fs::write(path, report.history.to_lines()).map_err(RunError::Folder)?;
     }
-    if arguments.json {
-        say(&serde_json::to_string(&report.summary).unwrap_or_default());
-    } else {
-        tell(&report.summary);
-    }
+    told(arguments, &report.summary, &settings);
     Ok(report.summary.is_well())
 }
 
-fn tell(summary: &Summary) {
-    say(summary.to_string().trim_end());
-    if !summary.is_well() {
-        say(&repeat(summary.seed, summary.form));
+fn told(arguments: &Arguments, summary: &Summary, settings: &Settings) {
+    if arguments.json {
+        say(&serde_json::to_string(summary).unwrap_or_default());
+    } else {
+        tell(summary, settings);
     }
 }
 
-/// How to see it again.
-fn repeat(seed: u64, form: Form) -> String {
-    let form = match form {
-        Form::Short => "",
-        Form::Long => " --form long",
+/// Whether there is nothing that fails.
+fn shrunk(settings: &Settings) -> bool {
+    let Some(shrunk) = shrink(settings) else {
+        say(&format!("seed {} does not fail", settings.seed));
+        return true;
     };
-    format!(
-        "  commit {}; again: cargo run -p dynarust-sim --release -- --seed {seed}{form}",
-        option_env!("DYNARUST_COMMIT").map_or_else(commit, str::to_owned)
-    )
+    say("faults that are needed:");
+    shrunk.events.iter().for_each(|event| say(&format!("  {event}")));
+    let faults = shrunk.events.iter().map(|event| event.number).collect();
+    tell(&shrunk.summary, &Settings { faults: Some(faults), ..settings.clone() });
+    false
+}
+
+fn tell(summary: &Summary, settings: &Settings) {
+    say(summary.to_string().trim_end());
+    if !summary.is_well() {
+        let commit = option_env!("DYNARUST_COMMIT").map_or_else(commit, str::to_owned);
+        say(&format!("  commit {commit}; again: {}", settings.command()));
+    }
 }
 
 /// Of the working directory.
@@ -168,7 +177,7 @@ fn many(arguments: &Arguments, form: Form, seeds: Range<u64>) -> bool {
     };
     let sum = many.run(|summary| {
         if !summary.is_well() {
-            tell(summary);
+            tell(summary, &Settings::of(summary.seed, summary.form));
         }
     });
     say(&format!("{sum}in {:.0} s", began.elapsed().as_secs_f64()));

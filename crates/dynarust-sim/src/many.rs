@@ -1,21 +1,14 @@
-//! Many seeds, each in a process of its own: what one leaves in its process changes nothing for the next, and
-//! one that hangs is noticed.
+//! Many seeds, some at a time.
 
-use std::io::{self, Read as _};
 use std::ops::Range;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::child::run_apart;
 use crate::report::{Sum, Summary};
-use crate::settings::Form;
-
-/// How long one seed may take, in real time.
-const PATIENCE_SHORT: Duration = Duration::from_secs(120);
-const PATIENCE_LONG: Duration = Duration::from_secs(1800);
-const LOOK: Duration = Duration::from_millis(5);
+use crate::settings::{Form, Settings};
 
 /// Which seeds.
 #[derive(Debug, Clone)]
@@ -49,9 +42,7 @@ impl Many {
                         if seed >= self.seeds.end || over {
                             return;
                         }
-                        let summary = one(seed, self.form).unwrap_or_else(|error| {
-                            Summary::of_failure(seed, self.form, format!("no end: {error}"))
-                        });
+                        let summary = run_apart(&Settings::of(seed, self.form));
                         failed.fetch_or(!summary.is_well(), Ordering::Relaxed);
                         tell(&summary);
                         sum.lock().unwrap_or_else(PoisonError::into_inner).add(&summary);
@@ -61,48 +52,4 @@ impl Many {
         });
         sum.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn one(seed: u64, form: Form) -> io::Result<Summary> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["--seed", &seed.to_string(), "--form", form.word(), "--json"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let patience = match form {
-        Form::Short => PATIENCE_SHORT,
-        Form::Long => PATIENCE_LONG,
-    };
-    let (told, said) = match read_all(&mut child, patience) {
-        Ok(read) => read,
-        Err(error) => {
-            child.kill()?;
-            child.wait()?;
-            return Err(error);
-        }
-    };
-    child.wait()?;
-    serde_json::from_str(&told).map_err(|_| io::Error::other(format!("{told}{said}")))
-}
-
-/// What the child says, on both of its outputs.
-fn read_all(child: &mut Child, patience: Duration) -> io::Result<(String, String)> {
-    let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let stderr = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let reading = |mut from: Box<dyn io::Read + Send>| {
-        thread::spawn(move || {
-            let mut text = String::new();
-            from.read_to_string(&mut text).map(|_| text)
-        })
-    };
-    let (told, said) = (reading(Box::new(stdout)), reading(Box::new(stderr)));
-    let end = Instant::now() + patience;
-    while !(told.is_finished() && said.is_finished()) {
-        if Instant::now() > end {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "it hangs"));
-        }
-        thread::sleep(LOOK);
-    }
-    let joined = |thread: thread::JoinHandle<io::Result<String>>| {
-        thread.join().unwrap_or_else(|_| Err(io::Error::other("the reader panicked")))
-    };
-    Ok((joined(told)?, joined(said)?))
 }

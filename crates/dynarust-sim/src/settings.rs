@@ -17,10 +17,40 @@ pub struct Settings {
     pub keeps_trace: bool,
 }
 
+impl Settings {
+    /// All that the seed says, and no trace.
+    #[must_use]
+    pub fn of(seed: u64, form: Form) -> Self {
+        Self { seed, form, faults: None, keeps_trace: false }
+    }
+
+    /// How to see it again: with assertions, where there were some.
+    #[must_use]
+    pub fn command(&self) -> String {
+        let profile = if cfg!(debug_assertions) { "--profile sim" } else { "--release" };
+        let mut command =
+            format!("cargo run --locked {profile} -p dynarust-sim -- --seed {}", self.seed);
+        if self.form == Form::Long {
+            command += " --form long";
+        }
+        if let Some(faults) = &self.faults {
+            command += " --faults ";
+            command += &listed(faults);
+        }
+        command
+    }
+}
+
+/// As the command takes them.
+pub(crate) fn listed(faults: &[usize]) -> String {
+    let faults: Vec<String> = faults.iter().map(usize::to_string).collect();
+    faults.join(",")
+}
+
 /// How long a simulation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 pub enum Form {
-    /// Half a minute of simulated faults.
+    /// Twenty seconds of simulated faults.
     Short,
     /// Ten minutes of them.
     Long,
