@@ -32,7 +32,12 @@ pub(crate) struct Known {
 impl Known {
     /// A majority of each record's owners was alive and connected all the time, and the members stayed.
     fn majority_always(&self) -> bool {
-        matches!(self.climate, Climate::Calm | Climate::Minority)
+        match self.climate {
+            Climate::Calm => true,
+            // One of two is no minority.
+            Climate::Minority => self.nodes > 2,
+            _ => false,
+        }
     }
 
     fn is_weak(operation: &Operation) -> bool {

@@ -91,6 +91,8 @@ pub(crate) struct Machine {
     trace: Arc<Trace>,
     ended: mpsc::UnboundedSender<Ended>,
     starts: u64,
+    /// Which of its disks it has.
+    disks: u64,
     up: Option<Up>,
 }
 
@@ -120,6 +122,7 @@ impl Machine {
             socket,
             ended,
             starts: 0,
+            disks: 0,
             up: None,
         }
     }
@@ -130,6 +133,11 @@ impl Machine {
 
     pub(crate) fn is_up(&self) -> bool {
         self.up.is_some()
+    }
+
+    /// Whether its process is there, and not stopped.
+    pub(crate) fn answers(&self) -> bool {
+        self.up.as_ref().is_some_and(|up| !up.process.is_stopped())
     }
 
     pub(crate) fn node(&self) -> Option<&Arc<Node>> {
@@ -143,6 +151,11 @@ impl Machine {
     /// Which of its processes runs, or ran last.
     pub(crate) fn starts(&self) -> u64 {
         self.starts
+    }
+
+    /// How many times its disk was replaced by another.
+    pub(crate) fn disks(&self) -> u64 {
+        self.disks
     }
 
     /// Starts the process.
@@ -262,6 +275,7 @@ impl Machine {
         tell!(self.trace, "node {}: wiped", self.number);
         self.disk.wipe();
         self.generation += 1;
+        self.disks += 1;
     }
 
     /// Its disk, which is without a process, becomes a copy of another machine's without one.
@@ -271,6 +285,7 @@ impl Machine {
     pub(crate) fn become_copy(&mut self, of: &Self) -> io::Result<()> {
         tell!(self.trace, "node {}: a copy of node {}", self.number, of.number);
         self.generation += 1;
+        self.disks += 1;
         self.disk.become_copy(&of.disk, &of.folder(), &self.folder()).map(drop)
     }
 

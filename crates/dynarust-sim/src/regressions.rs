@@ -17,7 +17,7 @@ pub struct Regression {
 }
 
 /// In the order in which they were found.
-pub const REGRESSIONS: [Regression; 14] = [
+pub const REGRESSIONS: [Regression; 18] = [
     Regression {
         seed: 6,
         form: Form::Short,
@@ -63,6 +63,16 @@ pub const REGRESSIONS: [Regression; 14] = [
         found: "a record that was deleted stood in such a leftover",
     },
     Regression {
+        seed: 42,
+        form: Form::Short,
+        found: "records of a partition that a node did not want for a while stayed for ever (node/cluster/leftovers.rs)",
+    },
+    Regression {
+        seed: 23,
+        form: Form::Short,
+        found: "a list came to a rotten record again and again, which memory had whole (store/overlay.rs)",
+    },
+    Regression {
         seed: 21,
         form: Form::Long,
         found: "a write was acknowledged below what it did not see, which another had taken the place of; and a list \
@@ -95,4 +105,11 @@ pub const REGRESSIONS: [Regression; 14] = [
         found: "what had rotted stayed so until it was read; a stream left it out for good (store/scrubbing.rs, \
                 store/overlay.rs)",
     },
+    Regression {
+        seed: 252,
+        form: Form::Short,
+        found: "a stream that went on behind its id passed over what had rotted, and was never told it: memory had it \
+                still, and wrote it anew in its place (store/overlay.rs)",
+    },
+    Regression { seed: 236, form: Form::Short, found: "the same" },
 ];

@@ -32,9 +32,10 @@ pub struct Summary {
     pub faults: BTreeMap<String, u64>,
     /// What the disks did of that, and what power cuts left.
     pub disks: BTreeMap<String, u64>,
-    /// How often a stream of each kind was opened, in each form, and told something; and how many connections the law
-    /// `told` has judged.
+    /// How often a stream of each kind was opened, in each form, and told something.
     pub streams: BTreeMap<String, u64>,
+    /// How much the checkers have judged that seldom have anything to judge.
+    pub judged: BTreeMap<String, u64>,
     /// For how long, by the simulated clock.
     pub simulated_seconds: f64,
     /// What stands for the trace.
@@ -76,6 +77,7 @@ impl Summary {
             faults: BTreeMap::new(),
             disks: BTreeMap::new(),
             streams: BTreeMap::new(),
+            judged: BTreeMap::new(),
             simulated_seconds: 0.0,
             trace_sum: 0,
             trace_lines: 0,
@@ -120,6 +122,7 @@ pub struct Sum {
     faults: BTreeMap<String, u64>,
     disks: BTreeMap<String, u64>,
     streams: BTreeMap<String, u64>,
+    judged: BTreeMap<String, u64>,
     climates: BTreeMap<String, u64>,
 }
 
@@ -137,6 +140,9 @@ impl Sum {
         }
         for (what, count) in &summary.disks {
             *self.disks.entry(what.clone()).or_default() += count;
+        }
+        for (what, count) in &summary.judged {
+            *self.judged.entry(what.clone()).or_default() += count;
         }
         for (what, count) in &summary.streams {
             *self.streams.entry(what.clone()).or_default() += count;
@@ -171,6 +177,7 @@ impl fmt::Display for Sum {
         writeln!(f, "climates: {:?}", self.climates)?;
         writeln!(f, "faults: {} in all: {:?}", self.faults.values().sum::<u64>(), self.faults)?;
         writeln!(f, "streams: {:?}", self.streams)?;
+        writeln!(f, "judged: {:?}", self.judged)?;
         writeln!(f, "disks: {:?}", self.disks)
     }
 }

@@ -9,7 +9,7 @@
 //! | `r…` | `relaxed` writes |
 //! | `e…` | records that expire |
 //! | `i…` | with idempotency keys, repeated at other nodes until something is known |
-//! | `o…` | written once, some of them `relaxed` in a burst, and some deleted: what is missed of them nothing hides |
+//! | `o…` | written once, some of them `relaxed` in a burst, some deleted; read, and listed: what is missed of them, or rots, nothing hides |
 //!
 //! In the long form other keys of each kind take their place as time goes on ([`Keys`]).
 
@@ -37,7 +37,11 @@ const EARLIER_PERCENT: u32 = 10;
 /// Between two requests of a session.
 const PAUSE_MILLIS_MAX: u64 = 120;
 /// How many of a hundred requests are for a key that is written once.
-const ONCE_PERCENT: u32 = 8;
+const ONCE_PERCENT: u32 = 10;
+/// How many of a hundred of those read what was written.
+const ONCE_READ_PERCENT: u32 = 20;
+/// How many list all of it.
+const ONCE_LISTED_PERCENT: u32 = 10;
 /// How many such keys there are a second, at most, while the short form lasts, and how many in two seconds from then on.
 const ONCE_PER_SECOND_MAX: u64 = 6;
 const ONCE_OFTEN_SECONDS: u64 = 20;
@@ -75,10 +79,24 @@ impl Keys {
         Some(key(kind, generation))
     }
 
-    /// One of those that were in use so long ago.
-    pub(crate) fn earlier(&self, kind: usize, ago: Duration) -> String {
+    /// One that may be at rest: one of those that were in use so long ago, or one that was written once.
+    pub(crate) fn at_rest(&self, number: usize, ago: Duration) -> String {
+        if let Some(number) = number.checked_sub(KINDS.len()) {
+            let written = self.once.load(Ordering::Relaxed);
+            return once(written * number as u64 / (AT_REST_COUNT - KINDS.len()) as u64);
+        }
+        self.earlier(number, ago)
+    }
+
+    fn earlier(&self, kind: usize, ago: Duration) -> String {
         let generation = self.began.elapsed().saturating_sub(ago).as_secs() / IN_USE.as_secs();
         key(KINDS.get(kind).copied().unwrap_or("k0"), generation)
+    }
+
+    /// One of those that were written once.
+    fn written_once(&self, dice: &mut Dice) -> Option<String> {
+        let written = self.once.load(Ordering::Relaxed);
+        (written > 0).then(|| once(dice.between(0, written)))
     }
 
     /// One that nobody has used, where there is room for more.
@@ -102,8 +120,8 @@ fn once(number: u64) -> String {
     format!("o{number}")
 }
 
-/// How many kinds of keys there are.
-pub(crate) const KINDS_COUNT: usize = KINDS.len();
+/// How many keys [`Keys::at_rest`] tells apart.
+pub(crate) const AT_REST_COUNT: usize = 4 * KINDS.len();
 
 fn key(kind: &str, generation: u64) -> String {
     if generation == 0 { kind.to_owned() } else { format!("{kind}.{generation}") }
@@ -211,6 +229,16 @@ impl Session {
     async fn once(&mut self) {
         if let Some(key) = self.written.take_if(|_| self.dice.percent(20)) {
             self.ask(&key, Action::Delete { guard: Guard::None }, None, Durability::Sync).await;
+            return;
+        }
+        if self.dice.percent(ONCE_READ_PERCENT)
+            && let Some(key) = self.keys.written_once(&mut self.dice)
+        {
+            self.ask(&key, Action::Get, None, Durability::Sync).await;
+            return;
+        }
+        if self.dice.percent(ONCE_LISTED_PERCENT) {
+            self.ask("o", Action::Scan, None, Durability::Sync).await;
             return;
         }
         let (count, durability) = match self.dice.percent(40) {

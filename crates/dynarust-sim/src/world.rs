@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::checkers;
 use crate::checkers::available::Away;
+use crate::checkers::dropped::Drops;
 use crate::client::WriteIds;
 use crate::dice::{Dice, Part};
 use crate::disk::SimDisk;
@@ -40,6 +41,9 @@ const QUIET: Duration = Duration::from_secs(7);
 const QUIET_PERCENT: u32 = 15;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
+/// Between two looks of the checkers that look on the way; where copies move, and else.
+const CHECK_MOVES: Duration = Duration::from_millis(100);
+const CHECK: Duration = Duration::from_millis(500);
 /// How soon a process that ended by itself is started again.
 const RESTART_AFTER: Duration = Duration::from_millis(700);
 pub(crate) const SESSIONS: u32 = 6;
@@ -64,6 +68,12 @@ pub(crate) struct World {
     pub(crate) active: BTreeMap<usize, Event>,
     /// Who was away, and when.
     pub(crate) aways: Vec<Away>,
+    /// What the machines had, while copies move.
+    pub(crate) drops: Drops,
+    /// When those checkers looked last that look on the way.
+    looked: Option<Instant>,
+    /// How much the checkers have judged that seldom have anything to judge.
+    judged: BTreeMap<String, u64>,
     /// How often each kind of fault happened.
     pub(crate) happened: BTreeMap<String, u64>,
     pub(crate) power_failed: bool,
@@ -97,6 +107,9 @@ impl World {
             violations: Vec::new(),
             active: BTreeMap::new(),
             aways: Vec::new(),
+            drops: Drops::default(),
+            looked: None,
+            judged: BTreeMap::new(),
             happened: BTreeMap::new(),
             power_failed: false,
             disk_lost: false,
@@ -271,19 +284,39 @@ impl World {
     pub(crate) async fn attend_until(&mut self, moment: Instant) {
         loop {
             let next = self.starting.iter().map(|(host, at)| (*at, *host)).min();
-            let wake = next.map_or(moment, |(at, _)| at.min(moment));
+            let looks = self.looks_at();
+            let wake = next.map_or(moment, |(at, _)| at.min(moment)).min(looks);
             tokio::select! {
                 biased;
                 Some(ended) = self.ends.recv() => self.has_ended(ended),
                 () = sleep_until(wake) => {
                     if let Some((_, host)) = next.filter(|(at, _)| *at <= Instant::now()) {
                         self.start(host);
-                    } else {
+                    } else if moment <= Instant::now() {
                         return;
+                    } else {
+                        self.check_on_the_way(false).await;
                     }
                 }
             }
         }
+    }
+
+    /// When those checkers look next that look on the way.
+    fn looks_at(&self) -> Instant {
+        let every = if self.plan.climate == Climate::Members { CHECK_MOVES } else { CHECK };
+        self.looked.map_or_else(Instant::now, |looked| looked + every)
+    }
+
+    /// They look, thoroughly where something is about to happen.
+    pub(crate) async fn check_on_the_way(&mut self, something_happens: bool) {
+        checkers::on_the_way(self, something_happens).await;
+        self.looked = Some(Instant::now());
+    }
+
+    /// So much of that was judged.
+    pub(crate) fn judged(&mut self, what: &str, count: usize) {
+        *self.judged.entry(what.to_owned()).or_default() += count as u64;
     }
 
     fn has_ended(&mut self, ended: Ended) {
@@ -437,6 +470,7 @@ impl World {
             faults: self.happened,
             disks,
             streams: self.recorder.streams(),
+            judged: self.judged,
             simulated_seconds: time::now().as_secs_f64(),
             trace_sum: sum,
             trace_lines: lines,

@@ -18,7 +18,6 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_trace_byte_for_byte() {
         let folder = tempfile::tempdir().unwrap();
-        // One of each climate that there is much of.
         for seed in ["1", "2", "3"] {
             let first = trace(seed, &folder.path().join("first"));
             let second = trace(seed, &folder.path().join("second"));

@@ -1,5 +1,5 @@
-//! No copy is dropped early, and none is kept too long: in the end each record has as many copies as it is to
-//! have, or as there are nodes.
+//! No copy is missing, and none is kept too long: in the end each record has as many copies as it is to have, or as
+//! there are nodes. (That none is dropped early is [`super::dropped`].)
 
 use dynarust_core::RecordName;
 use dynarust_store::{Store, WallClock};

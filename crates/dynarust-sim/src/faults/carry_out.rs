@@ -21,6 +21,7 @@ const AT_REST_BEHIND: Duration = Duration::from_secs(10);
 impl World {
     /// It happens from now on.
     pub(crate) async fn begin(&mut self, event: Event) {
+        self.check_on_the_way(true).await;
         tell!(self.trace, "begins: {event}");
         self.disturbances.begin();
         *self.happened.entry(event.fault.kind().to_owned()).or_default() += 1;
@@ -50,7 +51,7 @@ impl World {
             Fault::FullDisk(node) => self.with(node, |it| it.disk.fill(true)),
             Fault::FailingSync(node) => self.with(node, |it| it.disk.fail_sync()),
             Fault::Flip { node, key } => {
-                let key = self.keys.earlier(key, AT_REST_BEHIND);
+                let key = self.keys.at_rest(key, AT_REST_BEHIND);
                 // The next copy only once the one before is mended: else no majority is sound.
                 let others = self.machines.iter().filter(|it| it.number != node);
                 if !others.into_iter().any(|it| it.is_rotten(&key)) {

@@ -7,11 +7,11 @@
 //!
 //! | climate | what happens | what must hold |
 //! | --- | --- | --- |
-//! | calm | nothing, but slow links and disks | all promises, all the time |
-//! | minority | to one node at a time, and to the next only once all is well again: killed, without power, paused, cut off (one way or both), its clock off, its disk full or failing | all promises, all the time: a majority of every record's owners is alive and connected |
+//! | calm | nothing | all promises, all the time |
+//! | minority | to one node at a time, and to the next only once all is well again: killed, without power, paused, cut off (one way or both), its clock off, its disk full or failing | all promises, all the time, but of `relaxed` writes what a power cut leaves: a majority of every record's owners is alive and connected. Of two nodes one is no majority: there the other one serves what asks for none, and the rest is as in a storm |
 //! | storm | anything to any number of nodes at a time, all of them without power at once, splits and one-way cuts, but every disk keeps what it has synced | durability, deletes, one winner, whole values, conditions and reads at `quorum`; all promises again once it is over |
-//! | members | nodes join, leave, are removed, evicted, wiped, cloned, come back, and meanwhile, unless who is away is evicted, one that comes, or another, is killed, paused, cut off or slow; one disk is lost at a time, and the next only once all is well again; in turn with that, what happens in the climate of the minority. Some clusters keep two copies; some one, and lose no disk | as in a storm, and each record has its copies in the end |
-//! | rot | bits flip in records at rest on one node, files of it are lost, while the others are well; in another copy of a record only once the one before is mended | as in a storm; what is corrupt is never shown |
+//! | members | nodes join, leave, are removed, evicted, wiped, cloned, come back, and meanwhile, unless who is away is evicted, one that comes, or another, is killed, paused, cut off or slow; one disk is lost at a time, and the next only once all is well again; in turn with that, what happens in the climate of the minority. Some clusters keep two copies; some one, and lose no disk | as in a storm, but once a disk was lost keys at `quorum` are no registers any more; no copy is dropped before each owner has it, and each record has its copies in the end |
+//! | rot | bits flip in records at rest on one node while the others are well; in another copy of a record only once the one before is mended | as in a storm; what is corrupt is never shown, and what streams left out of it they tell once it is mended |
 
 mod carry_out;
 mod plan;
@@ -144,7 +144,7 @@ pub enum Fault {
     Flip {
         /// On whose disk.
         node: usize,
-        /// Of which of the keys that were in use a moment ago, by its number.
+        /// Of which key: by its number, of those that were in use a moment ago and those that are written once.
         key: usize,
     },
     /// A node that was never there joins.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Climate, Event, Fault};
 use crate::dice::{Dice, Part};
 use crate::settings::Form;
-use crate::workload::KINDS_COUNT;
+use crate::workload::AT_REST_COUNT;
 
 /// All that is to happen.
 #[derive(Debug, Clone)]
@@ -45,7 +45,8 @@ pub(crate) fn plan(seed: u64, form: Form) -> Plan {
         _ => Climate::Rot,
     };
     let nodes = match climate {
-        Climate::Minority | Climate::Rot => dice.one(&[3, 3, 4, 5]),
+        Climate::Minority => dice.one(&[2, 3, 3, 4, 5]),
+        Climate::Rot => dice.one(&[3, 3, 4, 5]),
         Climate::Members => dice.one(&[2, 3, 3, 4]),
         Climate::Calm | Climate::Storm => dice.one(&[2, 3, 3, 3, 4, 5]),
     };
@@ -147,7 +148,7 @@ fn fault(dice: &mut Dice, climate: Climate, nodes: usize) -> Fault {
     match climate {
         Climate::Members if dice.percent(55) => of_members(dice, nodes),
         Climate::Rot if dice.percent(60) => {
-            Fault::Flip { node: dice.below(nodes), key: dice.below(KINDS_COUNT) }
+            Fault::Flip { node: dice.below(nodes), key: dice.below(AT_REST_COUNT) }
         }
         Climate::Storm => of_storm(dice, nodes),
         _ => of_one(dice, nodes),
