@@ -31,7 +31,12 @@ doc:
 
 # Whole clusters in one process, from seeds: just sim --seeds 1..1000
 sim *arguments:
-    cargo run --profile sim -p dynarust-sim -- {{ arguments }}
+    cargo run --locked --profile sim -p dynarust-sim -- {{ arguments }}
+
+# The seeds that docs/testing.md counts: some hours.
+count:
+    cargo run --locked --profile sim-count -p dynarust-sim -- --seeds 1..20001
+    cargo run --locked --profile sim-count -p dynarust-sim -- --seeds 1..501 --form long
 
 # Bugs put in on purpose, which the simulator must find: all, or those named. See docs/testing.md.
 planted *bugs:
