@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use dynarust_core::limits::{ASK_NEXT_MILLIS, LOOK_AGAIN_MILLIS};
 use dynarust_core::quorum::{self, NotEnough};
-use dynarust_core::{Consistency, NodeId, Partition, Record, Replicas, Version};
+use dynarust_core::{Consistency, NodeId, Partition, Record, Version};
 use dynarust_store::{Arrival, Over, Proposed, TakenIn, Write};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -30,8 +30,8 @@ use super::acks::replicas;
 use super::proposals::Proposal;
 use super::write::{late, not_enough, of_read};
 use crate::cluster::Cluster;
-use crate::write::{Acknowledged, decided};
-use crate::{Node, RefusedWrite};
+use crate::write::Acknowledged;
+use crate::{Found, Node, RefusedWrite};
 
 /// A conditional write on its way over the owners.
 struct Proposing<'a> {
@@ -66,10 +66,10 @@ impl Node {
         let (proposal, write) = (&proposal, &write);
         let proposing = Proposing { cluster, proposal, write, partition, consistency, deadline };
         // Who accepts knows better, so nobody is asked before; but a refusal is told only of the newest.
-        let mut newest: Option<Replicas> = None;
+        let mut newest: Option<Found> = None;
         loop {
             proposal.judging();
-            match (self.store.propose(write.clone()).await?, newest) {
+            match (self.store.propose(write.clone()).await?, newest.take()) {
                 (Proposed::Stamped { record, over }, _) => {
                     match proposing.carry_out(record, over).await {
                         Ok(acknowledged) => return Ok(acknowledged),
@@ -77,12 +77,14 @@ impl Node {
                         Err(Failed::Passed) => {}
                     }
                 }
-                // Where everything newer had been read: so many have it.
-                (Proposed::Decided(written), Some(replicas)) => return decided(&written, replicas),
+                // Everything newer had been read.
+                (Proposed::Decided(written), Some(read)) => {
+                    return self.refuse(name, &written, read, consistency, deadline).await;
+                }
                 (Proposed::Decided(_), None) => {}
             }
             let read = self.read_owners(name, consistency, deadline).await.map_err(of_read)?;
-            newest = Some(read.replicas);
+            newest = Some(read);
         }
     }
 }

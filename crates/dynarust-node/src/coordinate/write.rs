@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::acks::{Stands, replicas};
 use crate::cluster::Cluster;
 use crate::write::{Acknowledged, decided};
-use crate::{Node, RefusedRead, RefusedWrite};
+use crate::{Found, Node, RefusedRead, RefusedWrite};
 
 /// Which node may coordinate a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,10 +89,27 @@ impl Node {
         let read = self.read_owners(&write.name, consistency, deadline).await.map_err(of_read)?;
         let written = self.store.write(write.clone()).await?;
         if !matches!(written, Written::Done { .. }) {
-            // What decided it, or what came after that, was read, and so it stands at enough.
-            return decided(&written, read.replicas);
+            return self.refuse(&write.name, &written, read, consistency, deadline).await;
         }
         self.stand(write, written, consistency, deadline).await
+    }
+
+    /// Tells what was decided by what is here, behind that read, once enough owners have what decided it, or what
+    /// came over that.
+    pub(super) async fn refuse(
+        &self,
+        name: &RecordName,
+        written: &Written,
+        mut read: Found,
+        consistency: Consistency,
+        deadline: Instant,
+    ) -> Result<Acknowledged, RefusedWrite> {
+        let here = self.store.peek(name).map(|stored| stored.record.stamp());
+        if here > read.stored.as_ref().map(|stored| stored.record.stamp()) {
+            // Another write came here in between, and may be nowhere else yet. Who reads it leaves it at enough.
+            read = self.read_owners(name, consistency, deadline).await.map_err(of_read)?;
+        }
+        decided(written, read.replicas)
     }
 
     fn first_owner(&self, partition: Partition) -> Option<NodeId> {

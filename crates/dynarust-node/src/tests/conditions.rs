@@ -1,15 +1,17 @@
 //! What a condition holds against, where nodes do not agree on who is there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use dynarust_core::Consistency::{All, Available, One, Quorum};
 use dynarust_core::limits::{COORDINATE_MILLIS_MAX, LOOK_AGAIN_MILLIS};
 use dynarust_core::{Condition, Consistency, EntityTags, Replicas, RequestKey, Version};
+use dynarust_store::{Durability, Store};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::members::{Members, put, until, until_found};
-use crate::{Acknowledged, Put, RefusedWrite};
+use super::members::{Members, name, put, until, until_found};
+use crate::{Acknowledged, Delete, Put, RefusedWrite};
 
 fn put_over(key: &str, value: &str, over: Version, consistency: Consistency) -> Put {
     let if_match = Some(EntityTags::Versions(vec![over]));
@@ -155,5 +157,42 @@ async fn a_write_whose_owner_was_just_asked_again_is_indeterminate() {
     for number in [1, 0] {
         let has = async || members.held(number, &key).await.as_deref() == Some(b"1");
         until_found("it surfaces", has).await;
+    }
+}
+
+/// Both find the record, and then one of them the other's tombstone, which is nowhere else yet: it is refused only once
+/// others have that.
+#[tokio::test(start_paused = true)]
+async fn of_two_deletes_none_is_refused_by_what_one_owner_has() {
+    for consistency in [Available, Quorum] {
+        let members = Members::running(3).await;
+        let key = members.key_where(|order| order == [0, 1, 2]);
+        members.put(0, &key, "0", All).await.unwrap();
+        members.until_whole().await;
+        [1, 2].into_iter().for_each(|other| members.store(other).hold_arrivals(true));
+        let deletes = [0, 1].map(|_| {
+            let node = Arc::clone(members.node(0));
+            let delete = Delete {
+                name: name(&key),
+                condition: Condition::default(),
+                durability: Durability::Sync,
+                consistency,
+                request: None,
+            };
+            tokio::spawn(async move { node.delete(delete).await })
+        });
+        until("one of them is done here", || {
+            members.store(0).peek(&name(&key)).is_some_and(|stored| stored.record.tombstone)
+        })
+        .await;
+        sleep(Duration::from_millis(50)).await;
+        assert!(deletes.iter().all(|delete| !delete.is_finished()), "nobody else has it");
+        [1, 2].into_iter().for_each(|other| members.store(other).hold_arrivals(false));
+        let mut outcomes = Vec::new();
+        for delete in deletes {
+            outcomes.push(delete.await.unwrap().map(drop));
+        }
+        outcomes.sort_by_key(Result::is_err);
+        assert!(matches!(outcomes[..], [Ok(()), Err(RefusedWrite::Absent { .. })]), "{outcomes:?}");
     }
 }
