@@ -380,9 +380,9 @@ pub const REPAIR_CONFIRM_MILLIS: u64 = 1_000;
 /// are mended; what is beyond that is found again by a later pass of the scrub.
 pub const DAMAGED_NAMES_MAX: usize = 1000;
 /// Milliseconds between two looks at what is to be mended.
-pub const MEND_MILLIS: u64 = 5_000;
+pub const MEND_MILLIS: u64 = 1_000;
 /// Records that are mended at each of these looks, or tried in vain.
-pub const MENDS_AT_A_TIME_MAX: usize = 16;
+pub const MENDS_AT_A_TIME_MAX: usize = 3;
 /// Milliseconds that a request may take over all owners that it concerns.
 pub const COORDINATE_MILLIS_MAX: u64 = 2_000;
 /// Milliseconds without an answer after which a read asks more owners than it needs.

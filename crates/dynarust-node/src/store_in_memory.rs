@@ -405,7 +405,7 @@ impl Store for StoreInMemory {
         records.truncate(count);
         let last = records.last().map_or(after, |stored| stored.seq);
         let through = if whole { state.seq.max(after) } else { last };
-        future::ready(Ok(FeedPage { records, through })).boxed()
+        future::ready(Ok(FeedPage { records, through, left_out: Vec::new() })).boxed()
     }
 
     fn tail(&self, _: Seq, _: usize) -> Option<Vec<Arc<Stored>>> {

@@ -9,7 +9,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use dynarust_core::{RecordName, Stored};
+use dynarust_core::{RecordName, Seq, Stored};
 
 use crate::base::{Bounds, ReadBase, Wanted};
 use crate::port::{FeedPage, FeedRead, ReadError, Scan, ScanPage};
@@ -122,7 +122,7 @@ pub(crate) fn feed(
     let after = read.after;
     let bounds = Bounds { records: read.records_max.max(1), bytes: read.bytes_max };
     let wanted = Wanted { partitions: read.partitions.clone(), values: read.values };
-    loop {
+    'again: loop {
         let applied = shared.recent.read().applied();
         if after >= applied {
             let (entries, through) = {
@@ -132,13 +132,15 @@ pub(crate) fn feed(
                 }
                 recent.feed(after, bounds, &wanted)
             };
-            return Ok(FeedPage { records: load_all(shared, &entries, read.values)?, through });
+            return load_all(shared, &entries, read.values, through);
         }
-        // What memory has of that entry. Else it is mended from elsewhere, and then has a new one.
-        let instead = |name: &RecordName, seq| {
-            let stored = shared.cache.get(name).filter(|stored| stored.seq == seq);
+        let mut corrupt = Vec::new();
+        let instead = |name: Option<RecordName>, seq| {
+            // What memory has of that entry.
+            let stored = name.as_ref().and_then(|name| shared.cache.get(name));
+            let stored = stored.filter(|stored| stored.seq == seq);
             if stored.is_none() {
-                shared.damaged.add(name);
+                corrupt.push((name, seq));
             }
             stored
         };
@@ -151,27 +153,45 @@ pub(crate) fn feed(
         }
         let alive = |stored: &Stored| recent.seq(&stored.name).is_none_or(|seq| seq <= stored.seq);
         let records = under.records.into_iter().filter(|stored| alive(stored)).collect();
+        drop(recent);
+        let mut left_out = Vec::new();
+        for (name, seq) in corrupt {
+            // What was written anew in its place meanwhile was passed over all the same.
+            match name.as_ref().map(|name| shared.find(base, name)) {
+                Some(Ok(Some(stored))) if stored.seq == seq => continue 'again,
+                // It has a newer entry, or is gone.
+                Some(Ok(_)) => {}
+                Some(Err(error @ ReadError::Base(_))) => return Err(error),
+                // Who found it has told the node: what is mended from elsewhere has a new entry.
+                Some(Err(_)) | None => {
+                    tracing::error!(?name, seq, "a corrupt record is left out of the feed");
+                    left_out.push(name);
+                }
+            }
+        }
         // What is recent comes with the next call.
-        return Ok(FeedPage { records, through: under.through });
+        return Ok(FeedPage { records, through: under.through, left_out });
     }
 }
 
-/// The records of some entries; corrupt ones are left out, logged, and told to the node.
+/// The records of some entries; corrupt ones are left out, and told to the node.
 fn load_all(
     shared: &Shared,
     entries: &[Named],
     values: bool,
-) -> Result<Vec<Arc<Stored>>, ReadError> {
-    let mut records = Vec::with_capacity(entries.len());
+    through: Seq,
+) -> Result<FeedPage, ReadError> {
+    let mut page = FeedPage { through, ..FeedPage::default() };
     for (name, entry) in entries {
         match shared.record(name, entry, values) {
-            Ok(stored) => records.push(stored),
+            Ok(stored) => page.records.push(stored),
             Err(ReadError::CorruptRecord(name)) => {
                 tracing::error!(?name, "a corrupt record is left out of the feed");
                 shared.damaged.add(&name);
+                page.left_out.push(Some(name));
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(records)
+    Ok(page)
 }

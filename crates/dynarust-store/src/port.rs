@@ -239,10 +239,12 @@ pub struct ScanPage {
 #[derive(Debug, Clone, Default)]
 pub struct FeedPage {
     /// The newest record of each name, in seq order, as of some moment during the call: an entry
-    /// whose record has since moved on is left out. Corrupt records are left out too, and logged.
+    /// whose record has since moved on is left out.
     pub records: Vec<Arc<Stored>>,
     /// Everything up to this was looked at: go on from here. At least what was asked for.
     pub through: Seq,
+    /// Corrupt records, which are left out and logged: their names, where those can be read.
+    pub left_out: Vec<Option<RecordName>>,
 }
 
 /// What a table holds, by number.

@@ -48,6 +48,8 @@ enum Gap {
     Unreadable(#[from] ReadError),
     #[error("the hub was so slow that deletes which it had not read are forgotten")]
     Forgotten,
+    #[error("something in it is damaged")]
+    Damaged,
 }
 
 /// What was done since the hub last gave way.
@@ -118,6 +120,9 @@ impl Hub {
     async fn read_feed(&self) -> Result<FeedPage, Gap> {
         let read = FeedRead::behind(self.position, CHUNK_RECORDS_MAX, CHUNK_BYTES_MAX);
         let page = self.store.feed(read).await?;
+        if !page.left_out.is_empty() {
+            return Err(Gap::Damaged);
+        }
         // Asked behind the read: what was not forgotten by now was there to be read.
         let from = FeedPosition { seq: self.position, ..self.store.position() };
         self.store.resume(from).map(|_| page).ok_or(Gap::Forgotten)
@@ -147,6 +152,7 @@ impl Hub {
     /// Hands the record to all who follow its name. A stream that attaches behind the look-up hears of
     /// it there, and reads this record from the feed.
     async fn dispatch(&mut self, record: &Arc<Stored>) {
+        self.samples.is_published(record);
         self.register.look_up(record, &mut self.found);
         if self.found.len() > READERS_AT_ONCE_MAX && !self.is_answered {
             self.give_way().await;

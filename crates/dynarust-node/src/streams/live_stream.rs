@@ -340,10 +340,7 @@ impl LiveStream {
                         let read = FeedRead::behind(from, CHUNK_RECORDS_MAX, HANDED_BYTES_MAX);
                         store.feed(read).await
                     }
-                    Some(name) => get(store, name).await.map(|newest| {
-                        let newest = newest.into_iter().filter(|record| record.seq > from);
-                        FeedPage { records: newest.collect(), through: seen }
-                    }),
+                    Some(name) => only(get(store, name).await, from, seen),
                 };
                 if !matches!(read, Err(ReadError::Overloaded)) {
                     return Read::Feed(read);
@@ -378,6 +375,13 @@ impl LiveStream {
         };
         let began = *began;
         *reader = rest;
+        let left_out = reader.take_left_out();
+        if self.begins_anew_without(left_out) {
+            return Ok(());
+        }
+        let Phase::State { reader, .. } = &self.phase else {
+            return Ok(());
+        };
         let records = read?;
         if reader.is_done() {
             self.phase = Phase::CatchUp { from: began };
@@ -405,6 +409,9 @@ impl LiveStream {
             self.start(Start::State { reset: true }, Arc::clone(&self.partitions));
             return;
         }
+        if self.begins_anew_without(page.left_out) {
+            return;
+        }
         let from = page.through;
         self.phase = match head {
             None => Phase::CatchUp { from },
@@ -413,6 +420,21 @@ impl LiveStream {
         // A key that has moved on above the head comes through the mailbox, perhaps by way of an
         // older change: to tell it here would be to go back later.
         self.tell_up_to(page.records, head.unwrap_or(Seq::MAX));
+    }
+
+    /// Goes on without damaged records: they are told once they are mended, which makes new entries of them here. In
+    /// the feeds of others they are behind what is claimed there by now. Where anything is, all begins anew.
+    fn begins_anew_without(&mut self, left_out: Vec<Option<RecordName>>) -> bool {
+        if left_out.is_empty() {
+            return false;
+        }
+        let here = self.streams.at(self.head());
+        self.streams.samples().leave_out(left_out, here.seq);
+        let claims_others = self.claims.iter().any(|claim| claim.node != here.node);
+        if claims_others {
+            self.start(Start::State { reset: true }, Arc::clone(&self.partitions));
+        }
+        claims_others
     }
 
     fn tell_up_to(&mut self, records: Vec<Arc<Stored>>, head: Seq) {
@@ -466,6 +488,20 @@ impl LiveStream {
     fn place_at(&self, seq: Seq, state_through: Option<RecordName>) -> Place {
         Place { seq, told: self.told.max(seq), state_through }
     }
+}
+
+/// The feed behind `from` up to `seen`, where it is of one record.
+fn only(
+    newest: Result<Option<Arc<Stored>>, ReadError>,
+    from: Seq,
+    seen: Seq,
+) -> Result<FeedPage, ReadError> {
+    let mut page = FeedPage { through: seen, ..FeedPage::default() };
+    match newest {
+        Err(ReadError::CorruptRecord(name)) => page.left_out.push(Some(name)),
+        newest => page.records.extend(newest?.filter(|record| record.seq > from)),
+    }
+    Ok(page)
 }
 
 impl std::fmt::Debug for LiveStream {

@@ -1,7 +1,7 @@
 //! Reading the present state of a selection, piece by piece, in table and key order.
 //!
-//! A record that is damaged on disk is skipped, and logged: one bad key must not keep a reader from
-//! all others. What mends it is a new entry of the feed, and told like any. A scan that meets one gives nothing at all, so the range is read again in two parts,
+//! A record that is damaged on disk is left out, and logged: one bad key must not keep a reader from
+//! all others. Who reads hears of it. A scan that meets one gives nothing at all, so the range is read again in two parts,
 //! before and behind that key.
 
 use std::collections::VecDeque;
@@ -23,13 +23,20 @@ enum Part {
 pub(super) struct StateReader {
     /// In name order, disjoint.
     parts: VecDeque<Part>,
+    left_out: Vec<Option<RecordName>>,
 }
 
 impl StateReader {
     /// All that is selected, or what of it lies behind `after`.
     pub(super) fn new(selection: &Selection, after: Option<&RecordName>) -> Self {
         let parts = selection.selectors().iter();
-        Self { parts: parts.filter_map(|part| Part::behind(part, after)).collect() }
+        let parts = parts.filter_map(|part| Part::behind(part, after)).collect();
+        Self { parts, left_out: Vec::new() }
+    }
+
+    /// Damaged records that were left out since this was last asked.
+    pub(super) fn take_left_out(&mut self) -> Vec<Option<RecordName>> {
+        std::mem::take(&mut self.left_out)
     }
 
     /// Whether all was read.
@@ -50,7 +57,13 @@ impl StateReader {
         match self.parts.front() {
             None => Ok(Vec::new()),
             Some(Part::Key(name)) => {
-                let record = get(store, name).await?;
+                let record = match get(store, name).await {
+                    Err(ReadError::CorruptRecord(name)) => {
+                        self.leave_out(name);
+                        None
+                    }
+                    read => read?,
+                };
                 self.parts.pop_front();
                 Ok(record.into_iter().collect())
             }
@@ -84,14 +97,19 @@ impl StateReader {
                 Ok(page.records)
             }
             Err(ReadError::CorruptRecord(name)) if range.contains(&name) => {
-                skipped(&name);
                 let before = range.clone().ending_before(name.key());
                 let behind = range.starting_after(name.key());
+                self.leave_out(name);
                 self.replace_first([before, behind]);
                 Ok(Vec::new())
             }
             Err(error) => Err(error),
         }
+    }
+
+    fn leave_out(&mut self, name: RecordName) {
+        tracing::error!(%name, "a damaged record is left out of a live stream's state");
+        self.left_out.push(Some(name));
     }
 
     /// Puts what is left of the first part in its place.
@@ -133,23 +151,13 @@ fn rest(range: KeyRange, after: Option<&RecordName>) -> Option<KeyRange> {
     }
 }
 
-/// The record, from memory where it is there; none where it is damaged, which is logged.
+/// The record, from memory where it is there.
 pub(super) async fn get(
     store: &dyn Store,
     name: &RecordName,
 ) -> Result<Option<Arc<Stored>>, ReadError> {
-    if let Some(record) = store.peek(name) {
-        return Ok(Some(record));
+    match store.peek(name) {
+        Some(record) => Ok(Some(record)),
+        None => store.get(name.clone()).await,
     }
-    match store.get(name.clone()).await {
-        Err(ReadError::CorruptRecord(name)) => {
-            skipped(&name);
-            Ok(None)
-        }
-        answer => answer,
-    }
-}
-
-fn skipped(name: &RecordName) {
-    tracing::error!(%name, "a damaged record is left out of a live stream's state");
 }

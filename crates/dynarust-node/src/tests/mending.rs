@@ -15,10 +15,10 @@ use super::members::{Members, name, real_time, until};
 use crate::RefusedRead;
 use crate::cluster::Liveness;
 
-const ROTTEN: &str = r#""a needle in the haystack""#;
+pub(super) const ROTTEN: &str = r#""a needle in the haystack""#;
 
 /// So many nodes, of which the first has a copy that has rotted.
-async fn with_a_rotten_copy(count: usize) -> Members {
+pub(super) async fn with_a_rotten_copy(count: usize) -> Members {
     let mut members = Members::running(count).await;
     for key in ["a", "c"] {
         members.put(0, key, "1", All).await.unwrap();

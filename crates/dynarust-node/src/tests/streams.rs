@@ -9,6 +9,7 @@ use dynarust_core::{Partition, Selection, Selector, StreamCursor, TableName, Ver
 use tokio::time::{sleep, timeout};
 
 use super::members::{Members, Plan, name, until, until_found};
+use super::mending::{ROTTEN, with_a_rotten_copy};
 use super::wires::Way;
 use crate::cluster::{ClusterConfig, Liveness};
 use crate::mesh::Channel;
@@ -430,4 +431,55 @@ async fn an_id_from_before_a_change_of_members_is_gone_on_with() {
     let expected: BTreeMap<_, _> =
         keys().map(|key| (key.clone(), if key == "k00" { "2" } else { "1" }.to_owned())).collect();
     assert_eq!(reader.held, expected);
+}
+
+/// Two readers of three nodes, of which the first leaves a record out that has rotted there, while nothing is mended:
+/// one has stayed at the first, and one has come back there, and then to the second.
+async fn where_something_is_left_out() -> (Members, [Reader; 2]) {
+    let members = with_a_rotten_copy(3).await;
+    // While one is away nothing is mended.
+    [0, 1].into_iter().for_each(|number| members.wires.cut(number, 2));
+    members.until_down(&[0, 1], &[2]).await;
+    let mut readers = [0, 0].map(|number| Reader::begin(&members, number));
+    for reader in &mut readers {
+        reader.until("ready").await;
+        assert!(reader.held.keys().eq(["a", "c"]), "{:?}", reader.held);
+    }
+    let hops = &mut readers[1];
+    for (key, next) in [("d", 0), ("e", 1)] {
+        put(&members, 1, key, "1").await;
+        hops.until(&format!("{key}=1")).await;
+        // Until each knows where it is in the feeds of the others.
+        sleep(Duration::from_secs(1)).await;
+        hops.resume(&members, next);
+        hops.until("ready").await;
+    }
+    (members, readers)
+}
+
+/// At the second it is sound, and will have no new entry: who went on there behind it would never be told.
+#[tokio::test(start_paused = true)]
+async fn what_was_left_out_at_one_node_is_told_at_the_next_once_it_is_mended() {
+    let (members, readers) = where_something_is_left_out().await;
+    [0, 1].into_iter().for_each(|number| members.wires.heal(number, 2));
+    for mut reader in readers {
+        reader.until(&format!("b={ROTTEN}")).await;
+        // What is sent from now on claims again what others have.
+        let key = format!("f{}", reader.held.len());
+        members.put(2, &key, "1", All).await.unwrap();
+        reader.until(&format!("{key}=1")).await;
+        sleep(Duration::from_secs(1)).await;
+        reader.resume(&members, 2);
+        reader.until("ready").await;
+        reader.assert_not_reset();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_left_out_at_one_node_is_told_at_the_next_where_the_first_dies() {
+    let (mut members, [_, mut hops]) = where_something_is_left_out().await;
+    members.kill(0).await;
+    hops.until(&format!("b={ROTTEN}")).await;
+    hops.until("ready").await;
+    assert!(hops.held.keys().eq(["a", "b", "c", "d", "e"]), "{:?}", hops.held);
 }

@@ -173,7 +173,7 @@ impl ReadBase {
         bounds: Bounds,
         wanted: &Wanted,
         gone: bool,
-        instead: impl Fn(&RecordName, Seq) -> Option<Arc<Stored>>,
+        mut instead: impl FnMut(Option<RecordName>, Seq) -> Option<Arc<Stored>>,
     ) -> Result<BaseFeed, BaseError> {
         // One snapshot for all statements.
         let snapshot = self.connection.unchecked_transaction()?;
@@ -212,19 +212,10 @@ impl ReadBase {
             self.each(&record, [row.get::<_, i64>(1)?], |row| {
                 let stored = match wanted.read(row)? {
                     RowRead::Sound(stored) => Arc::new(stored),
-                    RowRead::Corrupt { name } => {
-                        match name.as_ref().and_then(|name| instead(name, through)) {
-                            Some(stored) => stored,
-                            None => {
-                                tracing::error!(
-                                    ?name,
-                                    seq = through,
-                                    "a corrupt record is left out of the feed"
-                                );
-                                return Ok(false);
-                            }
-                        }
-                    }
+                    RowRead::Corrupt { name } => match instead(name, through) {
+                        Some(stored) => stored,
+                        None => return Ok(false),
+                    },
                 };
                 // Else it has a newer entry.
                 if stored.seq == through && wanted.has_partition(|| Partition::of(&stored.name)) {
