@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
         Reader { recorder, table, stream, last_id: None, ready: false, known: BTreeMap::new() }
     }
 
-    /// Follows one node, is cut, and goes on at the same or another, until it is over.
+    /// Follows one node, is cut, and goes on behind the last id at the same or another, until it is over.
     pub(super) fn follow_until(
         &mut self,
         over: &AtomicBool,
@@ -58,15 +58,16 @@ impl<'a> Reader<'a> {
         away: Duration,
         dice: &mut StdRng,
     ) {
+        let mut door = doors.pick(dice.random_range(0..1024));
         while !over.load(Ordering::Relaxed) {
-            let door = doors.pick(dice.random_range(0..1024));
-            // Mostly it comes back to the same one: an id is resumed only there.
-            for _ in 0..dice.random_range(1..8) {
-                let events = dice.random_range(1..100);
-                self.follow_some(door, events, over);
-                if dice.random_ratio(1, 3) {
-                    std::thread::sleep(away.mul_f64(dice.random()));
-                }
+            let events = dice.random_range(1..100);
+            self.follow_some(door, events, over);
+            if dice.random_ratio(1, 3) {
+                std::thread::sleep(away.mul_f64(dice.random()));
+            }
+            // The same one knows its own ids in another way than the others do.
+            if dice.random() {
+                door = doors.pick(dice.random_range(0..1024));
             }
         }
     }
