@@ -41,9 +41,6 @@ pub(super) const TABLES: [&str; 5] = [STRICT, JUDGED, PLAIN, MIXED, SET];
 /// The one that live streams are read of.
 pub(super) const FOLLOWED: &str = MIXED;
 
-/// New keys of a table in each second.
-const KEYS_PER_SECOND: u64 = 3;
-
 /// How long one set is written to.
 const SET_SECONDS: u64 = 4;
 
@@ -67,20 +64,34 @@ pub(super) struct Crowd {
     pub(super) away: Duration,
     /// Between two requests of one of them.
     pub(super) pause: Duration,
+    /// New keys of a table in each second.
+    pub(super) keys_per_second: u64,
 }
 
 impl Default for Crowd {
     fn default() -> Crowd {
         let (pause, away) = (Duration::from_millis(4), Duration::from_millis(100));
         let (strict, judged, plain, mixed) = (3, 3, 3, 3);
-        Crowd { strict, judged, plain, mixed, members: 2, listers: 1, readers: 2, away, pause }
+        let (members, listers, readers, keys_per_second) = (2, 1, 2, 3);
+        Crowd {
+            strict,
+            judged,
+            plain,
+            mixed,
+            members,
+            listers,
+            readers,
+            away,
+            pause,
+            keys_per_second,
+        }
     }
 }
 
 impl Crowd {
     /// All of them at work until `during` has ended. The readers are given back: they go on to the end.
     pub(super) fn run<'a, T>(
-        &self,
+        &'a self,
         recorder: &'a Recorder,
         doors: &Doors,
         dice: &mut StdRng,
@@ -93,8 +104,8 @@ impl Crowd {
             for (count, work) in self.work() {
                 for number in 0..count {
                     let session = Session::new(recorder);
-                    let (pause, dice, over) = (self.pause, fork(), &over);
-                    let worker = Worker::new(recorder, session, doors, dice, number, pause);
+                    let (dice, over) = (fork(), &over);
+                    let worker = Worker::new(self, recorder, session, doors, dice, number);
                     scope.spawn(move || worker.work_until(over, work));
                 }
             }
@@ -140,32 +151,32 @@ enum Kind {
 }
 
 struct Worker<'a> {
+    crowd: &'a Crowd,
     recorder: &'a Recorder,
     session: Session<'a>,
     doors: &'a Doors,
     dice: StdRng,
     door: usize,
-    pause: Duration,
     /// The version that it saw of a key last.
     seen: HashMap<String, Version>,
 }
 
 impl<'a> Worker<'a> {
     fn new(
+        crowd: &'a Crowd,
         recorder: &'a Recorder,
         session: Session<'a>,
         doors: &'a Doors,
         dice: StdRng,
         door: usize,
-        pause: Duration,
     ) -> Worker<'a> {
-        Worker { recorder, session, doors, dice, door, pause, seen: HashMap::new() }
+        Worker { crowd, recorder, session, doors, dice, door, seen: HashMap::new() }
     }
 
     fn work_until(mut self, over: &AtomicBool, work: fn(&mut Worker<'a>) -> bool) {
         while !over.load(Ordering::Relaxed) {
             if work(&mut self) {
-                std::thread::sleep(self.pause);
+                std::thread::sleep(self.crowd.pause);
             } else {
                 self.door += 1;
                 std::thread::sleep(REST);
@@ -184,7 +195,7 @@ impl<'a> Worker<'a> {
         let now = self.recorder.second();
         let older = self.dice.random_ratio(1, 8);
         let second = if older { self.dice.random_range(0..=now) } else { now };
-        format!("{table}/{second:04}-{}", self.dice.random_range(0..KEYS_PER_SECOND))
+        format!("{table}/{second:04}-{}", self.dice.random_range(0..self.crowd.keys_per_second))
     }
 
     /// Does something with one record; says whether the node did what it is there for.
@@ -236,7 +247,7 @@ impl<'a> Worker<'a> {
         let key = format!("{}{:08}", self.set(0), id.0);
         let action = Action::Put { id, guard: Guard::None, ttl: None };
         let outcome = self.session.ask(door, &key, action, Consistency::Available);
-        std::thread::sleep(self.pause * 2);
+        std::thread::sleep(self.crowd.pause * 2);
         is_served(&outcome)
     }
 
@@ -245,7 +256,7 @@ impl<'a> Worker<'a> {
         let back = self.dice.random_range(0..2);
         let prefix = self.set(back);
         let outcome = self.session.ask(door, &prefix, Action::Scan, Consistency::Available);
-        std::thread::sleep(self.pause * 8);
+        std::thread::sleep(self.crowd.pause * 8);
         is_served(&outcome)
     }
 }

@@ -33,6 +33,7 @@
 mod clocks;
 mod crowd;
 mod disks;
+mod fields;
 mod members;
 mod network;
 mod pauses;
