@@ -18,7 +18,7 @@ use crate::seed::dice;
 
 /// How long all may take until they say the same, once nothing happens any more. A copy that lost something
 /// is found by digests, which are compared every 10 s.
-const EQUAL_WITHIN: Duration = Duration::from_secs(15);
+pub(super) const EQUAL_WITHIN: Duration = Duration::from_secs(15);
 
 /// How long a healed cluster may take to be one again.
 pub(super) const HEALED_WITHIN: Duration = Duration::from_secs(10);

@@ -26,8 +26,9 @@ pub(super) enum Promises {
     Forgetful,
 }
 
-/// What may be broken while a copy lacks something and nobody knows.
-const LAWS_OF_READS: [&str; 5] = ["linearizable", "fresh", "monotonic", "conditions", "set"];
+/// What may be broken while a copy lacks something and nobody knows. Not `conditions`: what was acknowledged a
+/// majority has accepted, and the others of it have it still, and refuse whoever judged by what that copy shows.
+const LAWS_OF_READS: [&str; 5] = ["linearizable", "fresh", "monotonic", "set", "no_resurrection"];
 
 impl Promises {
     fn name(self) -> &'static str {
@@ -95,6 +96,7 @@ pub(super) fn assert_kept(
     violations.extend(weak_answers(history));
     if promises == Promises::Forgetful {
         violations.retain(|it| !LAWS_OF_READS.contains(&it.law));
+        violations.extend(checkers::no_resurrection::check(&without_reads(history), &promises));
     }
     if violations.is_empty() {
         return;
@@ -110,6 +112,13 @@ pub(super) fn assert_kept(
         kept.display(),
         promises.name()
     );
+}
+
+/// What was written, and what is there in the end.
+fn without_reads(history: &History) -> History {
+    let mut history = history.clone();
+    history.operations.retain(Operation::is_write);
+    history
 }
 
 /// What asked for a majority of all owners, and was answered by fewer, as the answer itself says.
