@@ -28,7 +28,7 @@ fn the_last_write_wins_under_skew() {
     if !can_set_clocks("the last write wins under skew") {
         return;
     }
-    play("skew", with_own_clocks(), &Crowd::default(), Promises::Majority, |scene| {
+    play("skew", with_own_clocks(), &Crowd::default(), Promises::All, |scene| {
         while scene.goes_on(SHORT) {
             for node in 0..3 {
                 let ahead = scene.dice.random_range(-TRUSTED..TRUSTED);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use dynarust_history::{
-    Circumstances, History, Nanos, Operation, Outcome, Stream, Violation, checkers,
+    Circumstances, Connection, History, Nanos, Operation, Outcome, Stream, Told, Violation,
+    checkers,
 };
 
 use super::crowd::{JUDGED, MIXED, STRICT};
@@ -17,6 +18,8 @@ const CLOCK_SLACK: Nanos = 2_000_000_000;
 /// What holds in all of a scenario, beside what always does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Promises {
+    /// All nodes are alive and connected at each moment: whatever one of them has told the others get.
+    All,
     /// A majority is alive and connected at each moment.
     Majority,
     /// At times there is none, or the nodes do not agree on who is there.
@@ -33,6 +36,7 @@ const LAWS_OF_READS: [&str; 5] = ["linearizable", "fresh", "monotonic", "set", "
 impl Promises {
     fn name(self) -> &'static str {
         match self {
+            Promises::All => "all",
             Promises::Majority => "majority",
             Promises::Apart => "apart",
             Promises::Forgetful => "forgetful",
@@ -42,7 +46,7 @@ impl Promises {
 
 impl Circumstances for Promises {
     fn fresh(&self, _: &Operation, _: &Operation) -> bool {
-        *self == Promises::Majority
+        matches!(self, Promises::All | Promises::Majority)
     }
 
     /// No scenario takes the disks of a majority.
@@ -53,7 +57,7 @@ impl Circumstances for Promises {
     fn linearizable(&self, key: &str) -> bool {
         let table = key.split('/').next().unwrap_or_default();
         match self {
-            Promises::Majority => table != MIXED,
+            Promises::All | Promises::Majority => table != MIXED,
             Promises::Apart => [STRICT, JUDGED].contains(&table),
             Promises::Forgetful => false,
         }
@@ -68,9 +72,12 @@ impl Circumstances for Promises {
         false
     }
 
-    /// Readers go from node to node.
-    fn may_reset(&self, _: &Stream, _: usize) -> bool {
-        true
+    /// Readers come back anywhere. A node that was killed, cut off, or given up may have told what nobody else has yet,
+    /// one whose disk is full takes nothing in, and a copy that is dropped tells no more: then `reset` has its cause,
+    /// and when it has `cluster::fire` judges, which knows when what was done to whom. Where nothing of that happens
+    /// it has none, but that not all of the state was told yet: an id from before that leads to nothing else.
+    fn may_reset(&self, stream: &Stream, connection: usize) -> bool {
+        *self != Promises::All || !has_told_all(&stream.connections[..connection])
     }
 
     /// That they are told all in the end is looked at by themselves.
@@ -81,6 +88,22 @@ impl Circumstances for Promises {
     fn clock_slack(&self) -> Nanos {
         CLOCK_SLACK
     }
+}
+
+/// Whether a reader has the state, after these connections.
+fn has_told_all(connections: &[Connection]) -> bool {
+    let mut all = false;
+    for connection in connections {
+        all &= connection.resumed.is_some();
+        for event in &connection.events {
+            match event.what {
+                Told::Ready => all = true,
+                Told::Reset => all = false,
+                Told::Change { .. } | Told::Lagged | Told::Closing => {}
+            }
+        }
+    }
+    all
 }
 
 /// Panics where a law is broken.
@@ -164,10 +187,11 @@ fn keep(name: &str, history: &History) -> PathBuf {
 fn again() {
     let Ok(path) = std::env::var("DYNARUST_HISTORY") else { return };
     let promises = match std::env::var("DYNARUST_PROMISES").as_deref() {
+        Ok("all") => Promises::All,
         Ok("majority") => Promises::Majority,
         Ok("apart") => Promises::Apart,
         Ok("forgetful") => Promises::Forgetful,
-        other => panic!("DYNARUST_PROMISES is {other:?}, neither majority, apart nor forgetful"),
+        other => panic!("DYNARUST_PROMISES is {other:?}, none of all, majority, apart, forgetful"),
     };
     let history = History::of_lines(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert_kept("again", &history, promises, &BTreeMap::new());
