@@ -23,14 +23,19 @@ pub(super) fn replace(cluster: &mut Cluster, node: usize) {
     let _gone = std::fs::remove_dir_all(cluster.folder(node));
     cluster.set_join(node, Some(other));
     cluster.start_one(node);
-    let asked = cluster.address(other).to_string();
+    take_out(cluster, other, &lost);
+}
+
+/// A member that does not come back, by its id.
+pub(super) fn take_out(cluster: &Cluster, asked: usize, lost: &str) {
+    let asked = cluster.address(asked).to_string();
     cluster.within(HEALED_WITHIN, "the removal of what was lost", || {
-        cluster.operate(&["remove", &lost, &asked]).map(drop)
+        cluster.operate(&["remove", lost, &asked]).map(drop)
     });
 }
 
 /// The id of a node as another shows it.
-fn id_of(cluster: &Cluster, asked: usize, node: usize) -> String {
+pub(super) fn id_of(cluster: &Cluster, asked: usize, node: usize) -> String {
     let told = cluster.membership(asked).unwrap();
     let shown = &told["nodes"][cluster.address(node).to_string()];
     shown["id"].as_str().unwrap_or_else(|| panic!("{told}")).to_owned()

@@ -34,6 +34,7 @@ mod clocks;
 mod crowd;
 mod disks;
 mod fields;
+mod ids;
 mod members;
 mod network;
 mod pauses;
