@@ -43,13 +43,13 @@ fn one_after_the_other_is_killed_or_loses_its_power() {
     });
 }
 
-/// Acknowledged before it was synced (NATS 2.12): it would be gone everywhere.
+/// All lose their power at once (NATS 2.12): what was acknowledged before it was synced would be gone everywhere.
 #[test]
-fn all_lose_their_power_at_once() {
-    if !can_mount("all lose their power at once") {
+fn acknowledged_before_synced() {
+    if !can_mount("acknowledged before synced") {
         return;
     }
-    play("all lose their power", on_disks(), &Crowd::default(), Promises::Apart, |scene| {
+    play("acknowledged before synced", on_disks(), &Crowd::default(), Promises::Apart, |scene| {
         while scene.goes_on(SHORT) {
             scene.until_acknowledged(50);
             scene.rest(0..1_000);
