@@ -59,8 +59,9 @@ fn flip_values(file: &Path, dice: &mut StdRng) -> usize {
     let text = std::fs::read(file).unwrap();
     let file = OpenOptions::new().write(true).open(file).unwrap();
     let places = text.windows(NEEDLE.len()).enumerate();
-    let places: Vec<usize> =
-        places.filter(|(_, window)| *window == NEEDLE).map(|(at, _)| at + NEEDLE.len()).collect();
+    let places = places.filter(|(_, window)| *window == NEEDLE).map(|(at, _)| at + NEEDLE.len());
+    // What is left of a value that was replaced may end there, and behind it is what holds the page together.
+    let places: Vec<usize> = places.filter(|&at| text[at].is_ascii_digit()).collect();
     let count = places.len();
     let rots = |dice: &mut StdRng| dice.random_range(0..count) < ROTTEN_MAX.min(count / 3);
     let chosen: Vec<usize> = places.into_iter().filter(|_| rots(dice)).collect();
