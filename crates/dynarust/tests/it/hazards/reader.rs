@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
     ) {
         let mut door = doors.pick(dice.random_range(0..1024));
         while !over.load(Ordering::Relaxed) {
-            let events = dice.random_range(1..100);
+            let events = dice.random_range(1..40);
             self.follow_some(door, events, over);
             if dice.random_ratio(1, 3) {
                 std::thread::sleep(away.mul_f64(dice.random()));
