@@ -13,6 +13,8 @@ use crate::settings::{Form, Settings, listed};
 const PATIENCE_SHORT: Duration = Duration::from_secs(120);
 const PATIENCE_LONG: Duration = Duration::from_secs(1800);
 const LOOK: Duration = Duration::from_millis(5);
+/// What it wrote to its standard error, as a violation begins that tells it.
+pub(crate) const SAID: &str = "said";
 
 /// Simulates in a process of its own. One that comes to no end has failed.
 pub(crate) fn run_apart(settings: &Settings) -> Summary {
@@ -46,7 +48,7 @@ fn try_run(settings: &Settings) -> io::Result<Summary> {
         serde_json::from_str(&told).map_err(|_| io::Error::other(format!("{told}{said}")))?;
     // Where it panicked.
     if !summary.is_well() && !said.trim().is_empty() {
-        summary.violations.push(format!("said: {}", said.trim()));
+        summary.violations.push(format!("{SAID}: {}", said.trim()));
     }
     Ok(summary)
 }

@@ -25,6 +25,8 @@ pub(crate) struct Known {
     pub(crate) disk_lost: bool,
     /// Deletes are forgotten soon, and with them how a stream that is told little goes on.
     pub(crate) forgets_soon: bool,
+    /// Bits have flipped.
+    pub(crate) rots: bool,
     /// By how much a clock was off at most, in milliseconds.
     pub(crate) skew_millis_max: u64,
 }
@@ -80,7 +82,8 @@ impl Circumstances for Known {
     }
 
     fn may_reset(&self, stream: &Stream, connection: usize) -> bool {
-        if self.forgets_soon {
+        // What a stream has to leave out since it rotted is a cause as well.
+        if self.forgets_soon || self.rots {
             return true;
         }
         let Some(here) = stream.connections.get(connection) else { return true };

@@ -40,6 +40,10 @@ pub(crate) struct Rules {
     pub(crate) cluster: ClusterConfig,
     pub(crate) apply_interval: Duration,
     pub(crate) tombstone_age: Duration,
+    /// Of the record cache.
+    pub(crate) cache_bytes: u64,
+    /// What may wait for one reader of a stream.
+    pub(crate) queue_bytes_max: usize,
 }
 
 /// Why a machine's process does not start.
@@ -172,6 +176,7 @@ impl Machine {
             apply_interval: rules.apply_interval,
             tombstone_age: rules.tombstone_age,
             segment_bytes: 64 << 10,
+            cache_bytes: rules.cache_bytes,
             ..StoreConfig::new(self.folder())
         };
         let process = Arc::new(Process::default());
@@ -191,8 +196,11 @@ impl Machine {
             listen: address_of(number),
             ..rules.cluster.clone()
         };
-        let streams =
-            StreamsConfig { cursor_age_max: rules.tombstone_age, ..StreamsConfig::default() };
+        let streams = StreamsConfig {
+            cursor_age_max: rules.tombstone_age,
+            queue_bytes_max: rules.queue_bytes_max,
+            ..StreamsConfig::default()
+        };
         let node_config = NodeConfig { streams, cluster };
         let node = Node::start_in(store.clone(), environment, node_config);
         let door = FrontDoor::of(self.socket.listen(), address_of(number));

@@ -1,10 +1,12 @@
 //! Runs simulations: each on a thread of its own, whose randomness and time are the simulation's.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
+use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::runtime;
 
@@ -32,6 +34,26 @@ pub enum RunError {
     },
 }
 
+/// What has panicked in this process, in whatever task.
+struct Panics(Arc<Mutex<Vec<String>>>);
+
+impl Panics {
+    /// From now on they are noted, and said as before.
+    fn hooked() -> Self {
+        let noted = Arc::new(Mutex::new(Vec::new()));
+        let (notes, said) = (Arc::clone(&noted), panic::take_hook());
+        panic::set_hook(Box::new(move |panic| {
+            notes.lock().push(panic.to_string());
+            said(panic);
+        }));
+        Self(noted)
+    }
+
+    fn told(&self) -> Vec<String> {
+        self.0.lock().clone()
+    }
+}
+
 /// Where the disks are: in memory, where the system has such a place.
 fn disks() -> PathBuf {
     let memory = Path::new("/dev/shm");
@@ -47,16 +69,21 @@ pub fn run(settings: Settings) -> Result<Report, RunError> {
     let seed = settings.seed;
     let simulation = move || {
         seeded::begin(seed);
+        let panics = Panics::hooked();
         let run = || {
             let runtime = runtime::Builder::new_current_thread()
                 .enable_time()
                 .start_paused(true)
                 .build()
                 .map_err(RunError::Thread)?;
-            Ok(runtime.block_on(async {
+            let mut report = runtime.block_on(async {
                 time::begin();
                 World::new(settings, root).run().await
-            }))
+            });
+            // A task that panics ends by itself.
+            let panicked = panics.told().into_iter().map(|panic| format!("panicked: {panic}"));
+            report.summary.violations.splice(0..0, panicked);
+            Ok(report)
         };
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().cloned();

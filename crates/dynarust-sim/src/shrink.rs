@@ -1,6 +1,6 @@
 //! Shrinking: which of a plan's faults a failure needs.
 
-use crate::child::run_apart;
+use crate::child::{SAID, run_apart};
 use crate::faults::{Event, plan};
 use crate::report::Summary;
 use crate::settings::Settings;
@@ -18,6 +18,7 @@ pub struct Shrunk {
 fn kinds(summary: &Summary) -> Vec<String> {
     let first = |violation: &String| violation.split([':', ' ']).next().unwrap_or("").to_owned();
     let mut kinds: Vec<_> = summary.violations.iter().map(first).collect();
+    kinds.retain(|kind| kind != SAID);
     kinds.sort();
     kinds.dedup();
     kinds
@@ -31,6 +32,9 @@ pub fn shrink(settings: &Settings) -> Option<Shrunk> {
     let faults = settings.faults.clone();
     let faults = faults.unwrap_or_else(|| planned.iter().map(|event| event.number).collect());
     let first = run_apart(settings);
+    if first.is_well() {
+        return None;
+    }
     let wanted = kinds(&first);
     let fails = |summary: &Summary| kinds(summary).iter().any(|kind| wanted.contains(kind));
     let tried = |faults: &[usize]| {
@@ -40,7 +44,7 @@ pub fn shrink(settings: &Settings) -> Option<Shrunk> {
     let (faults, smaller) = without_what_is_not_needed(faults, tried);
     let summary = smaller.unwrap_or(first);
     let events = planned.into_iter().filter(|event| faults.contains(&event.number)).collect();
-    (!summary.is_well()).then_some(Shrunk { events, summary })
+    Some(Shrunk { events, summary })
 }
 
 /// What is left of them, and what came of the last try that kept the failure.

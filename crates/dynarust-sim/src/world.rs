@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use dynarust_core::limits::{CACHE_BYTES_DEFAULT, STREAM_QUEUE_BYTES_MAX};
 use dynarust_node::{ClusterConfig, ClusterError};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
@@ -444,6 +445,7 @@ impl World {
             power_failed: self.power_failed,
             disk_lost: self.disk_lost,
             forgets_soon: self.rules.tombstone_age < self.settings.form.faults_last(),
+            rots: self.plan.climate == Climate::Rot,
             skew_millis_max: self.skew_millis_max,
         }
     }
@@ -505,5 +507,11 @@ fn rules(plan: &Plan, seed: u64) -> Rules {
     if plan.climate != Climate::Members && !plan.moves_clocks() && dice.percent(40) {
         tombstone_age = Duration::from_millis(dice.between(500, 5000));
     }
-    Rules { cluster, apply_interval: Duration::from_millis(dice.between(100, 5000)), tombstone_age }
+    let apply_interval = Duration::from_millis(dice.between(100, 5000));
+    // What memory has not is read of the base, and slow readers are cut.
+    let mut dice = Dice::of(seed, Part::Plan, 8);
+    let few = if dice.percent(40) { Some(dice.between(1 << 10, 16 << 10)) } else { None };
+    let cache_bytes = few.unwrap_or(CACHE_BYTES_DEFAULT);
+    let queue_bytes_max = if dice.percent(40) { 1 << 10 } else { STREAM_QUEUE_BYTES_MAX };
+    Rules { cluster, apply_interval, tombstone_age, cache_bytes, queue_bytes_max }
 }

@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
-use dynarust_core::limits::{CACHE_BYTES_DEFAULT, JOURNAL_BYTES_MAX, RECENT_RECORDS_MAX};
+use dynarust_core::limits::{JOURNAL_BYTES_MAX, RECENT_RECORDS_MAX};
 use dynarust_node::NodeStats;
 use tokio::time::{Instant, sleep};
 
-use crate::machine::Machine;
+use crate::machine::{Machine, Rules};
 
 /// Beyond what the store waits before it brings records into its base, all that waits is done by then.
 const RESTS_WITHIN: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(100);
 
+/// The newest record may wait for a reader beside all else.
+const NEWEST_BYTES_MAX: usize = 4 << 10;
+
 /// What is beyond its limit, at any time.
-pub(crate) fn check(machines: &[Machine]) -> Vec<String> {
+pub(crate) fn check(machines: &[Machine], rules: &Rules) -> Vec<String> {
     let over = machines.iter().filter(|machine| machine.answers()).flat_map(|machine| {
         let stats = machine.node().map(|node| node.stats());
-        let over = stats.map(|stats| over(&stats)).unwrap_or_default();
+        let over = stats.map(|stats| over(&stats, rules)).unwrap_or_default();
         over.into_iter().map(|(what, count, most)| {
             format!("bounded: node {} has {count} {what}, and {most} at most", machine.number)
         })
@@ -25,13 +28,13 @@ pub(crate) fn check(machines: &[Machine]) -> Vec<String> {
 }
 
 /// What there is more of than may be.
-fn over(stats: &NodeStats) -> Vec<(&'static str, u64, u64)> {
+fn over(stats: &NodeStats, rules: &Rules) -> Vec<(&'static str, u64, u64)> {
     let (store, streams) = (&stats.store, &stats.streams);
-    let queues = streams.open.saturating_mul(streams.queue_bytes_max) as u64;
+    let queues = (streams.open * (rules.queue_bytes_max + NEWEST_BYTES_MAX)) as u64;
     let figures = [
         ("bytes of recent records", store.recent_bytes, JOURNAL_BYTES_MAX as u64),
         ("recent records", recent(stats), RECENT_RECORDS_MAX as u64),
-        ("bytes in the record cache", store.cache_bytes, CACHE_BYTES_DEFAULT),
+        ("bytes in the record cache", store.cache_bytes, rules.cache_bytes),
         ("bytes that wait for readers", streams.queue_bytes as u64, queues),
     ];
     figures.into_iter().filter(|(_, count, most)| count > most).collect()

@@ -12,7 +12,7 @@ use dynarust_core::{
     placement,
 };
 use dynarust_node::{Node, Status};
-use dynarust_store::{Store, WallClock};
+use dynarust_store::{ReadError, Store, WallClock};
 use tokio::time::Instant;
 
 use crate::client::TABLE;
@@ -38,6 +38,7 @@ struct Held {
     /// Of which of its disks, and by which of its processes.
     disk: u64,
     start: u64,
+    node: NodeId,
     /// When it was looked at, and when it last answered.
     at: Instant,
     answered: Instant,
@@ -48,7 +49,8 @@ struct Held {
 
 #[derive(Debug, Clone, Copy)]
 struct Copy {
-    version: Version,
+    /// None where it cannot be read.
+    version: Option<Version>,
     is_live: bool,
 }
 
@@ -82,8 +84,8 @@ impl Drops {
             for (key, version) in gone.unwrap_or_default() {
                 wrong.extend(self.judge(machine, machines, &key, version, replication).await);
             }
-            let (disk, start) = (machine.disks(), machine.starts());
-            let held = Held { disk, start, at: now, answered: now, moves, records };
+            let (disk, start, node) = (machine.disks(), machine.starts(), node.id());
+            let held = Held { disk, start, node, at: now, answered: now, moves, records };
             self.seen.insert(machine.number, held);
         }
         wrong
@@ -105,33 +107,44 @@ impl Drops {
             return None;
         }
         self.judged += 1;
-        let mut holding = Vec::new();
-        for other in machines.iter().filter(|it| it.number != machine.number) {
-            if self.has(other, key, version).await {
-                holding.push(other.number);
+        let mut lacking = Vec::new();
+        for owner in owners {
+            let other = machines.iter().find(|it| self.id_of(it) == Some(owner));
+            // Of one that was never looked at nothing is known.
+            if let Some(other) = other
+                && !self.has(other, key, version).await
+            {
+                lacking.push(other.number);
             }
         }
         let number = machine.number;
-        (holding.len() < owners.len()).then(|| {
+        (!lacking.is_empty()).then(|| {
             format!(
-                "dropped: {key} at {version} is gone from node {number}, and of the others {holding:?} have it, \
-                 where {} own it",
-                owners.len()
+                "dropped: {key} at {version} is gone from node {number}, and {lacking:?}, which own it, have it not"
             )
         })
+    }
+
+    /// The node that runs on a machine, or ran there when it was last looked at.
+    fn id_of(&self, machine: &Machine) -> Option<NodeId> {
+        let seen = self.seen.get(&machine.number).filter(|it| it.disk == machine.disks());
+        machine.node().map(|node| node.id()).or(seen.map(|it| it.node))
     }
 
     /// Whether a machine has that version of the key, or a later one, on its disk.
     async fn has(&self, machine: &Machine, key: &str, version: Version) -> bool {
         if machine.answers() {
-            return copy(machine, key).await.is_some_and(|copy| copy.version >= version);
+            let copy = copy(machine, key).await;
+            // What cannot be read is another checker's.
+            return copy.is_err()
+                || copy.ok().flatten().is_some_and(|it| it.version >= Some(version));
         }
         let Some(seen) = self.seen.get(&machine.number).filter(|it| it.disk == machine.disks())
         else {
             return false;
         };
         seen.answered.elapsed() <= NOTICED_WITHIN
-            || seen.records.get(key).is_some_and(|copy| copy.version >= version)
+            || seen.records.get(key).is_some_and(|copy| copy.version >= Some(version))
     }
 }
 
@@ -146,25 +159,32 @@ impl Held {
         // What expires goes from all of them.
         let lasting = live.filter(|(key, _)| !key.starts_with('e'));
         let gone = lasting.filter(|(key, _)| !now.contains_key(*key));
-        gone.map(|(key, copy)| (key.clone(), copy.version)).collect()
+        gone.filter_map(|(key, copy)| Some((key.clone(), copy.version?))).collect()
     }
 }
 
 async fn held(machine: &Machine, keys: &Keys) -> BTreeMap<String, Copy> {
     let mut records = BTreeMap::new();
     for key in keys.all() {
-        if let Some(copy) = copy(machine, &key).await {
-            records.insert(key, copy);
+        match copy(machine, &key).await {
+            Ok(Some(copy)) => drop(records.insert(key, copy)),
+            Ok(None) => {}
+            // What cannot be read has not gone.
+            Err(_) => drop(records.insert(key, Copy { version: None, is_live: false })),
         }
     }
     records
 }
 
-async fn copy(machine: &Machine, key: &str) -> Option<Copy> {
-    let (store, name) = (machine.store()?, RecordName::parse(TABLE, key).ok()?);
-    let stored = store.get(name).await.ok()??;
-    let is_live = stored.record.is_live(machine.clock.now());
-    Some(Copy { version: stored.record.version, is_live })
+async fn copy(machine: &Machine, key: &str) -> Result<Option<Copy>, ReadError> {
+    let Some((store, name)) = machine.store().zip(RecordName::parse(TABLE, key).ok()) else {
+        return Ok(None);
+    };
+    let stored = store.get(name).await?;
+    Ok(stored.map(|stored| {
+        let is_live = stored.record.is_live(machine.clock.now());
+        Copy { version: Some(stored.record.version), is_live }
+    }))
 }
 
 /// Who is to own a key, as this node sees the cluster.

@@ -29,11 +29,11 @@ use crate::world::{READERS, SESSIONS, World};
 
 /// Those that look while things happen; thoroughly where something is about to.
 pub(crate) async fn on_the_way(world: &mut World, something_happens: bool) {
-    let World { machines, keys, drops, .. } = world;
-    let mut found = bounded::check(machines);
+    let World { machines, keys, drops, rules, .. } = world;
+    let mut found = bounded::check(machines, rules);
     // Nobody else drops a copy.
     if world.plan.climate == Climate::Members {
-        let replication = world.rules.cluster.replication;
+        let replication = rules.cluster.replication;
         found.extend(drops.look(machines, keys, replication, something_happens).await);
     }
     world.violations.extend(found);
