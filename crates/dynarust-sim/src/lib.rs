@@ -18,7 +18,7 @@
 //! | `network`, `disk` | what lies between and under the nodes |
 //! | `faults` | what goes wrong, and how much of it at a time |
 //! | `client`, `workload`, `readers`, `recorder` | who uses the cluster, and what they are told |
-//! | `world` | one simulation, from beginning to end |
+//! | `world`, `rules` | one simulation, from beginning to end; what its nodes are told |
 //! | `known`, `checkers` | what must hold, and when |
 //! | `run`, `child`, `many`, `regressions`, `report`, `shrink` | seeds, and what comes of them |
 
@@ -38,6 +38,7 @@ mod readers;
 mod recorder;
 mod regressions;
 mod report;
+mod rules;
 mod run;
 mod seeded;
 mod settings;

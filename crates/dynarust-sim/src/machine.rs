@@ -28,23 +28,12 @@ use crate::disk::{Image, SimDisk};
 use crate::driver;
 use crate::network::{Socket, address_of};
 use crate::process::Process;
+use crate::rules::Rules;
 use crate::time::Clock;
 use crate::trace::{Trace, tell};
 
 /// How long running requests have once a node closes.
 const DRAIN: Duration = Duration::from_millis(2500);
-
-/// What all nodes are told.
-#[derive(Debug, Clone)]
-pub(crate) struct Rules {
-    pub(crate) cluster: ClusterConfig,
-    pub(crate) apply_interval: Duration,
-    pub(crate) tombstone_age: Duration,
-    /// Of the record cache.
-    pub(crate) cache_bytes: u64,
-    /// What may wait for one reader of a stream.
-    pub(crate) queue_bytes_max: usize,
-}
 
 /// Why a machine's process does not start.
 #[derive(Debug, thiserror::Error)]

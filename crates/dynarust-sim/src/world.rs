@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::limits::{CACHE_BYTES_DEFAULT, STREAM_QUEUE_BYTES_MAX};
-use dynarust_node::{ClusterConfig, ClusterError};
+use dynarust_node::ClusterError;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -23,11 +22,12 @@ use crate::dice::{Dice, Part};
 use crate::disk::SimDisk;
 use crate::faults::{Climate, Event, Fault, Plan, plan};
 use crate::known::Known;
-use crate::machine::{Ended, Machine, Rules, Why};
+use crate::machine::{Ended, Machine, Why};
 use crate::network::{CLIENTS_FROM, Net, Socket};
 use crate::readers::Reader;
 use crate::recorder::{Disturbances, Recorder};
 use crate::report::{Report, Summary};
+use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::time;
 use crate::trace::{Trace, tell};
@@ -98,7 +98,7 @@ impl World {
         let trace = Arc::new(if settings.keeps_trace { Trace::kept() } else { Trace::default() });
         let net = Net::new(Dice::of(settings.seed, Part::Network, 0), Arc::clone(&trace));
         let (ended, ends) = mpsc::unbounded_channel();
-        let rules = rules(&plan, settings.seed);
+        let rules = Rules::of(&plan, settings.seed);
         let mut world = Self {
             recorder: Recorder::new(Arc::clone(&trace)),
             disturbances: Arc::default(),
@@ -484,34 +484,4 @@ impl World {
             history: self.recorder.history(),
         }
     }
-}
-
-/// What all nodes of that plan are told.
-fn rules(plan: &Plan, seed: u64) -> Rules {
-    let mut dice = Dice::of(seed, Part::Plan, 1);
-    let mut cluster = ClusterConfig {
-        evict_after: Duration::from_secs(3600),
-        drop_after: Duration::from_secs(3),
-        replication: plan.replication,
-        ..ClusterConfig::default()
-    };
-    let mut tombstone_age = Duration::from_secs(24 * 3600);
-    if plan.evicts {
-        cluster.evict_after = Duration::from_secs(dice.between(3, 12));
-        cluster.rejoin_max = Duration::from_secs(dice.between(2, 60));
-        // Deletes are to be remembered for longer than clocks are off: else versions begin anew below them.
-        let hours = if plan.moves_clocks() { 3 } else { 0 };
-        tombstone_age = Duration::from_secs(120 + hours * 3600);
-    }
-    let mut dice = Dice::of(seed, Part::Plan, 3);
-    if plan.climate != Climate::Members && !plan.moves_clocks() && dice.percent(40) {
-        tombstone_age = Duration::from_millis(dice.between(500, 5000));
-    }
-    let apply_interval = Duration::from_millis(dice.between(100, 5000));
-    // What memory has not is read of the base, and slow readers are cut.
-    let mut dice = Dice::of(seed, Part::Plan, 8);
-    let few = if dice.percent(40) { Some(dice.between(1 << 10, 16 << 10)) } else { None };
-    let cache_bytes = few.unwrap_or(CACHE_BYTES_DEFAULT);
-    let queue_bytes_max = if dice.percent(40) { 1 << 10 } else { STREAM_QUEUE_BYTES_MAX };
-    Rules { cluster, apply_interval, tombstone_age, cache_bytes, queue_bytes_max }
 }

@@ -367,23 +367,19 @@ impl LiveStream {
 
     fn take_state(
         &mut self,
-        rest: StateReader,
+        mut rest: StateReader,
         read: Result<Vec<Arc<Stored>>, ReadError>,
     ) -> Result<(), ReadError> {
-        let Phase::State { reader, began } = &mut self.phase else {
+        let Phase::State { began, .. } = self.phase else {
             return Ok(());
         };
-        let began = *began;
-        *reader = rest;
-        let left_out = reader.take_left_out();
-        if self.begins_anew_without(left_out) {
+        if self.begins_anew_without(rest.take_left_out()) {
             return Ok(());
         }
-        let Phase::State { reader, .. } = &self.phase else {
-            return Ok(());
-        };
+        let is_done = rest.is_done();
+        self.phase = Phase::State { reader: rest, began };
         let records = read?;
-        if reader.is_done() {
+        if is_done {
             self.phase = Phase::CatchUp { from: began };
         }
         let now = self.streams.now();

@@ -1,8 +1,8 @@
 //! Reading the present state of a selection, piece by piece, in table and key order.
 //!
 //! A record that is damaged on disk is left out, and logged: one bad key must not keep a reader from
-//! all others. Who reads hears of it. A scan that meets one gives nothing at all, so the range is read again in two parts,
-//! before and behind that key.
+//! all others. Who reads hears of it. A scan that meets one gives nothing at all, so the range is read again in two
+//! parts, before and behind that key.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -6,7 +6,8 @@ use dynarust_core::limits::{JOURNAL_BYTES_MAX, RECENT_RECORDS_MAX};
 use dynarust_node::NodeStats;
 use tokio::time::{Instant, sleep};
 
-use crate::machine::{Machine, Rules};
+use crate::machine::Machine;
+use crate::rules::Rules;
 
 /// Beyond what the store waits before it brings records into its base, all that waits is done by then.
 const RESTS_WITHIN: Duration = Duration::from_secs(15);
