@@ -31,18 +31,28 @@ impl Cluster {
             .all(|link| link.clock_ahead_millis().is_some())
     }
 
+    /// Some clock is off, its own or another's, and those who could tell which are not all met.
+    pub(super) fn may_be_fenced(&self) -> bool {
+        let (verdict, _) = self.compare_clocks();
+        let is_met = |id| self.peer(id).is_some_and(|peer| peer.link(Channel::Data).is_some());
+        verdict == Verdict::Unsure && !self.view().others().all(|member| is_met(member.id))
+    }
+
+    /// The verdict on this node's clock, and how far it is ahead of the others'.
+    fn compare_clocks(&self) -> (Verdict, Vec<i64>) {
+        let view = self.view();
+        let ahead = |id| self.peer(id)?.link(Channel::Data)?.clock_ahead_millis();
+        let offsets: Vec<i64> = view.others().filter_map(|member| ahead(member.id)).collect();
+        (skew::verdict(view.members().count(), offsets.iter().copied()), offsets)
+    }
+
     /// It has had the time to compare its clock with all that are there.
     fn knows_others_clocks(&self) -> bool {
         self.is_alone() || self.is_ready() && self.clocks_are_compared()
     }
 
     pub(super) fn judge_clock(&self) {
-        let view = self.view();
-        let offsets: Vec<i64> = view
-            .others()
-            .filter_map(|member| self.peer(member.id)?.link(Channel::Data)?.clock_ahead_millis())
-            .collect();
-        let verdict = skew::verdict(view.members().count(), offsets.iter().copied());
+        let (verdict, offsets) = self.compare_clocks();
         self.store.trust_clock(verdict != Verdict::Fenced && self.knows_others_clocks());
         let before = std::mem::replace(&mut *self.clock_verdict.lock(), verdict);
         if verdict == before {

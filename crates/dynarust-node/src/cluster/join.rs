@@ -192,7 +192,7 @@ impl Cluster {
         let mut changes = self.changes();
         let looked = async {
             while !self.others_are_tried() && changes.changed().await.is_ok() {}
-            while !self.clocks_are_compared() {
+            while !self.clocks_are_compared() || self.may_be_fenced() {
                 sleep(Duration::from_millis(PING_MILLIS / 10)).await;
             }
         };

@@ -1,8 +1,12 @@
 //! A node whose clock is off from a majority's is fenced.
 
+use std::time::Duration;
+
 use dynarust_core::Consistency::{Available, One};
+use dynarust_core::limits::RETURN_MILLIS_MAX;
 use dynarust_core::skew::Verdict;
 use dynarust_core::{KeyRange, RequestKey, TableName};
+use tokio::time::sleep;
 
 use super::members::{Members, name, put, until};
 use crate::{Put, RefusedRead, RefusedWrite};
@@ -115,6 +119,29 @@ async fn a_clock_is_relied_upon_once_it_was_compared() {
     until("nobody is there to compare with", || members.store(1).trusts_clock()).await;
     let alone = Members::running(1).await;
     until("it relies on its clock", || alone.store(0).trusts_clock()).await;
+}
+
+/// One whose clock is off from that of the first whom it meets answers nobody before it has met those who can tell
+/// whose it is; but where they do not come, it does.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_cannot_tell_whose_clock_is_off_waits_for_those_who_can() {
+    for comes in [true, false] {
+        let mut members = Members::running(3).await;
+        members.stop(1).await;
+        members.stop(2).await;
+        members.clock(2).set_ahead(HOUR_MILLIS);
+        members.start(2);
+        let ready = |members: &Members| members.node(2).cluster.is_ready();
+        until_verdict(&members, 2, Verdict::Unsure).await;
+        sleep(Duration::from_millis(RETURN_MILLIS_MAX / 4)).await;
+        assert!(!ready(&members));
+        if comes {
+            members.start(1);
+        }
+        until("node 2 is ready", || ready(&members)).await;
+        let verdict = if comes { Verdict::Fenced } else { Verdict::Unsure };
+        assert_eq!(members.node(2).cluster.clock_verdict(), verdict);
+    }
 }
 
 /// A node whose clock is off when it starts again is fenced before it has answered anybody.
