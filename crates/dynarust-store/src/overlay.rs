@@ -159,13 +159,18 @@ pub(crate) fn feed(
             // What was written anew in its place meanwhile was passed over all the same.
             match name.as_ref().map(|name| shared.find(base, name)) {
                 Some(Ok(Some(stored))) if stored.seq == seq => continue 'again,
-                // It has a newer entry, or is gone.
-                Some(Ok(_)) => {}
+                // It has a newer entry.
+                Some(Ok(Some(stored))) if stored.seq > seq => {}
                 Some(Err(error @ ReadError::Base(_))) => return Err(error),
                 // Who found it has told the node: what is mended from elsewhere has a new entry.
-                Some(Err(_)) | None => {
+                Some(Err(_)) => {
                     tracing::error!(?name, seq, "a corrupt record is left out of the feed");
                     left_out.push(name);
+                }
+                // Its name has rotted, perhaps into another record's; or it has gone meanwhile.
+                Some(Ok(_)) | None => {
+                    tracing::error!(seq, "a corrupt record is left out of the feed");
+                    left_out.push(None);
                 }
             }
         }

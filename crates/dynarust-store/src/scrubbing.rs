@@ -1,6 +1,7 @@
 //! Scrubbing: what the applier does about what it finds rotten in the base.
 //!
 //! ```text
+//! rotten name   ─▶ the index has it: written anew
 //! rotten record ─▶ recent? ─▶ the next round writes it anew
 //!               ─▶ in the cache? ─▶ written anew from there
 //!               ─▶ else the node is told its name: others may have it
@@ -23,7 +24,9 @@ impl Applier {
             match rot {
                 Rot::Record { row, name } => {
                     let mended = match name {
-                        Some(name) => self.write_anew(name)?,
+                        Some(name) => {
+                            self.base.rename_rotten(*row, name)? || self.write_anew(name)?
+                        }
                         None => false,
                     };
                     tell(*row, name.as_ref(), mended);
@@ -70,7 +73,7 @@ impl Applier {
 
 fn tell(row: i64, name: Option<&RecordName>, mended: bool) {
     if mended {
-        tracing::warn!(row, ?name, "a record is damaged on disk: it is written anew from memory");
+        tracing::warn!(row, ?name, "a record was damaged on disk: it is written anew");
     } else {
         tracing::error!(
             row,

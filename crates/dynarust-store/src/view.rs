@@ -4,7 +4,7 @@
 //! as much as a look-up. A record may move from recent into the base meanwhile. So a snapshot answers only
 //! for names that were not recent at an `applied` which it was begun behind.
 
-use dynarust_core::{RecordName, Seq, Version};
+use dynarust_core::{Record, RecordName, Seq, Version};
 
 use crate::answers::Kept;
 use crate::base::{ReadBase, Snapshot};
@@ -55,7 +55,8 @@ impl Published for View<'_> {
     }
 
     fn claimed(&mut self, name: &RecordName) -> Result<Option<Version>, ReadError> {
-        self.base.claimed(name).map_err(|error| base_error(&error))
+        let claimed = self.base.claimed(name).map_err(|error| base_error(&error))?;
+        Ok(claimed.filter(Record::holds_value).map(|record| record.version))
     }
 
     fn answer(&mut self, key: &str) -> Result<Option<Kept>, ReadError> {

@@ -16,6 +16,7 @@ use super::error::BaseError;
 use super::feed::{self, FeedChanges};
 use super::feed_times::FeedTimes;
 use super::meta::Meta;
+use super::misnamed::rename;
 use super::row::{COLUMNS, Head, Kind, RowRead, from_signed, read_stored, row_checksum, to_signed};
 use super::schema::{BaseFormat, OpenBase};
 use super::steps::StepsLeft;
@@ -169,7 +170,8 @@ impl ApplyBase {
     /// another takes its place.
     pub(crate) fn live_version(&self, name: &RecordName) -> Result<Option<Version>, BaseError> {
         let present = present(&self.connection, name)?;
-        let live = present.and_then(|(_, head)| head).filter(|head| head.kind == Kind::Live);
+        let head = present.and_then(|it| it.head);
+        let live = head.filter(|head| head.kind == Kind::Live);
         Ok(live.map(|head| head.version))
     }
 
@@ -219,10 +221,10 @@ fn apply_one(
     let present = present(transaction, &stored.name)?;
     // The same record may have come once more, for its request: then it stands at its new seq.
     let moves = |head: &Head| head.stamp() == stored.record.stamp() && head.seq < stored.seq;
-    if let Some((id, Some(head))) = present
+    if let Some(Present { id, head: Some(head), .. }) = present
         && !moves(&head)
         && merge(Some(head.stamp()), stored.record.stamp()) == Merge::Keep
-        && is_sound(transaction, stored)?
+        && is_sound(transaction, &stored.name)?
     {
         if head.seq == stored.seq {
             // A round that was cut short may have left it without its entry.
@@ -231,7 +233,7 @@ fn apply_one(
         return Ok(());
     }
     let id = match present {
-        Some((id, head)) => {
+        Some(Present { id, head, is_misnamed }) => {
             if let Some(head) = head {
                 // A damaged row may be written anew as it was: its entry stays.
                 if head.seq != stored.seq {
@@ -241,6 +243,9 @@ fn apply_one(
                 if head.kind == Kind::Live {
                     digests.remove(&stored.name, head.version);
                 }
+            }
+            if is_misnamed {
+                rename(transaction, id, &stored.name)?;
             }
             replace(transaction, id, stored)?;
             id
@@ -256,25 +261,34 @@ fn apply_one(
 }
 
 /// Whether the row that claims to be newer can be believed.
-fn is_sound(transaction: &Transaction<'_>, stored: &Stored) -> Result<bool, BaseError> {
+pub(super) fn is_sound(connection: &Connection, name: &RecordName) -> Result<bool, BaseError> {
     let sql = format!("SELECT {COLUMNS} FROM records r WHERE table_name = ? AND key = ?");
-    let mut statement = transaction.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![stored.name.table(), stored.name.key()])?;
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![name.table(), name.key()])?;
     match rows.next()? {
         Some(row) => Ok(matches!(read_stored(row)?, RowRead::Sound(_))),
         None => Ok(false),
     }
 }
 
-/// The row that is there, and what it says; nothing where it is damaged.
-fn present(
-    connection: &Connection,
-    name: &RecordName,
-) -> Result<Option<(i64, Option<Head>)>, BaseError> {
+/// The row that the index has under a name.
+#[derive(Clone, Copy)]
+struct Present {
+    id: i64,
+    /// What it says; nothing where it is damaged.
+    head: Option<Head>,
+    /// It calls itself something else: its name has rotted.
+    is_misnamed: bool,
+}
+
+fn present(connection: &Connection, name: &RecordName) -> Result<Option<Present>, BaseError> {
+    // The index alone gives the row, which then is read by its number: else SQLite would take the name from the index.
     let row = connection
         .prepare_cached(
-            "SELECT id, seq, version, flags, octet_length(key) + octet_length(value)
-             FROM records WHERE table_name = ? AND key = ?",
+            "SELECT r.id, r.seq, r.version, r.flags, octet_length(r.key) + octet_length(r.value),
+                    r.table_name, r.key
+             FROM records named JOIN records r ON r.id = named.id
+             WHERE named.table_name = ? AND named.key = ?",
         )?
         .query_row(params![name.table(), name.key()], |row| {
             let version: Option<Version> = row
@@ -292,7 +306,10 @@ fn present(
                 kind: Kind::of_flags(flags),
                 bytes: from_signed(bytes),
             });
-            Ok((row.get(0)?, head))
+            let (table, key) = (row.get_ref(5)?, row.get_ref(6)?);
+            let is_named = table.as_bytes() == Ok(name.table().as_bytes())
+                && key.as_bytes() == Ok(name.key().as_bytes());
+            Ok(Present { id: row.get(0)?, head, is_misnamed: !is_named })
         })
         .optional()?;
     Ok(row)

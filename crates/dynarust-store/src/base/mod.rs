@@ -17,6 +17,7 @@ mod error;
 mod feed;
 mod feed_times;
 mod meta;
+mod misnamed;
 mod read;
 mod row;
 mod schema;

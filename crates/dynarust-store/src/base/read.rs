@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dynarust_core::{KeyRange, Partition, PartitionSet, RecordName, Seq, Stored, Version};
+use dynarust_core::{KeyRange, Partition, PartitionSet, Record, RecordName, Seq, Stored};
 use rusqlite::{Connection, Params, Transaction, params};
 
 use super::error::BaseError;
+use super::misnamed::indexed_as;
 use super::row::{
     COLUMNS, COLUMNS_UNCHECKED, RowRead, from_signed, read_name, read_stored, read_unchecked,
     to_signed,
@@ -209,13 +210,27 @@ impl ReadBase {
                 return Ok(true);
             }
             looked_at += 1;
-            self.each(&record, [row.get::<_, i64>(1)?], |row| {
+            let id = row.get(1)?;
+            self.each(&record, [id], |row| {
+                // One of another partition has a name that has rotted.
+                let is_filed = |name: &RecordName| {
+                    partition.is_none_or(|partition| partition == Partition::of(name))
+                };
                 let stored = match wanted.read(row)? {
-                    RowRead::Sound(stored) => Arc::new(stored),
-                    RowRead::Corrupt { name } => match instead(name, through) {
-                        Some(stored) => stored,
-                        None => return Ok(false),
-                    },
+                    RowRead::Sound(stored) if is_filed(&stored.name) => Arc::new(stored),
+                    _ => {
+                        let name = indexed_as(&self.connection, id, read_name(row)?)?;
+                        let by_name = name.as_ref().map(|name| self.get(name));
+                        let stored = match by_name {
+                            Some(Ok(Some(stored))) if stored.seq == through => {
+                                Some(Arc::new(stored))
+                            }
+                            Some(Err(ReadFailure::Base(error))) => return Err(error),
+                            _ => instead(name, through),
+                        };
+                        let Some(stored) = stored else { return Ok(false) };
+                        stored
+                    }
                 };
                 // Else it has a newer entry.
                 if stored.seq == through && wanted.has_partition(|| Partition::of(&stored.name)) {
@@ -229,14 +244,14 @@ impl ReadBase {
         Ok(feed)
     }
 
-    /// The version that a record claims which has a value; damaged as it may be.
-    pub(crate) fn claimed(&self, name: &RecordName) -> Result<Option<Version>, BaseError> {
+    /// What a record says of itself, without its value; damaged as it may be.
+    pub(crate) fn claimed(&self, name: &RecordName) -> Result<Option<Record>, BaseError> {
         let sql =
             format!("SELECT {COLUMNS_UNCHECKED} FROM records r WHERE table_name = ? AND key = ?");
         let mut claimed = None;
         self.each(&sql, params![name.table(), name.key()], |row| {
             if let RowRead::Sound(stored) = read_unchecked(row)? {
-                claimed = stored.record.holds_value().then_some(stored.record.version);
+                claimed = Some(stored.record);
             }
             Ok(false)
         })?;

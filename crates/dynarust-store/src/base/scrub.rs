@@ -14,6 +14,7 @@ use super::counts;
 use super::error::BaseError;
 use super::feed::{self, FeedChanges};
 use super::meta::Meta;
+use super::misnamed::{indexed_as, row_of};
 use super::read::Bounds;
 use super::row::{COLUMNS, Kind, RowRead, from_signed, read_stored, to_signed};
 
@@ -47,7 +48,7 @@ impl ScrubPosition {
 /// Something that the scrub found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rot {
-    /// A record whose checksum fails; the name as far as the row tells it.
+    /// A record whose checksum fails; its name as far as the index or the row tells it.
     Record {
         /// Its row.
         row: i64,
@@ -79,7 +80,10 @@ impl ApplyBase {
             bytes += row.get_ref(8)?.as_bytes().map_or(0, <[u8]>::len);
             position.row = row.get(9)?;
             match read_stored(row)? {
-                RowRead::Corrupt { name } => found.push(Rot::Record { row: position.row, name }),
+                RowRead::Corrupt { name } => {
+                    let name = indexed_as(&self.connection, position.row, name)?;
+                    found.push(Rot::Record { row: position.row, name });
+                }
                 RowRead::Sound(stored) if !self.is_indexed(position.row, &stored)? => {
                     found.push(Rot::Index(stored.name));
                 }
@@ -91,11 +95,7 @@ impl ApplyBase {
 
     /// Whether the record is where a reader looks for it.
     fn is_indexed(&self, id: i64, stored: &Stored) -> Result<bool, BaseError> {
-        let by_name: Option<i64> = self
-            .connection
-            .prepare_cached("SELECT id FROM records WHERE table_name = ? AND key = ?")?
-            .query_row(params![stored.name.table(), stored.name.key()], |row| row.get(0))
-            .optional()?;
+        let by_name = row_of(&self.connection, &stored.name)?;
         if stored.seq > self.meta.applied_seq {
             // Its round has not come to its end: the feed is brought up to date with that.
             return Ok(by_name == Some(id));

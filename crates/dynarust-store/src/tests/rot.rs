@@ -12,7 +12,7 @@ use dynarust_core::{Condition, KeyRange, RecordName, Stored, TableName};
 use futures_util::FutureExt;
 use proptest::prelude::*;
 
-use crate::base::Rot;
+use crate::base::{ApplyBase, Bounds, ReadBase, Rot, Wanted, open_existing};
 use crate::driver::Driver;
 use crate::journal::disk::RealDisk;
 use crate::local::Threads;
@@ -187,6 +187,20 @@ fn flip_under(store: &LocalStore, key: u32) {
     assert_eq!(flipped, 1);
 }
 
+/// Flips a bit of the name of this key where it stands beside its value in the base, and not in the index.
+fn flip_name(folder: &Path, key: u32) {
+    let path = folder.join("base.sqlite");
+    let mut base = fs::read(&path).unwrap();
+    let at =
+        |base: &[u8], text: &[u8]| base.windows(text.len()).rposition(|it| it == text).unwrap();
+    let before = at(&base, &value(key));
+    let name = name(key);
+    let at = at(&base[..before], name.key().as_bytes());
+    assert!(before - at < 100, "the row of {name}");
+    base[at + name.key().len() - 1] ^= 1;
+    fs::write(path, base).unwrap();
+}
+
 /// A store that runs by hand, with some records in its base.
 fn by_hand(folder: &Path, keys: u32) -> (LocalStore, Hands) {
     let (store, mut hands) = LocalStore::open_by_hand(&config(folder), Arc::new(RealDisk)).unwrap();
@@ -344,4 +358,57 @@ fn the_feed_takes_what_has_rotted_from_memory_and_tells_the_node_where_it_cannot
     // What mends it is a new entry.
     write_by_hand(&store, &mut hands, 3..4);
     assert_eq!(feed(&store), [1, 2, 5, 6, 7, 8, 3].map(name));
+}
+
+/// One whose name has rotted into another's: the index has its name still.
+#[test]
+fn a_record_whose_name_has_rotted_is_told_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, hands) = by_hand(folder.path(), 10);
+    hands.finish();
+    drop(store);
+    // `key-4` calls itself `key-5`.
+    flip_name(folder.path(), 4);
+    let sound = |folder: &Path| crate::verify::verify(folder).unwrap().problems.is_empty();
+    assert!(!sound(folder.path()));
+    let base = ReadBase::open(&folder.path().join("base.sqlite")).unwrap();
+    for wanted in [Wanted::ALL, Wanted { values: false, ..Wanted::ALL }] {
+        let bounds = Bounds { records: 100, bytes: usize::MAX };
+        let page = base.feed(0, bounds, &wanted, false, |name, _| panic!("{name:?} is damaged"));
+        let names: Vec<_> = page.unwrap().records.iter().map(|it| it.name.clone()).collect();
+        assert_eq!(names, (0..10).map(name).collect::<Vec<_>>());
+    }
+    drop(base);
+    // The first pass of the scrub is brisk.
+    let (store, hands) = by_hand(folder.path(), 0);
+    assert_eq!(store.take_damaged(10), []);
+    hands.finish();
+    drop(store);
+    let found = crate::verify::verify(folder.path()).unwrap();
+    assert!(found.problems.is_empty(), "{:?}", found.problems);
+}
+
+/// What is written there before the scrub has come so far is whole.
+#[test]
+fn a_record_whose_name_has_rotted_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, hands) = by_hand(folder.path(), 10);
+    let path = folder.path().join("base.sqlite");
+    hands.finish();
+    drop(store);
+    flip_name(folder.path(), 4);
+    let open = open_existing(&path).unwrap();
+    let mut base = ApplyBase::new(open, Duration::from_secs(60)).unwrap();
+    let stored = |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap().unwrap();
+    let (before, other) = (stored(4), stored(5));
+    let written = Stored { seq: before.seq + 100, ..before };
+    base.apply(&[Arc::new(written.clone())]).unwrap();
+    while !base.bring_feed().unwrap() {}
+    assert_eq!((stored(4), stored(5)), (written, other));
+    drop(base);
+    let base = rusqlite::Connection::open(&path).unwrap();
+    let sound: String = base.query_row("PRAGMA integrity_check", [], |it| it.get(0)).unwrap();
+    assert_eq!(sound, "ok");
+    let named = "SELECT count(*) FROM records NOT INDEXED WHERE key = 'key-4'";
+    assert_eq!(base.query_row(named, [], |it| it.get(0)), Ok(1));
 }

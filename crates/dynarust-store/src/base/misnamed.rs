@@ -1,0 +1,77 @@
+//! Rows whose name has rotted: they call themselves something else than the index does.
+//!
+//! Who looks a record up by its name sees what the index has of that, and the record is whole. Who comes to it by its
+//! row, as the feed and the scrub do, would take it for damaged, or, where nobody looks at checksums, for another.
+
+use dynarust_core::RecordName;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::apply::{ApplyBase, is_sound};
+use super::error::BaseError;
+use super::row::read_name;
+
+impl ApplyBase {
+    /// Gives a row the name back by which the index has it, where nothing else of it has rotted; whether it did.
+    pub(crate) fn rename_rotten(&self, row: i64, name: &RecordName) -> Result<bool, BaseError> {
+        let is_only_misnamed = name_in_row(&self.connection, row)?.as_ref() != Some(name)
+            && is_sound(&self.connection, name)?
+            && row_of(&self.connection, name)? == Some(row);
+        if is_only_misnamed {
+            let transaction = self.connection.unchecked_transaction()?;
+            rename(&transaction, row, name)?;
+            transaction.commit()?;
+        }
+        Ok(is_only_misnamed)
+    }
+}
+
+/// The row that the index has under a name.
+pub(super) fn row_of(connection: &Connection, name: &RecordName) -> Result<Option<i64>, BaseError> {
+    let sql = "SELECT id FROM records WHERE table_name = ? AND key = ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row(params![name.table(), name.key()], |row| row.get(0)).optional()?)
+}
+
+/// By what name the index has a damaged row, which claims this one: that may have rotted. What is looked up by its
+/// name is told by the index how it is called, and so is whole.
+pub(super) fn indexed_as(
+    connection: &Connection,
+    row: i64,
+    claimed: Option<RecordName>,
+) -> Result<Option<RecordName>, BaseError> {
+    if let Some(name) = &claimed
+        && row_of(connection, name)? == Some(row)
+    {
+        return Ok(claimed);
+    }
+    // All of the index is read, which nothing but such damage is worth.
+    let sql = "SELECT table_name, key FROM records INDEXED BY records_by_name WHERE id = ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row([row], |row| Ok(read_name(row))).optional()?.transpose()?.flatten())
+}
+
+/// What the row calls itself, where that can be a name.
+fn name_in_row(connection: &Connection, row: i64) -> Result<Option<RecordName>, BaseError> {
+    let sql = "SELECT table_name, key FROM records WHERE id = ?";
+    connection.query_row(sql, [row], |row| Ok(read_name(row)))?
+}
+
+/// Gives a row whose name has rotted the name back by which the index has it.
+///
+/// The index has no entry of the rotten name, at which SQLite gives up, unless it is told to go on over damage; or it
+/// has another row's, which goes, and is put back.
+pub(super) fn rename(connection: &Connection, id: i64, name: &RecordName) -> Result<(), BaseError> {
+    let set = "UPDATE records SET table_name = ?, key = ? WHERE id = ?";
+    connection.pragma_update(None, "writable_schema", true)?;
+    let renamed = (|| {
+        let claimed = name_in_row(connection, id)?;
+        let other = claimed.as_ref().map(|it| row_of(connection, it)).transpose()?.flatten();
+        connection.execute(set, params![name.table(), name.key(), id])?;
+        if let (Some(other), Some(its)) = (other, claimed) {
+            connection.execute(set, params![its.table(), its.key(), other])?;
+        }
+        Ok(())
+    })();
+    connection.pragma_update(None, "writable_schema", false)?;
+    renamed
+}
