@@ -66,10 +66,7 @@ impl Node {
             let stored = found.stored.and_then(|stored| self.if_live(stored));
             return Ok(Found { stored, ..found });
         };
-        let stored = match self.store.peek(&name) {
-            Some(stored) => Some(stored),
-            None => self.cluster.get_own(&name).await?,
-        };
+        let stored = self.cluster.get_own(&name).await?;
         Ok(Found { stored: stored.and_then(|stored| self.if_live(stored)), replicas })
     }
 

@@ -284,6 +284,9 @@ pub trait Store: Send + Sync + 'static {
     /// The record, a tombstone too; `None` where this node never took one in.
     fn get(&self, name: RecordName) -> BoxFuture<'_, Result<Option<Arc<Stored>>, ReadError>>;
 
+    /// The version that a damaged record claims to have, which may be damaged itself; `None` where it has none.
+    fn claimed(&self, name: RecordName) -> BoxFuture<'_, Result<Option<Version>, ReadError>>;
+
     /// Stamps, decides, keeps and publishes one write. The call itself submits it; the future waits
     /// for the answer. Dropping the future does not undo it.
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, WriteError>>;

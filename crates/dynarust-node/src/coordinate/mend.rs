@@ -1,8 +1,9 @@
 //! A record of which this node's copy is damaged: it is taken anew from the other owners (design section 3).
 //!
 //! Only where every other owner is there, has missed nothing, and can read its own: what is newest among all
-//! other copies is then no older than the one that was here, whatever that was. Else the damage is told, and
-//! the copy stays as it is, since an older record in its place could pass for the newest.
+//! other copies is then no older than the one that was here. (Unless it rotted before it had come to anybody; so it
+//! is not taken for mended by what is older than it claims to be.) Else the damage is told, and the copy stays as it
+//! is, since an older record in its place could pass for the newest.
 //!
 //! Who reads a record has it mended at once. What nobody reads is found by the store's scrub, and mended in the
 //! background, a little at a time; what cannot be mended now is tried again.
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dynarust_core::limits::{DAMAGED_NAMES_MAX, MEND_MILLIS, MENDS_AT_A_TIME_MAX};
-use dynarust_core::{Partition, RecordName, Stored};
+use dynarust_core::{Partition, RecordName, Stored, Version};
 use dynarust_store::{ReadError, Scan, ScanPage};
 use futures_util::future::try_join_all;
 use tokio::time::{Instant, sleep};
@@ -20,12 +21,18 @@ use tokio::time::{Instant, sleep};
 use super::read::{ask_as_it_is, read_deadline, repair};
 use crate::cluster::Cluster;
 
+/// How far ahead of this node's clock another's may have been that gave a version.
+const CLAIM_AHEAD_MILLIS: u64 = 60 * 60 * 1000;
+
 impl Cluster {
     /// What this node's store holds; what is damaged is mended first, where that can be.
     pub(crate) async fn get_own(
         self: &Arc<Self>,
         name: &RecordName,
     ) -> Result<Option<Arc<Stored>>, ReadError> {
+        if let Some(stored) = self.store.peek(name) {
+            return Ok(Some(stored));
+        }
         match self.store.get(name.clone()).await {
             Err(ReadError::CorruptRecord(_)) if self.mend(name, read_deadline()).await => {
                 self.store.get(name.clone()).await
@@ -77,6 +84,12 @@ impl Cluster {
         }
     }
 
+    /// Whether a damaged record's version may be right: some member has given it by now.
+    fn can_have_been(&self, version: Version) -> bool {
+        let latest = self.clock.now().saturating_add(CLAIM_AHEAD_MILLIS);
+        version.unix_millis() <= latest && self.view().registry.get(version.node).is_some()
+    }
+
     /// Whether the record is whole here now.
     async fn mend(self: &Arc<Self>, name: &RecordName, deadline: Instant) -> bool {
         let partition = Partition::of(name);
@@ -94,6 +107,11 @@ impl Cluster {
             return false;
         };
         if said.iter().any(|it| it.behind) {
+            return false;
+        }
+        let claimed = self.store.claimed(name.clone()).await.ok().flatten();
+        if claimed.is_some_and(|it| it > stored.record.version && self.can_have_been(it)) {
+            tracing::error!(?name, "a damaged record claims to be newer than all copies of it");
             return false;
         }
         let mended = repair(self, self.me, (stored, newest.request.as_ref()), deadline).await;

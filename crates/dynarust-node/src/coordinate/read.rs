@@ -249,13 +249,8 @@ async fn ask(
     deadline: Instant,
 ) -> Result<Said, AskError> {
     if owner == cluster.me {
-        let stored = match cluster.store.peek(name) {
-            Some(stored) => Some(stored),
-            None => {
-                let read = cluster.get_own(name).await;
-                read.map_err(|error| AskError::Failed(following::failure(error)))?
-            }
-        };
+        let read = cluster.get_own(name).await;
+        let stored = read.map_err(|error| AskError::Failed(following::failure(error)))?;
         let stamp = stored.as_ref().map(|stored| stored.record.stamp());
         let request = stored.as_ref().and_then(|stored| cluster.store.request_at(stored.seq));
         return Ok(Said { owner, stamp, stored, request, behind: cluster.is_behind() });

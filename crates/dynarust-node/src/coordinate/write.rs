@@ -1,11 +1,12 @@
 //! A write at one of the record's owners: it is published here, and shipped from here to the others.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dynarust_core::limits::COORDINATE_MILLIS_MAX;
 use dynarust_core::quorum::{self, NotEnough};
 use dynarust_core::{
-    Condition, Consistency, NodeId, Partition, RecordName, Seq, Version, name_hash,
+    Condition, Consistency, NodeId, Partition, RecordName, Seq, Stored, Version, name_hash,
 };
 use dynarust_store::{Change, Write, Written};
 use futures_util::FutureExt;
@@ -95,7 +96,7 @@ impl Node {
     }
 
     /// Tells what was decided by what is here, behind that read, once enough owners have what decided it, or what
-    /// came over that.
+    /// came over that. A write that is told to be there already took, whatever becomes of the reading.
     pub(super) async fn refuse(
         &self,
         name: &RecordName,
@@ -104,10 +105,15 @@ impl Node {
         consistency: Consistency,
         deadline: Instant,
     ) -> Result<Acknowledged, RefusedWrite> {
-        let here = self.store.peek(name).map(|stored| stored.record.stamp());
-        if here > read.stored.as_ref().map(|stored| stored.record.stamp()) {
+        let stamp = |stored: &Option<Arc<Stored>>| stored.as_ref().map(|it| it.record.stamp());
+        let here = self.cluster.get_own(name).await;
+        if !here.is_ok_and(|here| stamp(&here) <= stamp(&read.stored)) {
             // Another write came here in between, and may be nowhere else yet. Who reads it leaves it at enough.
-            read = self.read_owners(name, consistency, deadline).await.map_err(of_read)?;
+            let again = self.read_owners(name, consistency, deadline).await.map_err(of_read);
+            read = again.map_err(|refused| match written {
+                Written::Repeated(_) => surfacing(refused),
+                _ => refused,
+            })?;
         }
         decided(written, read.replicas)
     }
@@ -149,8 +155,10 @@ impl Node {
                 (Written::Repeated(version), _) => (version, head, false),
                 // It deleted what was there, and so did somebody else, later.
                 (Written::Absent, Some(deleted)) => (deleted, head, false),
+                // It took once.
+                (_, Some(_)) => return Err(late(&self.cluster, partition, consistency, true)),
                 // What is decided by what is there has been decided before; else nobody else was asked.
-                (refused, _) => {
+                (refused, None) => {
                     let owners = self.cluster.view().serving(partition).len();
                     return decided(&refused, replicas(1, owners));
                 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use dynarust_core::Consistency::{All, Available, One, Quorum};
 use dynarust_core::limits::{COORDINATE_MILLIS_MAX, LOOK_AGAIN_MILLIS};
 use dynarust_core::{Condition, Consistency, EntityTags, Replicas, RequestKey, Version};
-use dynarust_store::{Durability, Store};
+use dynarust_store::Durability;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::members::{Members, name, put, until, until_found};
@@ -161,11 +161,12 @@ async fn a_write_whose_owner_was_just_asked_again_is_indeterminate() {
 }
 
 /// Both find the record, and then one of them the other's tombstone, which is nowhere else yet: it is refused only once
-/// others have that.
+/// others have that, be it in memory or not.
 #[tokio::test(start_paused = true)]
 async fn of_two_deletes_none_is_refused_by_what_one_owner_has() {
-    for consistency in [Available, Quorum] {
+    for (consistency, in_memory) in [(Available, true), (Quorum, true), (Quorum, false)] {
         let members = Members::running(3).await;
+        members.store(0).have_nothing_in_memory(!in_memory);
         let key = members.key_where(|order| order == [0, 1, 2]);
         members.put(0, &key, "0", All).await.unwrap();
         members.until_whole().await;
@@ -181,10 +182,11 @@ async fn of_two_deletes_none_is_refused_by_what_one_owner_has() {
             };
             tokio::spawn(async move { node.delete(delete).await })
         });
-        until("one of them is done here", || {
-            members.store(0).peek(&name(&key)).is_some_and(|stored| stored.record.tombstone)
-        })
-        .await;
+        let is_deleted = async || {
+            let here = members.stored(0, &key).await;
+            here.is_some_and(|stored| stored.record.tombstone)
+        };
+        until_found("one of them is done here", is_deleted).await;
         sleep(Duration::from_millis(50)).await;
         assert!(deletes.iter().all(|delete| !delete.is_finished()), "nobody else has it");
         [1, 2].into_iter().for_each(|other| members.store(other).hold_arrivals(false));

@@ -94,6 +94,30 @@ async fn it_stays_as_it_is_while_another_copy_is_out_of_reach() {
     assert_mended(&members).await;
 }
 
+/// What it had taken alone, and lost to rot before anybody had it, is not given for what the others have: that is older.
+#[tokio::test(start_paused = true)]
+async fn what_claims_to_be_newer_than_all_other_copies_is_told_as_damaged() {
+    let mut members = Members::running(3).await;
+    members.put(1, "b", "1", All).await.unwrap();
+    [1, 2].into_iter().for_each(|other| members.wires.cut(0, other));
+    members.until_down(&[0], &[1, 2]).await;
+    members.put(0, "b", ROTTEN, One).await.unwrap();
+    rot(&mut members).await;
+    [1, 2].into_iter().for_each(|other| members.wires.heal(0, other));
+    members.until_whole().await;
+    let is_damaged = async |consistency| {
+        let refused = members.get(0, "b", consistency).await.unwrap_err();
+        matches!(refused, RefusedRead::Store(ReadError::CorruptRecord(_)))
+    };
+    for _ in 0..3 {
+        assert!(is_damaged(Available).await && is_damaged(One).await);
+        let_it_look().await;
+    }
+    assert_eq!(mended(&members), 0);
+    members.put(0, "b", "3", All).await.unwrap();
+    assert_eq!(members.held(0, "b").await.as_deref(), Some(&b"3"[..]));
+}
+
 /// Nobody can tell any more what it was.
 #[tokio::test(start_paused = true)]
 async fn two_rotten_copies_of_two_do_not_ask_each_other_for_ever() {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::{
     FeedPosition, Partition, PartitionSet, RecordName, RequestKey, Seq, Stored, TableName,
-    UnixMillis,
+    UnixMillis, Version,
 };
 use dynarust_store::{
     Answered, Arrival, Durability, FeedPage, FeedRead, LocalStore, Proposed, ReadError, Scan,
@@ -31,6 +31,7 @@ pub(super) struct TestStore {
     held: watch::Sender<bool>,
     /// There is no room for arrivals.
     full: AtomicBool,
+    nothing_in_memory: AtomicBool,
     /// Notes wait.
     notes_held: watch::Sender<bool>,
     /// Its process is no more.
@@ -60,6 +61,7 @@ impl TestStore {
             inner: LocalStore::open(&config).unwrap(),
             held: watch::Sender::new(false),
             full: AtomicBool::new(false),
+            nothing_in_memory: AtomicBool::new(false),
             notes_held: watch::Sender::new(false),
             killed: AtomicBool::new(false),
             trusts_clock: AtomicBool::new(false),
@@ -76,6 +78,11 @@ impl TestStore {
     /// Whether records that come from others are refused from now on, as by a disk that is full.
     pub(super) fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::Relaxed);
+    }
+
+    /// Whether it tells of no record, from now on, that it is in memory.
+    pub(super) fn have_nothing_in_memory(&self, nothing: bool) {
+        self.nothing_in_memory.store(nothing, Ordering::Relaxed);
     }
 
     /// Whether what is due by the clock is done.
@@ -127,7 +134,8 @@ impl Store for TestStore {
     }
 
     fn peek(&self, name: &RecordName) -> Option<Arc<Stored>> {
-        self.inner.peek(name)
+        let in_memory = !self.nothing_in_memory.load(Ordering::Relaxed);
+        in_memory.then(|| self.inner.peek(name)).flatten()
     }
 
     fn get(&self, name: RecordName) -> BoxFuture<'_, Result<Option<Arc<Stored>>, ReadError>> {
@@ -162,6 +170,10 @@ impl Store for TestStore {
             standstill(self.inner.take_in(arrivals, durability)).await
         }
         .boxed()
+    }
+
+    fn claimed(&self, name: RecordName) -> BoxFuture<'_, Result<Option<Version>, ReadError>> {
+        standstill(self.inner.claimed(name))
     }
 
     fn answered(&self, request: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {

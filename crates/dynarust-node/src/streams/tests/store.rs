@@ -284,6 +284,10 @@ impl Store for TestStore {
         unreachable!("streams do not write")
     }
 
+    fn claimed(&self, _: RecordName) -> BoxFuture<'_, Result<Option<Version>, ReadError>> {
+        unreachable!("streams mend nothing")
+    }
+
     fn answered(&self, _: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {
         unreachable!("streams do not write")
     }
@@ -369,8 +373,10 @@ impl Store for TestStore {
         unreachable!("streams drop nothing")
     }
 
-    fn newest_in(&self, _: Partition) -> Seq {
-        unreachable!("nobody else reads here")
+    fn newest_in(&self, partition: Partition) -> Seq {
+        let contents = self.contents.lock();
+        let seqs = contents.published().filter(|it| Partition::of(&it.name) == partition);
+        seqs.map(|stored| stored.seq).max().unwrap_or(0)
     }
 
     fn digests(&self) -> Option<Digests> {
