@@ -7,6 +7,8 @@
 //! - a **claim** (node, epoch, seq) says: of all that is followed, whatever that node's feed holds up to that seq
 //!   was sent, or something newer of the same name. A stream goes on in that feed behind that seq. A claim that is
 //!   true stays true, and so does a lower one: so what a stream claims only rises ([`Claims::raise`]).
+//! - a stream that had to leave out a damaged record stands **alone**: it claims nothing but in the feed that will
+//!   tell that record once it is mended. In the feeds of others it lies behind what they would say.
 //! - what was **told** (node, epoch, seq) says: nothing that was sent lies behind that seq of that node's feed. So
 //!   whoever holds at least what that feed held up to there holds nothing older than what the reader has seen.
 
@@ -16,7 +18,11 @@ use crate::{FeedPosition, NodeId, Seq};
 ///
 /// Invariant: sorted by node, one a node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Claims(Vec<FeedPosition>);
+pub struct Claims {
+    feeds: Vec<FeedPosition>,
+    /// No feed comes to be claimed but by [`Claims::set`].
+    alone: bool,
+}
 
 /// Behind what nothing lies that a stream has sent, by feed.
 ///
@@ -27,31 +33,52 @@ pub struct Told(Vec<FeedPosition>);
 impl Claims {
     /// Claims this, and nothing else any more in that node's feed.
     pub fn set(&mut self, claim: FeedPosition) {
-        match self.0.binary_search_by_key(&claim.node, |it| it.node) {
+        match self.feeds.binary_search_by_key(&claim.node, |it| it.node) {
             Ok(at) => {
-                if let Some(known) = self.0.get_mut(at) {
+                if let Some(known) = self.feeds.get_mut(at) {
                     *known = claim;
                 }
             }
-            Err(at) => insert(&mut self.0, at, claim),
+            Err(at) => insert(&mut self.feeds, at, claim),
         }
     }
 
-    /// Claims this as well: the further of two in one start of a node, the later said of two starts.
+    /// Claims this as well: the further of two in one start of a node, the later said of two starts. Where one of the
+    /// two stands alone, so does what comes of it.
     pub fn raise(&mut self, more: &Self) {
-        for claim in &more.0 {
-            let known = self.on(claim.node).filter(|it| it.epoch == claim.epoch);
+        let was_alone = self.alone;
+        if more.alone && !was_alone {
+            self.stand_alone(|node| more.on(node).is_some());
+        }
+        for claim in &more.feeds {
+            let on_node = self.on(claim.node);
+            if was_alone && on_node.is_none() {
+                continue;
+            }
+            let known = on_node.filter(|it| it.epoch == claim.epoch);
             if known.is_none_or(|known| known.seq < claim.seq) {
                 self.set(*claim);
             }
         }
     }
 
+    /// Claims nothing any more but in these nodes' feeds: something was left out that only they tell once they can.
+    pub fn stand_alone(&mut self, on: impl Fn(NodeId) -> bool) {
+        self.feeds.retain(|claim| on(claim.node));
+        self.alone = true;
+    }
+
+    /// Whether something was left out.
+    #[must_use]
+    pub fn are_alone(&self) -> bool {
+        self.alone
+    }
+
     /// Leaves out all but so many, those that matter most last.
     pub fn keep(&mut self, count: usize, matters: impl Fn(NodeId) -> bool) {
-        let mut beyond = self.0.len().saturating_sub(count);
+        let mut beyond = self.feeds.len().saturating_sub(count);
         for spare in [false, true] {
-            self.0.retain(|claim| {
+            self.feeds.retain(|claim| {
                 let goes = beyond > 0 && matters(claim.node) == spare;
                 beyond -= usize::from(goes);
                 !goes
@@ -62,8 +89,8 @@ impl Claims {
     /// What is claimed in that node's feed.
     #[must_use]
     pub fn on(&self, node: NodeId) -> Option<FeedPosition> {
-        let at = self.0.binary_search_by_key(&node, |it| it.node).ok()?;
-        self.0.get(at).copied()
+        let at = self.feeds.binary_search_by_key(&node, |it| it.node).ok()?;
+        self.feeds.get(at).copied()
     }
 
     /// What holds for two parts of a stream, where one holds for each: in a feed that both know, up to where
@@ -74,12 +101,13 @@ impl Claims {
             let known = other.on(claim.node).filter(|it| it.epoch == claim.epoch)?;
             Some(FeedPosition { seq: claim.seq.min(known.seq), ..known })
         };
-        Self(self.0.iter().filter_map(lower).collect())
+        let feeds = self.feeds.iter().filter_map(lower).collect();
+        Self { feeds, alone: self.alone || other.alone }
     }
 
     /// All of them, by node.
     pub fn iter(&self) -> impl Iterator<Item = &FeedPosition> {
-        self.0.iter()
+        self.feeds.iter()
     }
 }
 
@@ -199,6 +227,32 @@ mod tests {
             for claim in claims.iter() {
                 prop_assert!([&before, &more].iter().any(|it| it.on(claim.node) == Some(*claim)));
             }
+        }
+
+        #[test]
+        fn who_stands_alone_claims_no_other_feed(one in positions(), more in positions()) {
+            let (one, more): (Claims, Claims) = (one.into_iter().collect(), more.into_iter().collect());
+            let is_own = |claim: &FeedPosition| claim.node == NodeId(0);
+            let mut alone = one.clone();
+            alone.stand_alone(|node| node == NodeId(0));
+            prop_assert!(alone.are_alone() && alone.iter().all(is_own));
+            let before = alone.on(NodeId(0));
+            // It is told on: by a sample, by what its source says of it, or together with another part.
+            let mut raised = alone.clone();
+            raised.raise(&more);
+            prop_assert!(raised.are_alone() && raised.iter().all(is_own));
+            prop_assert_eq!(raised.on(NodeId(0)).is_some(), before.is_some());
+            for mut heard in [more.clone(), Claims::default()] {
+                heard.raise(&alone);
+                prop_assert!(heard.are_alone() && heard.iter().all(is_own));
+                prop_assert_eq!(heard.on(NodeId(0)).is_some(), before.is_some());
+            }
+            for both in [more.both(&alone), alone.both(&more)] {
+                prop_assert!(both.are_alone() && both.iter().all(is_own));
+            }
+            let mut own = alone;
+            own.set(FeedPosition { node: NodeId(0), epoch: Epoch(7), seq: 7 });
+            prop_assert_eq!(own.on(NodeId(0)).map(|it| it.seq), Some(7));
         }
 
         #[test]

@@ -49,8 +49,12 @@ pub struct StreamCursor {
     pub state_through: Option<RecordName>,
 }
 
+/// Kinds: all of the state was sent, or some of it.
 const LIVE: u8 = 1;
 const STATE: u8 = 2;
+/// The same, of a stream that stands alone.
+const LIVE_ALONE: u8 = 3;
+const STATE_ALONE: u8 = 4;
 
 /// What is said of a feed.
 const CLAIMED: u8 = 1;
@@ -77,7 +81,12 @@ impl StreamCursor {
     pub fn encode(&self) -> Option<String> {
         let feeds = self.feeds()?;
         let mut bytes = Vec::with_capacity(16 + feeds.len() * 22);
-        bytes.push(if self.state_through.is_some() { STATE } else { LIVE });
+        bytes.push(match (self.state_through.is_some(), self.claims.are_alone()) {
+            (false, false) => LIVE,
+            (true, false) => STATE,
+            (false, true) => LIVE_ALONE,
+            (true, true) => STATE_ALONE,
+        });
         bytes.extend(self.selection.to_be_bytes());
         bytes.extend(self.made.to_be_bytes());
         bytes.push(u8::try_from(feeds.len()).ok()?);
@@ -126,13 +135,16 @@ impl StreamCursor {
             }
         }
         let state_through = match kind {
-            LIVE if bytes.is_empty() => None,
-            STATE => {
+            LIVE | LIVE_ALONE if bytes.is_empty() => None,
+            STATE | STATE_ALONE => {
                 let (table, key) = std::str::from_utf8(bytes).ok()?.split_once('\0')?;
                 Some(RecordName::parse(table, key).ok()?)
             }
             _ => return None,
         };
+        if matches!(kind, LIVE_ALONE | STATE_ALONE) {
+            claims.stand_alone(|_| true);
+        }
         let (selection, made) = (u32::from_be_bytes(*selection), u32::from_be_bytes(*made));
         Some(Self { claims, told, selection, made, state_through })
     }
@@ -239,8 +251,8 @@ mod tests {
     fn cursor() -> impl Strategy<Value = StreamCursor> {
         let feeds = prop::collection::vec((any::<[u64; 3]>(), 0..4_u8, 0..300_u64), 0..12);
         let state = prop::option::of("\\PC{1,20}");
-        let numbers = any::<[u32; 2]>();
-        (feeds, numbers, state).prop_map(|(feeds, [selection, made], state)| {
+        let numbers = any::<([u32; 2], bool)>();
+        (feeds, numbers, state).prop_map(|(feeds, ([selection, made], alone), state)| {
             let (mut claims, mut told) = (Claims::default(), Told::default());
             for ([node, epoch, seq], what, further) in feeds {
                 if what != 0 {
@@ -249,6 +261,9 @@ mod tests {
                 if what != 1 {
                     told.add(at(node, epoch, seq / 2 + further));
                 }
+            }
+            if alone {
+                claims.stand_alone(|_| true);
             }
             let state_through = state.map(|key| RecordName::parse("t", &key).unwrap());
             StreamCursor { claims, told, selection, made, state_through }

@@ -587,6 +587,9 @@ pub(crate) struct Watched {
     /// Nothing that was sent up to the first of them lies behind this, in the sender's feed.
     #[prost(message, optional, tag = "9")]
     pub(crate) told: Option<ClaimText>,
+    /// Something damaged was left out: no other feeds are claimed.
+    #[prost(bool, tag = "10")]
+    pub(crate) alone: bool,
 }
 
 /// A place in a feed.

@@ -14,7 +14,7 @@ use dynarust_store::{FeedPage, FeedRead, ReadError, Store};
 
 use super::mailbox::Mailbox;
 use super::register::EndsWithIt;
-use super::samples::Samples;
+use super::samples::{Samples, settled_head};
 
 /// Publications that are taken from the store at a time.
 const TAIL_RECORDS_MAX: usize = 256;
@@ -123,6 +123,8 @@ impl Hub {
         if !page.left_out.is_empty() {
             return Err(Gap::Damaged);
         }
+        // Of each record the newest is there; the others were passed over.
+        self.register.set_owed(settled_head(&*self.store));
         // Asked behind the read: what was not forgotten by now was there to be read.
         let from = FeedPosition { seq: self.position, ..self.store.position() };
         self.store.resume(from).map(|_| page).ok_or(Gap::Forgotten)
@@ -152,7 +154,6 @@ impl Hub {
     /// Hands the record to all who follow its name. A stream that attaches behind the look-up hears of
     /// it there, and reads this record from the feed.
     async fn dispatch(&mut self, record: &Arc<Stored>) {
-        self.samples.is_published(record);
         self.register.look_up(record, &mut self.found);
         if self.found.len() > READERS_AT_ONCE_MAX && !self.is_answered {
             self.give_way().await;

@@ -33,6 +33,7 @@ use super::owner::Streams;
 use super::part::Standing;
 use super::reading::{Read, Reading};
 use super::register::{Ending, StreamId};
+use super::samples::settled_head;
 use super::state::{StateReader, get};
 
 /// How far from the head a stream attaches: what is left to read meanwhile fills its mailbox.
@@ -72,6 +73,9 @@ pub(super) struct LiveStream {
     told: Seq,
     /// What it has claimed.
     claims: Claims,
+    /// What was passed over for something newer of the same name is told, in its newest form, at or below this. Before
+    /// the stream stands there, it claims no more of others: they may have the older alone.
+    owed: Seq,
     outbox: Outbox,
 }
 
@@ -93,6 +97,7 @@ impl LiveStream {
             reading: None,
             told: 0,
             claims: Claims::default(),
+            owed: 0,
             outbox: Outbox::default(),
         }
     }
@@ -218,7 +223,9 @@ impl LiveStream {
 
     /// What is claimed of a stream that stands there, in all feeds. Places are asked for in their order.
     pub(super) fn claims(&mut self, place: &Place) -> &Claims {
-        if let Some(sample) = self.streams.samples().at(place.seq) {
+        let owed = self.owed.max(self.mailbox.owed()).max(self.streams.register().owed());
+        let sample = self.streams.samples().at(place.seq).filter(|_| place.seq >= owed);
+        if let Some(sample) = sample {
             self.claims.raise(&sample.claims(&self.partitions));
         }
         self.claims.set(self.streams.at(place.seq));
@@ -340,7 +347,10 @@ impl LiveStream {
                         let read = FeedRead::behind(from, CHUNK_RECORDS_MAX, HANDED_BYTES_MAX);
                         store.feed(read).await
                     }
-                    Some(name) => only(get(store, name).await, from, seen),
+                    Some(name) => {
+                        let may_be_newer = || store.newest_in(Partition::of(name)) > from;
+                        only(get(store, name).await, from, seen, may_be_newer)
+                    }
                 };
                 if !matches!(read, Err(ReadError::Overloaded)) {
                     return Read::Feed(read);
@@ -373,9 +383,7 @@ impl LiveStream {
         let Phase::State { began, .. } = self.phase else {
             return Ok(());
         };
-        if self.begins_anew_without(rest.take_left_out()) {
-            return Ok(());
-        }
+        self.go_on_without(&rest.take_left_out());
         let is_done = rest.is_done();
         self.phase = Phase::State { reader: rest, began };
         let records = read?;
@@ -405,9 +413,9 @@ impl LiveStream {
             self.start(Start::State { reset: true }, Arc::clone(&self.partitions));
             return;
         }
-        if self.begins_anew_without(page.left_out) {
-            return;
-        }
+        self.go_on_without(&page.left_out);
+        // Of each record the newest is there; the others were passed over.
+        self.owed = settled_head(self.streams.store());
         let from = page.through;
         self.phase = match head {
             None => Phase::CatchUp { from },
@@ -418,19 +426,15 @@ impl LiveStream {
         self.tell_up_to(page.records, head.unwrap_or(Seq::MAX));
     }
 
-    /// Goes on without damaged records: they are told once they are mended, which makes new entries of them here. In
-    /// the feeds of others they are behind what is claimed there by now. Where anything is, all begins anew.
-    fn begins_anew_without(&mut self, left_out: Vec<Option<RecordName>>) -> bool {
-        if left_out.is_empty() {
-            return false;
+    /// Goes on without damaged records: they are told once they are mended, which makes new entries of them here. So
+    /// the stream stands alone from now on: in the feeds of others they lie behind what it would claim there. What was
+    /// handed out before does not claim them.
+    fn go_on_without(&mut self, left_out: &[Option<RecordName>]) {
+        let is_told = |name: &RecordName| self.selection.matches(name) && self.tells_of(name);
+        if left_out.iter().any(|name| name.as_ref().is_none_or(is_told)) {
+            let me = self.streams.store().position().node;
+            self.claims.stand_alone(|node| node == me);
         }
-        let here = self.streams.at(self.head());
-        self.streams.samples().leave_out(left_out, here.seq);
-        let claims_others = self.claims.iter().any(|claim| claim.node != here.node);
-        if claims_others {
-            self.start(Start::State { reset: true }, Arc::clone(&self.partitions));
-        }
-        claims_others
     }
 
     fn tell_up_to(&mut self, records: Vec<Arc<Stored>>, head: Seq) {
@@ -491,9 +495,11 @@ fn only(
     newest: Result<Option<Arc<Stored>>, ReadError>,
     from: Seq,
     seen: Seq,
+    may_be_newer: impl Fn() -> bool,
 ) -> Result<FeedPage, ReadError> {
     let mut page = FeedPage { through: seen, ..FeedPage::default() };
     match newest {
+        Err(ReadError::CorruptRecord(_)) if !may_be_newer() => {}
         Err(ReadError::CorruptRecord(name)) => page.left_out.push(Some(name)),
         newest => page.records.extend(newest?.filter(|record| record.seq > from)),
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use dynarust_core::Stored;
+use dynarust_core::{Seq, Stored};
 use parking_lot::Mutex;
 
 use super::queue::Queue;
@@ -34,6 +34,8 @@ pub(super) enum End {
 struct Inbox {
     queue: Queue,
     end: Option<End>,
+    /// The newest record for which older ones were left out.
+    owed: Seq,
     /// Since the stream looked last.
     changed: bool,
     /// Who waits for that.
@@ -70,6 +72,9 @@ impl Mailbox {
         }
         let before = inbox.queue.bytes();
         let pushed = inbox.queue.push(Arc::clone(record), self.bytes_max);
+        if pushed.is_ok_and(|merged| merged > 0) {
+            inbox.owed = record.seq;
+        }
         self.count(before, inbox.queue.bytes());
         let reader = inbox.change();
         drop(inbox);
@@ -108,6 +113,11 @@ impl Mailbox {
     pub(super) fn clear(&self) {
         let dropped = std::mem::take(&mut self.inbox.lock().queue);
         self.count(dropped.bytes(), 0);
+    }
+
+    /// What was left out for something newer is told, in its newest form, at or below this.
+    pub(super) fn owed(&self) -> Seq {
+        self.inbox.lock().owed
     }
 
     /// How the stream ended, if it has.

@@ -211,8 +211,7 @@ impl Part {
     pub(super) fn let_go(&mut self) -> Option<LiveStream> {
         self.look_where_it_idles();
         self.queue.clear();
-        if !self.state_is_told
-            && self.standing.as_ref().is_some_and(|it| it.state_through.is_none())
+        if !self.state_is_told && self.standing.as_ref().is_none_or(|it| it.state_through.is_none())
         {
             // Of its state nothing was sent: it begins anew.
             self.standing = None;

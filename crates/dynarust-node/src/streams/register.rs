@@ -82,6 +82,7 @@ impl Members {
 pub(super) struct Register {
     members: Mutex<Members>,
     dispatched: AtomicU64,
+    owed: AtomicU64,
     counts: StreamCounts,
     /// Bytes that wait for readers.
     waiting: Arc<AtomicUsize>,
@@ -95,6 +96,7 @@ impl Register {
         Self {
             members: Mutex::new(Members::new(dispatched)),
             dispatched: AtomicU64::new(dispatched),
+            owed: AtomicU64::new(0),
             counts: StreamCounts::default(),
             waiting: Arc::default(),
             streams_max,
@@ -199,6 +201,17 @@ impl Register {
     /// How far the hub has come.
     pub(super) fn dispatched(&self) -> Seq {
         self.dispatched.load(Ordering::Acquire)
+    }
+
+    /// What the hub passed over for something newer of the same name is dispatched, in its newest form, at or below
+    /// this.
+    pub(super) fn owed(&self) -> Seq {
+        self.owed.load(Ordering::Acquire)
+    }
+
+    /// The hub passes over something; told before it dispatches what lies behind that.
+    pub(super) fn set_owed(&self, seq: Seq) {
+        self.owed.store(seq, Ordering::Release);
     }
 
     /// Tells how far the hub has come: only once all up to there is in the mailboxes.

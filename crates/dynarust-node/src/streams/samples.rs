@@ -3,17 +3,14 @@
 //! ([`dynarust_core::claims`]).
 //!
 //! Invariant: all that a sample's positions cover was published here at or below its head, or something newer of
-//! the same name, and can be read here. So positions are looked at *before* the head is. And while some record is
-//! damaged here that a stream had to leave out, samples say nothing of other feeds: there it lies behind what they
-//! would say. What mends it is published here anew.
+//! the same name. So positions are looked at *before* the head is. (A stream that has left something out, since it
+//! is damaged here, takes none.)
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use dynarust_core::limits::DAMAGED_NAMES_MAX;
-use dynarust_core::{Claims, FeedPosition, PartitionSet, RecordName, Seq, Stored};
+use dynarust_core::{Claims, FeedPosition, PartitionSet, Seq};
 use dynarust_store::Store;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -31,30 +28,12 @@ pub(super) struct Samples {
     positions: Arc<Positions>,
     /// In the order of their heads.
     kept: Mutex<Kept>,
-    /// Something is left out; as in `kept`, for those who look often.
-    leaves_out: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
     samples: VecDeque<Arc<Sample>>,
     taken: Option<Instant>,
-    left_out: LeftOut,
-}
-
-/// Damaged records that streams have left out.
-#[derive(Debug, Default)]
-struct LeftOut {
-    /// And where the feed stood then: what mends one lies behind that.
-    names: BTreeMap<RecordName, Seq>,
-    /// There is one of which nobody can say whether it is mended.
-    for_good: bool,
-}
-
-impl LeftOut {
-    fn is_any(&self) -> bool {
-        self.for_good || !self.names.is_empty()
-    }
 }
 
 /// One of them.
@@ -68,34 +47,7 @@ pub(super) struct Sample {
 impl Samples {
     /// None yet.
     pub(super) fn new(positions: Arc<Positions>) -> Self {
-        Self { positions, kept: Mutex::default(), leaves_out: AtomicBool::new(false) }
-    }
-
-    /// A stream has left out these, which are damaged, when the feed stood at `head`.
-    pub(super) fn leave_out(&self, damaged: Vec<Option<RecordName>>, head: Seq) {
-        let mut kept = self.kept.lock();
-        kept.samples.clear();
-        for name in damaged {
-            let room = kept.left_out.names.len() < DAMAGED_NAMES_MAX;
-            match name.filter(|_| room) {
-                Some(name) => drop(kept.left_out.names.insert(name, head)),
-                None => kept.left_out.for_good = true,
-            }
-        }
-        self.leaves_out.store(true, Ordering::Relaxed);
-    }
-
-    /// The record is published: if it was left out, it is told now.
-    pub(super) fn is_published(&self, record: &Stored) {
-        if !self.leaves_out.load(Ordering::Relaxed) {
-            return;
-        }
-        let mut kept = self.kept.lock();
-        let left_out = &mut kept.left_out;
-        if left_out.names.get(&record.name).is_some_and(|head| record.seq > *head) {
-            left_out.names.remove(&record.name);
-            self.leaves_out.store(left_out.is_any(), Ordering::Relaxed);
-        }
+        Self { positions, kept: Mutex::default() }
     }
 
     /// Takes one and keeps it, unless one was taken just now.
@@ -113,13 +65,8 @@ impl Samples {
 
     /// Takes one and keeps it.
     pub(super) fn take(&self, store: &dyn Store) -> Arc<Sample> {
-        let sample = self.now(store);
+        let sample = Arc::new(self.now(store));
         let mut kept = self.kept.lock();
-        // Behind the look at the positions: else it could say something that was forbidden meanwhile.
-        if kept.left_out.is_any() {
-            return Arc::new(Sample { feeds: Vec::new(), ..sample });
-        }
-        let sample = Arc::new(sample);
         // Of one head the last says most.
         if kept.samples.back().is_some_and(|last| last.head == sample.head) {
             kept.samples.pop_back();
@@ -224,38 +171,5 @@ mod tests {
         }
         assert_eq!(samples.kept.lock().samples.len(), KEPT_MAX);
         assert_eq!(samples.at(Seq::MAX).unwrap().head(), store.position().seq);
-    }
-    #[tokio::test(start_paused = true)]
-    async fn nothing_is_claimed_of_others_until_what_was_left_out_is_published_anew() {
-        let positions = Arc::new(Positions::default());
-        let covered = PartitionSet::all();
-        let position = Position { epoch: Epoch(7), seq: 10, covered: covered.clone() };
-        positions.remember(PositionText::of((&NodeId(5), &position))).unwrap();
-        let samples = Samples::new(positions);
-        let store = TestStore::new();
-        let says = || samples.take(&*store).claims(&covered).iter().count();
-        let publish = |key| {
-            let seq = store.put(key, Some("1"));
-            samples.is_published(&store.tail(seq - 1, 1).unwrap()[0]);
-        };
-        let name = |key| RecordName::parse("t", key).ok();
-        publish("a");
-        assert_eq!(says(), 1);
-        samples.leave_out(vec![name("a"), name("b")], store.position().seq);
-        assert!(samples.at(Seq::MAX).is_none(), "what was said before holds no more");
-        publish("c");
-        assert_eq!(says(), 0);
-        publish("a");
-        assert_eq!(says(), 0, "one is left");
-        let older = store.tail(0, 1).unwrap();
-        samples.leave_out(vec![name("a")], store.position().seq);
-        samples.is_published(&older[0]);
-        publish("b");
-        assert_eq!(says(), 0, "it was published before it was left out");
-        publish("a");
-        assert_eq!(says(), 1);
-        samples.leave_out(vec![None], store.position().seq);
-        publish("a");
-        assert_eq!(says(), 0, "nobody can say of it whether it is mended");
     }
 }

@@ -225,10 +225,13 @@ impl Source {
 
 /// What holds from there on.
 fn from(live: &mut LiveStream, place: &Place) -> Watched {
+    let told = Some(ClaimText::of(&live.told(place)));
+    let claims = live.claims(place);
     Watched {
         is_state: place.state_through.is_some(),
-        claims: live.claims(place).iter().take(REGISTRY_MEMBERS_MAX).map(ClaimText::of).collect(),
-        told: Some(ClaimText::of(&live.told(place))),
+        claims: claims.iter().take(REGISTRY_MEMBERS_MAX).map(ClaimText::of).collect(),
+        alone: claims.are_alone(),
+        told,
         ..Watched::default()
     }
 }

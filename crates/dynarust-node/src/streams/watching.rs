@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use dynarust_core::limits::{REGISTRY_MEMBERS_MAX, RESUMES_ASKING_MAX, WATCHED_WAITING_MAX};
-use dynarust_core::{NodeId, PartitionSet, RecordName, Selection, Stored};
+use dynarust_core::{Claims, NodeId, PartitionSet, RecordName, Selection, Stored};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
@@ -167,7 +167,7 @@ impl Batch {
     }
 
     fn of(source: NodeId, watched: Watched) -> Option<Self> {
-        let Watched { entries, is_state, ready, claims, told, .. } = watched;
+        let Watched { entries, is_state, ready, claims, alone, told, .. } = watched;
         let stored = entries.into_iter().map(|entry| {
             let shipped = entry.understood()?;
             let (name, seq) = (shipped.name, shipped.seq);
@@ -177,7 +177,10 @@ impl Batch {
         if claims.len() > REGISTRY_MEMBERS_MAX {
             return None;
         }
-        let claims = claims.into_iter().map(ClaimText::understood).collect();
+        let mut claims: Claims = claims.into_iter().map(ClaimText::understood).collect();
+        if alone {
+            claims.stand_alone(|_| true);
+        }
         let told = told.map(ClaimText::understood).filter(|it| it.node == source)?;
         Some(Self { records, is_state, is_ready: ready, from: From { claims, told } })
     }
@@ -247,6 +250,18 @@ mod tests {
         assert!(watches.arrive(message(&watching, 99, false)).is_none());
         next(&mut watching).await;
         assert!(watches.arrive(message(&watching, 99, false)).is_some());
+    }
+
+    #[tokio::test]
+    async fn what_its_source_left_out_stands_in_what_it_claims() {
+        let (watches, _, mut watching) = begun();
+        for alone in [false, true] {
+            let message = Watched::decode(message(&watching, 3, false)).unwrap();
+            let message = Watched { alone, ..message };
+            watches.arrive(message.encode_to_vec().into()).unwrap();
+            let Tidings::Some(batch) = next(&mut watching).await else { panic!("it ended") };
+            assert_eq!(batch.from.claims.are_alone(), alone);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Live streams over a store in memory, and over the real one.
 
+mod claiming;
 mod crowd;
 mod follower;
 mod following;
