@@ -346,11 +346,6 @@ impl Store for StoreInMemory {
         future::ready(taken_in).boxed()
     }
 
-    fn claimed(&self, _: RecordName) -> BoxFuture<'_, Result<Option<Version>, ReadError>> {
-        // Nothing is ever damaged.
-        future::ready(Ok(None)).boxed()
-    }
-
     fn answered(&self, request: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {
         future::ready(Ok(self.state.lock().answered(&request))).boxed()
     }

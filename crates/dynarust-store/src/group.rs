@@ -20,6 +20,7 @@ use dynarust_core::{
 };
 
 use crate::answers::{Carried, Kept, is_over};
+use crate::base::Claimed;
 use crate::port::{
     Answered, Arrival, Change, Durability, Over, Proposed, ReadError, TakenIn, Write, WriteError,
     Written,
@@ -30,8 +31,8 @@ pub(crate) trait Published {
     /// What the next write of the name meets.
     fn standing(&mut self, name: &RecordName) -> Result<Option<Standing>, ReadError>;
 
-    /// The version that a damaged record claims, if it claims to have a value.
-    fn claimed(&mut self, name: &RecordName) -> Result<Option<Version>, ReadError>;
+    /// What a damaged record says of itself, as far as that is legible.
+    fn claimed(&mut self, name: &RecordName) -> Result<Option<Claimed>, ReadError>;
 
     /// What the newest request with this idempotency key became.
     fn answer(&mut self, key: &str) -> Result<Option<Kept>, ReadError>;
@@ -106,8 +107,8 @@ enum Found {
     /// Something was there. Every version that this node gave is below the clock's next stamp; where
     /// another node's is above it, the copies elsewhere have the word.
     Damaged {
-        /// It claims to have a value, of this version.
-        live: Option<Version>,
+        /// What it says of itself.
+        claimed: Option<Claimed>,
     },
 }
 
@@ -124,27 +125,32 @@ impl Found {
         match self {
             Self::Record(standing) => standing.holds_value.then_some(standing.version),
             Self::Absent => None,
-            Self::Damaged { live } => live,
+            Self::Damaged { claimed } => {
+                claimed.filter(|it| it.holds_value).map(|it| it.stamp.version)
+            }
         }
     }
 
     /// What stays in the place of an arrival.
     fn withstands(
         self,
-        name: &RecordName,
-        arriving: Stamp,
+        (name, arriving): (&RecordName, &Record),
         over: Over,
+        now: UnixMillis,
     ) -> Result<Option<Stamp>, WriteError> {
         let present = match self {
             Self::Record(standing) => Some(standing.stamp()),
             Self::Absent => None,
-            Self::Damaged { .. } if over == Over::Older => None,
+            Self::Damaged { claimed } if over == Over::Older => {
+                let may_be_newer = |it: &Claimed| it.is_possible(now) && !it.was(name, arriving);
+                claimed.filter(may_be_newer).map(|it| it.stamp)
+            }
             Self::Damaged { .. } => {
                 return Err(WriteError::Unreadable(ReadError::CorruptRecord(name.clone())));
             }
         };
         let applies = match over {
-            Over::Older => merge(present, arriving) == Merge::Apply,
+            Over::Older => merge(present, arriving.stamp()) == Merge::Apply,
             Over::Judged(over) => {
                 let present = present.map(|it| it.version);
                 accept(present, over, arriving.version) == Acceptance::Apply
@@ -252,7 +258,7 @@ impl<P: Published> Deciding<'_, P> {
         }
         let version = record.version;
         let found = self.found(&name)?;
-        if let Some(kept) = found.withstands(&name, record.stamp(), over)? {
+        if let Some(kept) = found.withstands((&name, &record), over, self.now)? {
             // The same may have come without its request before: then it comes once more, for that.
             let known = is_over(version, self.now) || kept != record.stamp();
             let tells_more = !known && self.is_news(request.as_ref(), version)?;
@@ -344,8 +350,8 @@ impl<P: Published> Deciding<'_, P> {
             Ok(Some(standing)) => Ok(Found::Record(standing)),
             Ok(None) => Ok(Found::Absent),
             Err(ReadError::CorruptRecord(_)) => {
-                let live = self.published.claimed(name).map_err(WriteError::Unreadable)?;
-                Ok(Found::Damaged { live })
+                let claimed = self.published.claimed(name).map_err(WriteError::Unreadable)?;
+                Ok(Found::Damaged { claimed })
             }
             Err(error) => Err(WriteError::Unreadable(error)),
         }

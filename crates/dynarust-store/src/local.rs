@@ -19,7 +19,7 @@ use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::{
     Epoch, FeedPosition, HybridClock, NodeId, Partition, PartitionSet, RecordName, RequestKey, Seq,
-    Stored, TableName, UnixMillis, Version,
+    Stored, TableName, UnixMillis,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -318,14 +318,6 @@ impl Store for LocalStore {
         durability: Durability,
     ) -> BoxFuture<'_, Result<Vec<TakenIn>, WriteError>> {
         self.submit_arrivals(arrivals, durability).boxed()
-    }
-
-    fn claimed(&self, name: RecordName) -> BoxFuture<'_, Result<Option<Version>, ReadError>> {
-        let claimed = move |base: &ReadBase| {
-            let record = base.claimed(&name).map_err(|error| base_error(&error))?;
-            Ok(record.map(|record| record.version))
-        };
-        self.readers.with(claimed).boxed()
     }
 
     fn answered(&self, request: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {

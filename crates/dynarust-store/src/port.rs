@@ -284,9 +284,6 @@ pub trait Store: Send + Sync + 'static {
     /// The record, a tombstone too; `None` where this node never took one in.
     fn get(&self, name: RecordName) -> BoxFuture<'_, Result<Option<Arc<Stored>>, ReadError>>;
 
-    /// The version that a damaged record claims to have, which may be damaged itself; `None` where it has none.
-    fn claimed(&self, name: RecordName) -> BoxFuture<'_, Result<Option<Version>, ReadError>>;
-
     /// Stamps, decides, keeps and publishes one write. The call itself submits it; the future waits
     /// for the answer. Dropping the future does not undo it.
     fn write(&self, write: Write) -> BoxFuture<'_, Result<Written, WriteError>>;
@@ -299,7 +296,8 @@ pub trait Store: Send + Sync + 'static {
     /// of them, and what stands where one was kept, are as durable as asked. The call submits; the future
     /// waits. No arrivals at all make a barrier: what was published before is as durable as asked then.
     ///
-    /// A damaged record at the key is mended, but by a record that was judged on another. The request of an arrival is remembered as if it had been
+    /// A damaged record at the key is mended, but by a record that was judged on another, and by one that is older than
+    /// the damaged one claims to be: that is kept, unless it was this very record, or no clock can have given it yet. The request of an arrival is remembered as if it had been
     /// carried out here, unless there is no room for more of them.
     ///
     /// # Errors

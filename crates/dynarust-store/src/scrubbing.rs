@@ -24,9 +24,11 @@ impl Applier {
             match rot {
                 Rot::Record { row, name } => {
                     let mended = match name {
-                        Some(name) => {
-                            self.base.rename_rotten(*row, name)? || self.write_anew(name)?
+                        Some(name) if self.base.rename_rotten(*row, name)? => {
+                            self.truncated = false;
+                            true
                         }
+                        Some(name) => self.write_anew(name)?,
                         None => false,
                     };
                     tell(*row, name.as_ref(), mended);

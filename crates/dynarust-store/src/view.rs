@@ -4,10 +4,10 @@
 //! as much as a look-up. A record may move from recent into the base meanwhile. So a snapshot answers only
 //! for names that were not recent at an `applied` which it was begun behind.
 
-use dynarust_core::{Record, RecordName, Seq, Version};
+use dynarust_core::{RecordName, Seq};
 
 use crate::answers::Kept;
-use crate::base::{ReadBase, Snapshot};
+use crate::base::{Claimed, ReadBase, Snapshot};
 use crate::group::{Published, Standing};
 use crate::port::ReadError;
 use crate::shared::{Shared, base_error, read_error};
@@ -54,9 +54,8 @@ impl Published for View<'_> {
         Ok(found.map(|stored| Standing::of(&stored.record)))
     }
 
-    fn claimed(&mut self, name: &RecordName) -> Result<Option<Version>, ReadError> {
-        let claimed = self.base.claimed(name).map_err(|error| base_error(&error))?;
-        Ok(claimed.filter(Record::holds_value).map(|record| record.version))
+    fn claimed(&mut self, name: &RecordName) -> Result<Option<Claimed>, ReadError> {
+        self.base.claimed(name).map_err(|error| base_error(&error))
     }
 
     fn answer(&mut self, key: &str) -> Result<Option<Kept>, ReadError> {
@@ -75,7 +74,7 @@ mod tests {
     use std::sync::Arc;
 
     use bytes::Bytes;
-    use dynarust_core::Condition;
+    use dynarust_core::{Condition, Version};
 
     use super::*;
     use crate::driver::Driver;

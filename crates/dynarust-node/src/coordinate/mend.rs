@@ -13,16 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dynarust_core::limits::{DAMAGED_NAMES_MAX, MEND_MILLIS, MENDS_AT_A_TIME_MAX};
-use dynarust_core::{Partition, RecordName, Stored, Version};
+use dynarust_core::{Partition, RecordName, Stored};
 use dynarust_store::{ReadError, Scan, ScanPage};
 use futures_util::future::try_join_all;
 use tokio::time::{Instant, sleep};
 
 use super::read::{ask_as_it_is, read_deadline, repair};
 use crate::cluster::Cluster;
-
-/// How far ahead of this node's clock another's may have been that gave a version.
-const CLAIM_AHEAD_MILLIS: u64 = 60 * 60 * 1000;
 
 impl Cluster {
     /// What this node's store holds; what is damaged is mended first, where that can be.
@@ -84,12 +81,6 @@ impl Cluster {
         }
     }
 
-    /// Whether a damaged record's version may be right: some member has given it by now.
-    fn can_have_been(&self, version: Version) -> bool {
-        let latest = self.clock.now().saturating_add(CLAIM_AHEAD_MILLIS);
-        version.unix_millis() <= latest && self.view().registry.get(version.node).is_some()
-    }
-
     /// Whether the record is whole here now.
     async fn mend(self: &Arc<Self>, name: &RecordName, deadline: Instant) -> bool {
         let partition = Partition::of(name);
@@ -109,13 +100,10 @@ impl Cluster {
         if said.iter().any(|it| it.behind) {
             return false;
         }
-        let claimed = self.store.claimed(name.clone()).await.ok().flatten();
-        if claimed.is_some_and(|it| it > stored.record.version && self.can_have_been(it)) {
-            tracing::error!(?name, "a damaged record claims to be newer than all copies of it");
-            return false;
-        }
-        let mended = repair(self, self.me, (stored, newest.request.as_ref()), deadline).await;
-        tracing::warn!(?name, mended, "a damaged record was taken anew from another owner");
+        let repaired = repair(self, self.me, (stored, newest.request.as_ref()), deadline).await;
+        // The store does not take what is older than the damaged one claims to be.
+        let mended = repaired && self.store.get(name.clone()).await.is_ok();
+        tracing::warn!(?name, mended, "a damaged record was to be taken anew from another owner");
         mended
     }
 }

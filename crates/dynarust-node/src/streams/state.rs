@@ -59,7 +59,7 @@ impl StateReader {
             Some(Part::Key(name)) => {
                 let record = match get(store, name).await {
                     Err(ReadError::CorruptRecord(name)) => {
-                        self.leave_out(name);
+                        self.leave_out(&name, Some(name.clone()));
                         None
                     }
                     read => read?,
@@ -99,7 +99,7 @@ impl StateReader {
             Err(ReadError::CorruptRecord(name)) if range.contains(&name) => {
                 let before = range.clone().ending_before(name.key());
                 let behind = range.starting_after(name.key());
-                self.leave_out(name);
+                self.leave_out(&name, None);
                 self.replace_first([before, behind]);
                 Ok(Vec::new())
             }
@@ -107,9 +107,10 @@ impl StateReader {
         }
     }
 
-    fn leave_out(&mut self, name: RecordName) {
+    /// `known`: where it is certain that it is that record. In a range it may be the name that has rotted.
+    fn leave_out(&mut self, name: &RecordName, known: Option<RecordName>) {
         tracing::error!(%name, "a damaged record is left out of a live stream's state");
-        self.left_out.push(Some(name));
+        self.left_out.push(known);
     }
 
     /// Puts what is left of the first part in its place.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use dynarust_core::digest::Digests;
 use dynarust_core::{
     FeedPosition, Partition, PartitionSet, RecordName, RequestKey, Seq, Stored, TableName,
-    UnixMillis, Version,
+    UnixMillis,
 };
 use dynarust_store::{
     Answered, Arrival, Durability, FeedPage, FeedRead, LocalStore, Proposed, ReadError, Scan,
@@ -170,10 +170,6 @@ impl Store for TestStore {
             standstill(self.inner.take_in(arrivals, durability)).await
         }
         .boxed()
-    }
-
-    fn claimed(&self, name: RecordName) -> BoxFuture<'_, Result<Option<Version>, ReadError>> {
-        standstill(self.inner.claimed(name))
     }
 
     fn answered(&self, request: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {

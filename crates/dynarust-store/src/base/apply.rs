@@ -16,7 +16,7 @@ use super::error::BaseError;
 use super::feed::{self, FeedChanges};
 use super::feed_times::FeedTimes;
 use super::meta::Meta;
-use super::misnamed::rename;
+use super::misnamed::{is_sound_by_its_name, rename};
 use super::row::{COLUMNS, Head, Kind, RowRead, from_signed, read_stored, row_checksum, to_signed};
 use super::schema::{BaseFormat, OpenBase};
 use super::steps::StepsLeft;
@@ -218,7 +218,16 @@ fn apply_one(
     counting: &mut Counting,
     changes: &mut FeedChanges,
 ) -> Result<(), BaseError> {
-    let present = present(transaction, &stored.name)?;
+    let mut present = present(transaction, &stored.name)?;
+    if let Some(it) = present.filter(|it| it.is_misnamed)
+        && is_sound_by_its_name(transaction, it.id)?
+    {
+        // The index has rotted, not the row, which is another's. (Where it cannot be made anew, a row is there twice.)
+        if transaction.execute_batch("REINDEX records_by_name").is_ok() {
+            tracing::warn!("the index of names was damaged and has been made anew");
+            present = self::present(transaction, &stored.name)?;
+        }
+    }
     // The same record may have come once more, for its request: then it stands at its new seq.
     let moves = |head: &Head| head.stamp() == stored.record.stamp() && head.seq < stored.seq;
     if let Some(Present { id, head: Some(head), .. }) = present
@@ -245,7 +254,7 @@ fn apply_one(
                 }
             }
             if is_misnamed {
-                rename(transaction, id, &stored.name)?;
+                rename(transaction, id, (stored.name.table(), stored.name.key()))?;
             }
             replace(transaction, id, stored)?;
             id

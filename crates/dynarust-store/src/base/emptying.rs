@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::apply::ApplyBase;
 use super::counts::Counting;
 use super::error::BaseError;
+use super::misnamed;
 use super::row::{Head, Kind, from_signed, to_signed};
 
 /// Entries of the feed that one transaction looks at.
@@ -111,7 +112,9 @@ fn take_out(
                 .ok()
                 .and_then(|it| it.try_into().ok())
                 .map(Version::from_bytes);
-            let (table, key): (String, String) = (row.get(0)?, row.get(1)?);
+            // What is no text any more is no name either.
+            let text = |column| row.get_ref(column).map(|it| it.as_str().unwrap_or("").to_owned());
+            let (table, key) = (text(0)?, text(1)?);
             Ok((table, key, version, row.get::<_, i64>(3)?, row.get::<_, i64>(4)?))
         })
         .optional()?;
@@ -132,7 +135,7 @@ fn take_out(
         {
             digests.remove(&name, version);
         }
-        transaction.prepare_cached("DELETE FROM records WHERE id = ?")?.execute([entry.record])?;
+        misnamed::remove(transaction, entry.record)?;
     }
     transaction
         .prepare_cached("DELETE FROM feed WHERE seq = ?")?

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::apply::{ApplyBase, is_sound};
 use super::error::BaseError;
-use super::row::read_name;
+use super::row::{COLUMNS, RowRead, read_name, read_stored};
 
 impl ApplyBase {
     /// Gives a row the name back by which the index has it, where nothing else of it has rotted; whether it did.
@@ -18,11 +18,42 @@ impl ApplyBase {
             && row_of(&self.connection, name)? == Some(row);
         if is_only_misnamed {
             let transaction = self.connection.unchecked_transaction()?;
-            rename(&transaction, row, name)?;
+            rename(&transaction, row, (name.table(), name.key()))?;
             transaction.commit()?;
         }
         Ok(is_only_misnamed)
     }
+}
+
+/// Whether the row is sound by the name that it calls itself: then it is the index that has rotted.
+pub(super) fn is_sound_by_its_name(connection: &Connection, row: i64) -> Result<bool, BaseError> {
+    let sql = format!("SELECT {COLUMNS} FROM records r WHERE r.id = ?");
+    connection.query_row(&sql, [row], |row| {
+        Ok(read_stored(row).map(|read| matches!(read, RowRead::Sound(_))))
+    })?
+}
+
+/// Takes a row out, whatever it calls itself.
+///
+/// SQLite would give up where the index does not have it by that name, or take out the entry of another row.
+pub(super) fn remove(connection: &Connection, row: i64) -> Result<(), BaseError> {
+    let claimed = connection
+        .prepare_cached("SELECT table_name, key FROM records WHERE id = ?")?
+        .query_row([row], |row| Ok(read_name(row)))
+        .optional()?
+        .transpose()?;
+    // It has gone already.
+    let Some(claimed) = claimed else { return Ok(()) };
+    let its = claimed.as_ref().map(|name| row_of(connection, name)).transpose()?.flatten();
+    if its != Some(row) {
+        match indexed_as(connection, row, None)? {
+            Some(name) => rename(connection, row, (name.table(), name.key()))?,
+            // No record has such a name, and no index an entry of it but this one.
+            None => rename(connection, row, ("", &row.to_string()))?,
+        }
+    }
+    connection.prepare_cached("DELETE FROM records WHERE id = ?")?.execute([row])?;
+    Ok(())
 }
 
 /// The row that the index has under a name.
@@ -60,13 +91,17 @@ fn name_in_row(connection: &Connection, row: i64) -> Result<Option<RecordName>, 
 ///
 /// The index has no entry of the rotten name, at which SQLite gives up, unless it is told to go on over damage; or it
 /// has another row's, which goes, and is put back.
-pub(super) fn rename(connection: &Connection, id: i64, name: &RecordName) -> Result<(), BaseError> {
+pub(super) fn rename(
+    connection: &Connection,
+    id: i64,
+    (table, key): (&str, &str),
+) -> Result<(), BaseError> {
     let set = "UPDATE records SET table_name = ?, key = ? WHERE id = ?";
     connection.pragma_update(None, "writable_schema", true)?;
     let renamed = (|| {
         let claimed = name_in_row(connection, id)?;
         let other = claimed.as_ref().map(|it| row_of(connection, it)).transpose()?.flatten();
-        connection.execute(set, params![name.table(), name.key(), id])?;
+        connection.execute(set, params![table, key, id])?;
         if let (Some(other), Some(its)) = (other, claimed) {
             connection.execute(set, params![its.table(), its.key(), other])?;
         }

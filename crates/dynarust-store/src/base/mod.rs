@@ -33,5 +33,6 @@ pub(crate) use due::DuePosition;
 pub(crate) use error::BaseError;
 pub(crate) use feed::DeadEntriesPosition;
 pub(crate) use read::{Bounds, ReadBase, ReadFailure, Snapshot, Wanted};
+pub(crate) use row::Claimed;
 pub(crate) use schema::{OpenBase, open_existing, open_or_create};
 pub(crate) use scrub::{Rot, ScrubPosition};

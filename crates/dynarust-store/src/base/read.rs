@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dynarust_core::{KeyRange, Partition, PartitionSet, Record, RecordName, Seq, Stored};
+use dynarust_core::{KeyRange, Partition, PartitionSet, RecordName, Seq, Stored};
 use rusqlite::{Connection, Params, Transaction, params};
 
 use super::error::BaseError;
-use super::misnamed::indexed_as;
+use super::misnamed::{indexed_as, row_of};
 use super::row::{
-    COLUMNS, COLUMNS_UNCHECKED, RowRead, from_signed, read_name, read_stored, read_unchecked,
-    to_signed,
+    COLUMNS, COLUMNS_UNCHECKED, Claimed, RowRead, from_signed, read_claimed, read_name,
+    read_stored, read_unchecked, to_signed,
 };
 use super::schema::connect;
 
@@ -213,11 +213,12 @@ impl ReadBase {
             let id = row.get(1)?;
             self.each(&record, [id], |row| {
                 // One of another partition has a name that has rotted.
-                let is_filed = |name: &RecordName| {
-                    partition.is_none_or(|partition| partition == Partition::of(name))
+                let is_filed = |name: &RecordName| match partition {
+                    Some(partition) => Ok(partition == Partition::of(name)),
+                    None => row_of(&self.connection, name).map(|row| row == Some(id)),
                 };
                 let stored = match wanted.read(row)? {
-                    RowRead::Sound(stored) if is_filed(&stored.name) => Arc::new(stored),
+                    RowRead::Sound(stored) if is_filed(&stored.name)? => Arc::new(stored),
                     _ => {
                         let name = indexed_as(&self.connection, id, read_name(row)?)?;
                         let by_name = name.as_ref().map(|name| self.get(name));
@@ -245,14 +246,11 @@ impl ReadBase {
     }
 
     /// What a record says of itself, without its value; damaged as it may be.
-    pub(crate) fn claimed(&self, name: &RecordName) -> Result<Option<Record>, BaseError> {
-        let sql =
-            format!("SELECT {COLUMNS_UNCHECKED} FROM records r WHERE table_name = ? AND key = ?");
+    pub(crate) fn claimed(&self, name: &RecordName) -> Result<Option<Claimed>, BaseError> {
+        let sql = format!("SELECT {COLUMNS} FROM records r WHERE table_name = ? AND key = ?");
         let mut claimed = None;
         self.each(&sql, params![name.table(), name.key()], |row| {
-            if let RowRead::Sound(stored) = read_unchecked(row)? {
-                claimed = Some(stored.record);
-            }
+            claimed = read_claimed(row)?;
             Ok(false)
         })?;
         Ok(claimed)

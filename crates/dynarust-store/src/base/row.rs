@@ -1,12 +1,15 @@
 //! Rows of `records`, into and out of memory.
 
 use bytes::Bytes;
-use dynarust_core::{Record, RecordName, Seq, Stamp, Stored, Version};
+use dynarust_core::{Record, RecordName, Seq, Stamp, Stored, UnixMillis, Version};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use twox_hash::XxHash3_64;
 
 use super::error::BaseError;
+
+/// How far a node's clock may be ahead of another's, at most, for a version to be believed of a damaged record.
+const CLAIM_AHEAD_MILLIS_MAX: u64 = 60 * 60 * 1000;
 
 /// The columns that [`read_stored`] wants, in its order.
 pub(super) const COLUMNS: &str =
@@ -118,6 +121,40 @@ pub(super) fn read_unchecked(row: &Row<'_>) -> Result<RowRead, BaseError> {
         value: Bytes::new(),
     };
     Ok(RowRead::Sound(Stored { name: known, seq, record }))
+}
+
+/// What a damaged row says of itself. Each part of it may be what is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Claimed {
+    pub(crate) stamp: Stamp,
+    pub(crate) holds_value: bool,
+    seq: Seq,
+    checksum: Option<u64>,
+}
+
+impl Claimed {
+    /// Whether some clock may have given the version by now.
+    pub(crate) fn is_possible(&self, now: UnixMillis) -> bool {
+        self.stamp.version.unix_millis() <= now.saturating_add(CLAIM_AHEAD_MILLIS_MAX)
+    }
+
+    /// Whether it was this very record, before it was damaged.
+    pub(crate) fn was(&self, name: &RecordName, record: &Record) -> bool {
+        let stored = Stored { name: name.clone(), seq: self.seq, record: record.clone() };
+        self.checksum == Some(row_checksum(&stored))
+    }
+}
+
+/// Reads the columns of [`COLUMNS`] of a damaged row; none where not even the version is legible.
+pub(super) fn read_claimed(row: &Row<'_>) -> Result<Option<Claimed>, BaseError> {
+    let checksum = integer(row, 7)?;
+    Ok(match read_unchecked(row)? {
+        RowRead::Sound(Stored { seq, record, .. }) => {
+            let (stamp, holds_value) = (record.stamp(), record.holds_value());
+            Some(Claimed { stamp, holds_value, seq, checksum })
+        }
+        RowRead::Corrupt { .. } => None,
+    })
 }
 
 /// The name that a row claims, as far as it can be read.

@@ -20,6 +20,8 @@ use super::row::{COLUMNS, Kind, RowRead, from_signed, read_stored, to_signed};
 
 /// Rows that are passed where a page cannot be read.
 const PASSED_ROWS: i64 = 16;
+/// Of so many damaged rows at a time the name is sought that the index has.
+const NAMES_SOUGHT_MAX: usize = 8;
 /// After so many such pages a pass counts as done.
 const DAMAGES_MAX: u64 = 100;
 
@@ -81,7 +83,11 @@ impl ApplyBase {
             position.row = row.get(9)?;
             match read_stored(row)? {
                 RowRead::Corrupt { name } => {
-                    let name = indexed_as(&self.connection, position.row, name)?;
+                    // Each may cost a look through the index.
+                    let name = match found.len() < NAMES_SOUGHT_MAX {
+                        true => indexed_as(&self.connection, position.row, name)?,
+                        false => name,
+                    };
                     found.push(Rot::Record { row: position.row, name });
                 }
                 RowRead::Sound(stored) if !self.is_indexed(position.row, &stored)? => {

@@ -6,6 +6,7 @@ use rusqlite::params;
 
 use super::apply::ApplyBase;
 use super::error::BaseError;
+use super::misnamed;
 use super::row::{Kind, from_signed, to_signed};
 
 /// Rows that one transaction forgets.
@@ -104,7 +105,7 @@ impl ApplyBase {
         meta.forgotten_seq = meta.forgotten_seq.max(old.through());
         let transaction = self.connection.transaction()?;
         for Gone { id, seq, kind } in &old.rows {
-            transaction.prepare_cached("DELETE FROM records WHERE id = ?")?.execute([id])?;
+            misnamed::remove(&transaction, *id)?;
             transaction
                 .prepare_cached("DELETE FROM feed WHERE seq = ?")?
                 .execute([to_signed(*seq)])?;

@@ -35,7 +35,7 @@ impl<L: Fn(&RecordName) -> Result<Option<Standing>, ReadError>> Published for Lo
         (self.lookup)(name)
     }
 
-    fn claimed(&mut self, _: &RecordName) -> Result<Option<Version>, ReadError> {
+    fn claimed(&mut self, _: &RecordName) -> Result<Option<Claimed>, ReadError> {
         Ok(None)
     }
 

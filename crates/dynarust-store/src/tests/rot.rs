@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use dynarust_core::{Condition, KeyRange, RecordName, Stored, TableName};
+use dynarust_core::{
+    Condition, KeyRange, Partition, Record, RecordName, Stored, TableName, Version,
+};
 use futures_util::FutureExt;
 use proptest::prelude::*;
 
@@ -16,7 +18,9 @@ use crate::base::{ApplyBase, Bounds, ReadBase, Rot, Wanted, open_existing};
 use crate::driver::Driver;
 use crate::journal::disk::RealDisk;
 use crate::local::Threads;
-use crate::port::{Change, Durability, FeedRead, ReadError, Scan, Store, Write};
+use crate::port::{
+    Arrival, Change, Durability, FeedRead, Over, ReadError, Scan, Store, TakenIn, Write,
+};
 use crate::{Hands, LocalStore, StoreConfig};
 
 const KEYS: u32 = 200;
@@ -187,18 +191,51 @@ fn flip_under(store: &LocalStore, key: u32) {
     assert_eq!(flipped, 1);
 }
 
-/// Flips a bit of the name of this key where it stands beside its value in the base, and not in the index.
-fn flip_name(folder: &Path, key: u32) {
+/// Flips a bit of the name of this key in the base: where it stands beside its value, or in the index.
+fn flip_name(folder: &Path, key: u32, in_index: bool) {
     let path = folder.join("base.sqlite");
     let mut base = fs::read(&path).unwrap();
-    let at =
-        |base: &[u8], text: &[u8]| base.windows(text.len()).rposition(|it| it == text).unwrap();
-    let before = at(&base, &value(key));
-    let name = name(key);
-    let at = at(&base[..before], name.key().as_bytes());
-    assert!(before - at < 100, "the row of {name}");
-    base[at + name.key().len() - 1] ^= 1;
+    let (name, value) = (name(key), value(key));
+    let (name, value) = (name.key().as_bytes(), &value[..]);
+    let is_row = |at: usize| {
+        base[at..]
+            .iter()
+            .take(100)
+            .collect::<Vec<_>>()
+            .windows(value.len())
+            .any(|it| it.iter().copied().eq(value))
+    };
+    let places = base.windows(name.len()).enumerate().filter(|(_, it)| *it == name);
+    let places: Vec<_> = places.map(|(at, _)| at).filter(|at| is_row(*at) != in_index).collect();
+    let [at] = places[..] else { panic!("not one place: {places:?}") };
+    base[at + name.len() - 1] ^= 1;
     fs::write(path, base).unwrap();
+}
+
+/// The base of a store that has stopped, with ten records: of the fourth the name has rotted into the fifth's.
+fn misnamed(in_index: bool) -> (tempfile::TempDir, ApplyBase, impl Fn(u32) -> Option<Stored>) {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, hands) = by_hand(folder.path(), 10);
+    hands.finish();
+    drop(store);
+    flip_name(folder.path(), 4, in_index);
+    let path = folder.path().join("base.sqlite");
+    let open = open_existing(&path).unwrap();
+    let base = ApplyBase::new(open, Duration::from_secs(60)).unwrap();
+    let stored = move |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap();
+    (folder, base, stored)
+}
+
+/// Each record is in the base once, and the index has it.
+fn assert_whole(folder: &Path, keys: impl IntoIterator<Item = u32>) {
+    let base = rusqlite::Connection::open(folder.join("base.sqlite")).unwrap();
+    let sound: String = base.query_row("PRAGMA integrity_check", [], |it| it.get(0)).unwrap();
+    assert_eq!(sound, "ok");
+    let mut rows = base.prepare("SELECT key FROM records NOT INDEXED ORDER BY key").unwrap();
+    let keys_there = rows.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let keys_there: Vec<_> = keys_there.map(Result::unwrap).collect();
+    let expected: Vec<_> = keys.into_iter().map(|key| name(key).key().to_owned()).collect();
+    assert_eq!(keys_there, expected);
 }
 
 /// A store that runs by hand, with some records in its base.
@@ -368,7 +405,7 @@ fn a_record_whose_name_has_rotted_is_told_by_its_name() {
     hands.finish();
     drop(store);
     // `key-4` calls itself `key-5`.
-    flip_name(folder.path(), 4);
+    flip_name(folder.path(), 4, false);
     let sound = |folder: &Path| crate::verify::verify(folder).unwrap().problems.is_empty();
     assert!(!sound(folder.path()));
     let base = ReadBase::open(&folder.path().join("base.sqlite")).unwrap();
@@ -391,24 +428,91 @@ fn a_record_whose_name_has_rotted_is_told_by_its_name() {
 /// What is written there before the scrub has come so far is whole.
 #[test]
 fn a_record_whose_name_has_rotted_can_be_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, hands) = by_hand(folder.path(), 10);
-    let path = folder.path().join("base.sqlite");
-    hands.finish();
-    drop(store);
-    flip_name(folder.path(), 4);
-    let open = open_existing(&path).unwrap();
-    let mut base = ApplyBase::new(open, Duration::from_secs(60)).unwrap();
-    let stored = |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap().unwrap();
-    let (before, other) = (stored(4), stored(5));
+    let (folder, mut base, stored) = misnamed(false);
+    let (before, other) = (stored(4).unwrap(), stored(5));
     let written = Stored { seq: before.seq + 100, ..before };
     base.apply(&[Arc::new(written.clone())]).unwrap();
     while !base.bring_feed().unwrap() {}
-    assert_eq!((stored(4), stored(5)), (written, other));
-    drop(base);
-    let base = rusqlite::Connection::open(&path).unwrap();
-    let sound: String = base.query_row("PRAGMA integrity_check", [], |it| it.get(0)).unwrap();
-    assert_eq!(sound, "ok");
-    let named = "SELECT count(*) FROM records NOT INDEXED WHERE key = 'key-4'";
-    assert_eq!(base.query_row(named, [], |it| it.get(0)), Ok(1));
+    assert_eq!((stored(4), stored(5)), (Some(written), other));
+    assert_whole(folder.path(), 0..10);
+}
+
+/// It leads to another's row: that is not what is written over.
+#[test]
+fn a_record_beside_one_whose_name_has_rotted_in_the_index_can_be_written() {
+    let (folder, mut base, stored) = misnamed(true);
+    let other = stored(6).unwrap();
+    let written = Stored { name: name(5), seq: other.seq + 100, record: other.record };
+    base.apply(&[Arc::new(written.clone())]).unwrap();
+    while !base.bring_feed().unwrap() {}
+    assert_eq!(stored(5), Some(written));
+    assert_eq!(stored(4).unwrap().record.value, value(4));
+    assert_whole(folder.path(), 0..10);
+}
+
+/// Nor does it take the other with it when it goes.
+#[test]
+fn a_record_whose_name_has_rotted_can_go() {
+    let (folder, mut base, stored) = misnamed(false);
+    let partitions = [Partition::of(&name(4))].into_iter().collect();
+    base.empty_some(&partitions, 0).unwrap();
+    assert_eq!(stored(4), None);
+    assert_eq!(stored(5).unwrap().record.value, value(5));
+    assert_whole(folder.path(), (0..10).filter(|key| *key != 4));
+}
+
+/// What nobody else has is not taken for mended by what is older; but a copy of what it was mends it, whatever it claims.
+#[test]
+fn a_damaged_record_is_mended_by_what_it_was_and_by_what_is_newer() {
+    // The counter's, or the year.
+    for (byte, bit, is_believed) in [(7, 0x80, true), (0, 0x40, false)] {
+        for (age, expected) in [(1_i64, !is_believed), (0, true), (-(1 << 20), true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let (store, hands) = by_hand(folder.path(), 3);
+            let before = store.peek(&name(1)).unwrap();
+            hands.finish();
+            drop(store);
+            rot_version(folder.path(), 1, (byte, bit));
+            let (store, mut hands) =
+                LocalStore::open_by_hand(&config(folder.path()), Arc::new(RealDisk)).unwrap();
+            let hlc = before.record.version.hlc.checked_add_signed(-age).unwrap();
+            let record = Record {
+                version: Version { hlc, ..before.record.version },
+                ..before.record.clone()
+            };
+            let arrival = Arrival {
+                name: name(1),
+                record: record.clone(),
+                request: None,
+                fresh: false,
+                over: Over::Older,
+            };
+            let mut taking = pin!(store.take_in(vec![arrival], Durability::Sync));
+            let taken = loop {
+                if let Some(taken) = taking.as_mut().now_or_never() {
+                    break taken.unwrap();
+                }
+                hands.write();
+            };
+            let found = store.get(name(1)).now_or_never().expect("hands do not wait");
+            if expected {
+                assert!(matches!(taken[..], [TakenIn::Applied { .. }]), "{age}: {taken:?}");
+                assert_eq!(found.unwrap().unwrap().record, record);
+            } else {
+                assert!(matches!(taken[..], [TakenIn::Kept(_)]), "{age}: {taken:?}");
+                assert_eq!(found, Err(ReadError::CorruptRecord(name(1))));
+            }
+        }
+    }
+}
+
+/// Flips a bit of the version of this key in the base of a store that has stopped.
+fn rot_version(folder: &Path, key: u32, (byte, bit): (usize, u8)) {
+    let base = rusqlite::Connection::open(folder.join("base.sqlite")).unwrap();
+    let name = name(key);
+    let select = "SELECT version FROM records WHERE key = ?";
+    let mut version: Vec<u8> = base.query_row(select, [name.key()], |row| row.get(0)).unwrap();
+    version[byte] ^= bit;
+    let update = "UPDATE records SET version = ? WHERE key = ?";
+    assert_eq!(base.execute(update, rusqlite::params![version, name.key()]), Ok(1));
 }

@@ -284,10 +284,6 @@ impl Store for TestStore {
         unreachable!("streams do not write")
     }
 
-    fn claimed(&self, _: RecordName) -> BoxFuture<'_, Result<Option<Version>, ReadError>> {
-        unreachable!("streams mend nothing")
-    }
-
     fn answered(&self, _: RequestKey) -> BoxFuture<'_, Result<Option<Answered>, ReadError>> {
         unreachable!("streams do not write")
     }
