@@ -131,18 +131,31 @@ impl Found {
         }
     }
 
+    /// Where it is known what a damaged record was: this.
+    fn as_it_was(self, name: &RecordName, record: &Record) -> Self {
+        match self {
+            Self::Damaged { claimed: Some(it) } if it.was(name, record) => {
+                Self::Damaged { claimed: Some(it.as_of(record)) }
+            }
+            found => found,
+        }
+    }
+
     /// What stays in the place of an arrival.
     fn withstands(
         self,
         (name, arriving): (&RecordName, &Record),
-        over: Over,
+        (over, fresh): (Over, bool),
         now: UnixMillis,
     ) -> Result<Option<Stamp>, WriteError> {
         let present = match self {
             Self::Record(standing) => Some(standing.stamp()),
             Self::Absent => None,
+            // A client's write mends it.
+            Self::Damaged { .. } if over == Over::Older && fresh => None,
             Self::Damaged { claimed } if over == Over::Older => {
-                let may_be_newer = |it: &Claimed| it.is_possible(now) && !it.was(name, arriving);
+                let may_be_newer =
+                    |it: &Claimed| it.stamp > arriving.stamp() && it.is_possible(now);
                 claimed.filter(may_be_newer).map(|it| it.stamp)
             }
             Self::Damaged { .. } => {
@@ -257,8 +270,8 @@ impl<P: Published> Deciding<'_, P> {
             self.clock.observe(record.version.hlc, self.now);
         }
         let version = record.version;
-        let found = self.found(&name)?;
-        if let Some(kept) = found.withstands((&name, &record), over, self.now)? {
+        let found = self.found(&name)?.as_it_was(&name, &record);
+        if let Some(kept) = found.withstands((&name, &record), (over, fresh), self.now)? {
             // The same may have come without its request before: then it comes once more, for that.
             let known = is_over(version, self.now) || kept != record.stamp();
             let tells_more = !known && self.is_news(request.as_ref(), version)?;

@@ -228,7 +228,7 @@ impl Cluster {
         for (came, taken) in came.iter().zip(taken) {
             let there = match taken {
                 TakenIn::Kept(stamp) if stamp.version > came.stamp.version => {
-                    self.not_written_over(came, stamp.version).await
+                    self.not_written_over((source, came), stamp.version).await
                 }
                 TakenIn::Kept(_) => None,
                 TakenIn::Applied { unseen } => unseen,
@@ -238,14 +238,25 @@ impl Cluster {
     }
 
     /// What is there in place of a record that came; none where it was written over just that.
-    async fn not_written_over(&self, came: &Shipped, there: Version) -> Option<Version> {
+    async fn not_written_over(
+        &self,
+        (source, came): (&Peer, &Shipped),
+        there: Version,
+    ) -> Option<Version> {
         let present = match self.store.peek(&came.name) {
             Some(stored) => Some(stored),
             None => self.store.get(came.name.clone()).await.ok().flatten(),
         };
         match present {
             Some(stored) => unseen_by(came, &stored.record),
-            None => Some(there),
+            None => {
+                // It is damaged, and what it claims to be may be wrong: its source hears of it though it seems to be
+                // its own.
+                if there.node == source.id {
+                    source.to_tell.add([Kept::of(came, there)]);
+                }
+                Some(there)
+            }
         }
     }
 

@@ -126,13 +126,26 @@ impl ApplyBase {
     ///
     /// In name order, neighbours in the table share pages, and each page is written once.
     pub(crate) fn apply(&mut self, records: &[Arc<Stored>]) -> Result<(), BaseError> {
+        if self.apply_unless(records, Misled::GivesUp)? {
+            return Ok(());
+        }
+        // The index is to be made anew. Beside other damage it can't be.
+        self.rebuild_indexes()?;
+        self.apply_unless(records, Misled::WritesOver).map(drop)
+    }
+
+    /// False where it gives up, and nothing was changed.
+    fn apply_unless(&mut self, records: &[Arc<Stored>], misled: Misled) -> Result<bool, BaseError> {
         self.steps.take()?;
         let mut meta = self.meta.clone();
         let mut changes = FeedChanges::default();
         let transaction = self.connection.transaction()?;
         let mut counting = Counting::on(meta.counts);
         for stored in records {
-            apply_one(&transaction, stored, &mut meta.digests, &mut counting, &mut changes)?;
+            let sums = (&mut meta.digests, &mut counting);
+            if !apply_one(&transaction, stored, misled, sums, &mut changes)? {
+                return Ok(false);
+            }
         }
         if let Some(newest) = changes.new.iter().max() {
             newest.write(&transaction)?;
@@ -142,7 +155,7 @@ impl ApplyBase {
         transaction.commit()?;
         self.meta = meta;
         self.feed_changes.extend(changes);
-        Ok(())
+        Ok(true)
     }
 
     /// The base holds everything up to there, in its feed too.
@@ -211,22 +224,31 @@ impl ApplyBase {
     }
 }
 
+/// What becomes of a record to which the index has another's row, since it has rotted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Misled {
+    /// It is not written yet.
+    GivesUp,
+    /// It is written over the other.
+    WritesOver,
+}
+
+/// False where it gives up.
 fn apply_one(
     transaction: &Transaction<'_>,
     stored: &Stored,
-    digests: &mut Digests,
-    counting: &mut Counting,
+    misled: Misled,
+    (digests, counting): (&mut Digests, &mut Counting),
     changes: &mut FeedChanges,
-) -> Result<(), BaseError> {
-    let mut present = present(transaction, &stored.name)?;
+) -> Result<bool, BaseError> {
+    let present = present(transaction, &stored.name)?;
     if let Some(it) = present.filter(|it| it.is_misnamed)
         && is_sound_by_its_name(transaction, it.id)?
     {
-        // The index has rotted, not the row, which is another's. (Where it cannot be made anew, a row is there twice.)
-        if transaction.execute_batch("REINDEX records_by_name").is_ok() {
-            tracing::warn!("the index of names was damaged and has been made anew");
-            present = self::present(transaction, &stored.name)?;
+        if misled == Misled::GivesUp {
+            return Ok(false);
         }
+        tracing::error!(row = it.id, name = %stored.name, "another record is lost, to which the damaged index led");
     }
     // The same record may have come once more, for its request: then it stands at its new seq.
     let moves = |head: &Head| head.stamp() == stored.record.stamp() && head.seq < stored.seq;
@@ -239,10 +261,10 @@ fn apply_one(
             // A round that was cut short may have left it without its entry.
             changes.new.push(feed::entry(&stored.name, stored.seq, id));
         }
-        return Ok(());
+        return Ok(true);
     }
     let id = match present {
-        Some(Present { id, head, is_misnamed }) => {
+        Some(Present { id, head, checksum, is_misnamed }) => {
             if let Some(head) = head {
                 // A damaged row may be written anew as it was: its entry stays.
                 if head.seq != stored.seq {
@@ -250,7 +272,12 @@ fn apply_one(
                 }
                 counting.remove(stored.name.table(), &head);
                 if head.kind == Kind::Live {
-                    digests.remove(&stored.name, head.version);
+                    // One that claims to be newer is damaged: perhaps it was this very record.
+                    let was = head.version > stored.record.version
+                        && checksum
+                            == Some(row_checksum(&Stored { seq: head.seq, ..stored.clone() }));
+                    let version = if was { stored.record.version } else { head.version };
+                    digests.remove(&stored.name, version);
                 }
             }
             if is_misnamed {
@@ -266,7 +293,7 @@ fn apply_one(
         digests.add(&stored.name, stored.record.version);
     }
     counting.add(stored.name.table(), &Head::of(stored));
-    Ok(())
+    Ok(true)
 }
 
 /// Whether the row that claims to be newer can be believed.
@@ -286,6 +313,7 @@ struct Present {
     id: i64,
     /// What it says; nothing where it is damaged.
     head: Option<Head>,
+    checksum: Option<u64>,
     /// It calls itself something else: its name has rotted.
     is_misnamed: bool,
 }
@@ -295,7 +323,7 @@ fn present(connection: &Connection, name: &RecordName) -> Result<Option<Present>
     let row = connection
         .prepare_cached(
             "SELECT r.id, r.seq, r.version, r.flags, octet_length(r.key) + octet_length(r.value),
-                    r.table_name, r.key
+                    r.table_name, r.key, r.checksum
              FROM records named JOIN records r ON r.id = named.id
              WHERE named.table_name = ? AND named.key = ?",
         )?
@@ -318,7 +346,8 @@ fn present(connection: &Connection, name: &RecordName) -> Result<Option<Present>
             let (table, key) = (row.get_ref(5)?, row.get_ref(6)?);
             let is_named = table.as_bytes() == Ok(name.table().as_bytes())
                 && key.as_bytes() == Ok(name.key().as_bytes());
-            Ok(Present { id: row.get(0)?, head, is_misnamed: !is_named })
+            let checksum = row.get(7).ok().map(from_signed);
+            Ok(Present { id: row.get(0)?, head, checksum, is_misnamed: !is_named })
         })
         .optional()?;
     Ok(row)

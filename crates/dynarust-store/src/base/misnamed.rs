@@ -44,8 +44,7 @@ pub(super) fn remove(connection: &Connection, row: i64) -> Result<(), BaseError>
         .transpose()?;
     // It has gone already.
     let Some(claimed) = claimed else { return Ok(()) };
-    let its = claimed.as_ref().map(|name| row_of(connection, name)).transpose()?.flatten();
-    if its != Some(row) {
+    if !is_indexed_as(connection, row, claimed.as_ref())? {
         match indexed_as(connection, row, None)? {
             Some(name) => rename(connection, row, (name.table(), name.key()))?,
             // No record has such a name, and no index an entry of it but this one.
@@ -63,6 +62,15 @@ pub(super) fn row_of(connection: &Connection, name: &RecordName) -> Result<Optio
     Ok(statement.query_row(params![name.table(), name.key()], |row| row.get(0)).optional()?)
 }
 
+/// Whether the index has the row under that name.
+pub(super) fn is_indexed_as(
+    connection: &Connection,
+    row: i64,
+    name: Option<&RecordName>,
+) -> Result<bool, BaseError> {
+    Ok(name.map(|name| row_of(connection, name)).transpose()?.flatten() == Some(row))
+}
+
 /// By what name the index has a damaged row, which claims this one: that may have rotted. What is looked up by its
 /// name is told by the index how it is called, and so is whole.
 pub(super) fn indexed_as(
@@ -70,9 +78,7 @@ pub(super) fn indexed_as(
     row: i64,
     claimed: Option<RecordName>,
 ) -> Result<Option<RecordName>, BaseError> {
-    if let Some(name) = &claimed
-        && row_of(connection, name)? == Some(row)
-    {
+    if is_indexed_as(connection, row, claimed.as_ref())? {
         return Ok(claimed);
     }
     // All of the index is read, which nothing but such damage is worth.
@@ -102,7 +108,10 @@ pub(super) fn rename(
         let claimed = name_in_row(connection, id)?;
         let other = claimed.as_ref().map(|it| row_of(connection, it)).transpose()?.flatten();
         connection.execute(set, params![table, key, id])?;
-        if let (Some(other), Some(its)) = (other, claimed) {
+        // But not where it is the entry that has rotted, which leads to a row of yet another name.
+        if let (Some(other), Some(its)) = (other, claimed)
+            && name_in_row(connection, other)?.as_ref() == Some(&its)
+        {
             connection.execute(set, params![its.table(), its.key(), other])?;
         }
         Ok(())

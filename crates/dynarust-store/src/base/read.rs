@@ -7,7 +7,7 @@ use dynarust_core::{KeyRange, Partition, PartitionSet, RecordName, Seq, Stored};
 use rusqlite::{Connection, Params, Transaction, params};
 
 use super::error::BaseError;
-use super::misnamed::{indexed_as, row_of};
+use super::misnamed::{indexed_as, is_sound_by_its_name, row_of};
 use super::row::{
     COLUMNS, COLUMNS_UNCHECKED, Claimed, RowRead, from_signed, read_claimed, read_name,
     read_stored, read_unchecked, to_signed,
@@ -214,8 +214,9 @@ impl ReadBase {
             self.each(&record, [id], |row| {
                 // One of another partition has a name that has rotted.
                 let is_filed = |name: &RecordName| match partition {
-                    Some(partition) => Ok(partition == Partition::of(name)),
-                    None => row_of(&self.connection, name).map(|row| row == Some(id)),
+                    Some(partition) => Ok::<_, BaseError>(partition == Partition::of(name)),
+                    None => Ok(row_of(&self.connection, name)? == Some(id)
+                        || is_sound_by_its_name(&self.connection, id)?),
                 };
                 let stored = match wanted.read(row)? {
                     RowRead::Sound(stored) if is_filed(&stored.name)? => Arc::new(stored),
@@ -247,10 +248,16 @@ impl ReadBase {
 
     /// What a record says of itself, without its value; damaged as it may be.
     pub(crate) fn claimed(&self, name: &RecordName) -> Result<Option<Claimed>, BaseError> {
-        let sql = format!("SELECT {COLUMNS} FROM records r WHERE table_name = ? AND key = ?");
+        // By its row: else its name would be the index's.
+        let sql = format!(
+            "SELECT {COLUMNS} FROM records named JOIN records r ON r.id = named.id
+             WHERE named.table_name = ? AND named.key = ?"
+        );
         let mut claimed = None;
         self.each(&sql, params![name.table(), name.key()], |row| {
-            claimed = read_claimed(row)?;
+            if read_name(row)?.as_ref() == Some(name) {
+                claimed = read_claimed(row)?;
+            }
             Ok(false)
         })?;
         Ok(claimed)

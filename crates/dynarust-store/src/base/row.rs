@@ -1,15 +1,13 @@
 //! Rows of `records`, into and out of memory.
 
 use bytes::Bytes;
+use dynarust_core::limits::CLOCK_SKEW_MILLIS_MAX;
 use dynarust_core::{Record, RecordName, Seq, Stamp, Stored, UnixMillis, Version};
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use twox_hash::XxHash3_64;
 
 use super::error::BaseError;
-
-/// How far a node's clock may be ahead of another's, at most, for a version to be believed of a damaged record.
-const CLAIM_AHEAD_MILLIS_MAX: u64 = 60 * 60 * 1000;
 
 /// The columns that [`read_stored`] wants, in its order.
 pub(super) const COLUMNS: &str =
@@ -133,9 +131,14 @@ pub(crate) struct Claimed {
 }
 
 impl Claimed {
-    /// Whether some clock may have given the version by now.
+    /// Whether a clock that is right may have given the version by now.
     pub(crate) fn is_possible(&self, now: UnixMillis) -> bool {
-        self.stamp.version.unix_millis() <= now.saturating_add(CLAIM_AHEAD_MILLIS_MAX)
+        self.stamp.version.unix_millis() <= now.saturating_add(CLOCK_SKEW_MILLIS_MAX)
+    }
+
+    /// The same, of what is known to have been this record.
+    pub(crate) fn as_of(self, record: &Record) -> Self {
+        Self { stamp: record.stamp(), holds_value: record.holds_value(), ..self }
     }
 
     /// Whether it was this very record, before it was damaged.

@@ -14,7 +14,7 @@ use super::counts;
 use super::error::BaseError;
 use super::feed::{self, FeedChanges};
 use super::meta::Meta;
-use super::misnamed::{indexed_as, row_of};
+use super::misnamed::{indexed_as, is_indexed_as, row_of};
 use super::read::Bounds;
 use super::row::{COLUMNS, Kind, RowRead, from_signed, read_stored, to_signed};
 
@@ -71,7 +71,7 @@ impl ApplyBase {
         let sql = format!("SELECT {COLUMNS}, r.id FROM records r WHERE r.id > ? ORDER BY r.id");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params![position.row])?;
-        let (mut found, mut records, mut bytes) = (Vec::new(), 0, 0);
+        let (mut found, mut records, mut bytes, mut sought) = (Vec::new(), 0, 0, 0);
         while records < bounds.records && bytes < bounds.bytes {
             let Some(row) = rows.next().inspect_err(|_| position.pass_the_damage())? else {
                 position.row = 0;
@@ -83,11 +83,14 @@ impl ApplyBase {
             position.row = row.get(9)?;
             match read_stored(row)? {
                 RowRead::Corrupt { name } => {
-                    // Each may cost a look through the index.
-                    let name = match found.len() < NAMES_SOUGHT_MAX {
-                        true => indexed_as(&self.connection, position.row, name)?,
-                        false => name,
-                    };
+                    let mut name = name;
+                    if !is_indexed_as(&self.connection, position.row, name.as_ref())?
+                        && sought < NAMES_SOUGHT_MAX
+                    {
+                        // Each costs a look through the index.
+                        name = indexed_as(&self.connection, position.row, name)?;
+                        sought += 1;
+                    }
                     found.push(Rot::Record { row: position.row, name });
                 }
                 RowRead::Sound(stored) if !self.is_indexed(position.row, &stored)? => {

@@ -7,6 +7,7 @@ mod emptying;
 mod faults;
 mod formats;
 mod local;
+mod misnamed;
 mod model;
 mod recovery;
 mod renewal;

@@ -1,0 +1,158 @@
+//! Names that have rotted: a row's, or the index's.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dynarust_core::{Partition, Stored};
+
+use super::rot::{by_hand, name, value};
+use crate::base::{ApplyBase, Bounds, ReadBase, Wanted, open_existing};
+use crate::port::Store;
+
+/// What has rotted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rot {
+    /// Row 5, which is `key-4`, calls itself `key-5`.
+    Name,
+    /// The index has it as `key-5`, which there is.
+    Entry,
+    /// The index has `key-4` in row 7, which is `key-6`.
+    Row,
+}
+
+/// Flips a bit of the base.
+fn flip(folder: &Path, rot: Rot) {
+    let path = folder.join("base.sqlite");
+    let mut base = fs::read(&path).unwrap();
+    let (name, value) = (name(4), value(4));
+    let (name, value) = (name.key().as_bytes(), &value[..]);
+    // In the table its value stands behind it.
+    let is_row = |at: usize| base[at..at + 100].windows(value.len()).any(|it| it == value);
+    let places = base.windows(name.len()).enumerate().filter(|(_, it)| *it == name);
+    let wanted = rot == Rot::Name;
+    let places: Vec<_> = places.map(|(at, _)| at).filter(|at| is_row(*at) == wanted).collect();
+    let [at] = places[..] else { panic!("not one place: {places:?}") };
+    match rot {
+        Rot::Name | Rot::Entry => base[at + name.len() - 1] ^= 1,
+        Rot::Row => base[at + name.len()] ^= 5 ^ 7,
+    }
+    fs::write(path, base).unwrap();
+}
+
+/// A store that has stopped, with ten records.
+fn folder_with(rot: Rot) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, hands) = by_hand(folder.path(), 10);
+    hands.finish();
+    drop(store);
+    flip(folder.path(), rot);
+    folder
+}
+
+/// Its base, and what that has of a key.
+fn base_with(rot: Rot) -> (tempfile::TempDir, ApplyBase, impl Fn(u32) -> Option<Stored>) {
+    let folder = folder_with(rot);
+    let path = folder.path().join("base.sqlite");
+    let open = open_existing(&path).unwrap();
+    let base = ApplyBase::new(open, Duration::from_secs(60)).unwrap();
+    let stored = move |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap();
+    (folder, base, stored)
+}
+
+fn write(base: &mut ApplyBase, key: u32, like: Stored) -> Stored {
+    let written = Stored { name: name(key), seq: like.seq + 100, ..like };
+    base.apply(&[Arc::new(written.clone())]).unwrap();
+    while !base.bring_feed().unwrap() {}
+    written
+}
+
+/// Each record is in the base once, and the index has it.
+fn assert_whole(folder: &Path, keys: impl IntoIterator<Item = u32>) {
+    let base = rusqlite::Connection::open(folder.join("base.sqlite")).unwrap();
+    let sound: String = base.query_row("PRAGMA integrity_check", [], |it| it.get(0)).unwrap();
+    assert_eq!(sound, "ok");
+    let mut rows = base.prepare("SELECT key FROM records NOT INDEXED ORDER BY key").unwrap();
+    let keys_there = rows.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let keys_there: Vec<_> = keys_there.map(Result::unwrap).collect();
+    let expected: Vec<_> = keys.into_iter().map(|key| name(key).key().to_owned()).collect();
+    assert_eq!(keys_there, expected);
+}
+
+#[test]
+fn a_record_whose_name_has_rotted_is_told_by_its_name_and_put_right() {
+    let folder = folder_with(Rot::Name);
+    let sound = |folder: &Path| crate::verify::verify(folder).unwrap().problems.is_empty();
+    assert!(!sound(folder.path()));
+    let base = ReadBase::open(&folder.path().join("base.sqlite")).unwrap();
+    for wanted in [Wanted::ALL, Wanted { values: false, ..Wanted::ALL }] {
+        let bounds = Bounds { records: 100, bytes: usize::MAX };
+        let page = base.feed(0, bounds, &wanted, false, |name, _| panic!("{name:?} is damaged"));
+        let names: Vec<_> = page.unwrap().records.iter().map(|it| it.name.clone()).collect();
+        assert_eq!(names, (0..10).map(name).collect::<Vec<_>>());
+    }
+    drop(base);
+    // The first pass of the scrub is brisk.
+    let (store, hands) = by_hand(folder.path(), 0);
+    assert_eq!(store.take_damaged(10), []);
+    hands.finish();
+    drop(store);
+    let found = crate::verify::verify(folder.path()).unwrap();
+    assert!(found.problems.is_empty(), "{:?}", found.problems);
+}
+
+/// What is written there before the scrub has come so far is whole.
+#[test]
+fn a_record_whose_name_has_rotted_can_be_written() {
+    let (folder, mut base, stored) = base_with(Rot::Name);
+    let other = stored(5);
+    let like = stored(4).unwrap();
+    let written = write(&mut base, 4, like);
+    assert_eq!((stored(4), stored(5)), (Some(written), other));
+    assert_whole(folder.path(), 0..10);
+}
+
+/// Nor does it take the other with it when it goes.
+#[test]
+fn a_record_whose_name_has_rotted_can_go() {
+    for rot in [Rot::Name, Rot::Row] {
+        let (folder, mut base, stored) = base_with(rot);
+        let partitions = [Partition::of(&name(4))].into_iter().collect();
+        base.empty_some(&partitions, 0).unwrap();
+        assert_eq!(stored(4), None);
+        for other in [5, 6] {
+            assert_eq!(stored(other).unwrap().record.value, value(other));
+        }
+        assert_whole(folder.path(), (0..10).filter(|key| *key != 4));
+    }
+}
+
+/// The index leads to another's row: that is not what is written over.
+#[test]
+fn a_record_to_which_the_index_has_anothers_row_can_be_written() {
+    for (rot, key) in [(Rot::Entry, 5), (Rot::Row, 4)] {
+        let (folder, mut base, stored) = base_with(rot);
+        let like = stored(7).unwrap();
+        let written = write(&mut base, key, like);
+        assert_eq!(stored(key), Some(written));
+        for other in (4..7).filter(|other| *other != key) {
+            assert_eq!(stored(other).unwrap().record.value, value(other));
+        }
+        assert_whole(folder.path(), 0..10);
+    }
+}
+
+/// Where something else is damaged, no index can be made anew; what is written is kept all the same.
+#[test]
+fn a_record_to_which_the_index_has_anothers_row_can_be_written_beside_other_damage() {
+    for (rot, key) in [(Rot::Entry, 5), (Rot::Row, 4)] {
+        let (folder, mut base, stored) = base_with(rot);
+        let connection = rusqlite::Connection::open(folder.path().join("base.sqlite")).unwrap();
+        let damage = "UPDATE records SET value = '0' WHERE key = 'key-9'";
+        assert_eq!(connection.execute(damage, []), Ok(1));
+        let like = stored(7).unwrap();
+        let written = write(&mut base, key, like);
+        assert_eq!(stored(key), Some(written));
+    }
+}
