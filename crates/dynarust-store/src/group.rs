@@ -145,14 +145,12 @@ impl Found {
     fn withstands(
         self,
         (name, arriving): (&RecordName, &Record),
-        (over, fresh): (Over, bool),
+        over: Over,
         now: UnixMillis,
     ) -> Result<Option<Stamp>, WriteError> {
         let present = match self {
             Self::Record(standing) => Some(standing.stamp()),
             Self::Absent => None,
-            // A client's write mends it.
-            Self::Damaged { .. } if over == Over::Older && fresh => None,
             Self::Damaged { claimed } if over == Over::Older => {
                 let may_be_newer =
                     |it: &Claimed| it.stamp > arriving.stamp() && it.is_possible(now);
@@ -271,7 +269,10 @@ impl<P: Published> Deciding<'_, P> {
         }
         let version = record.version;
         let found = self.found(&name)?.as_it_was(&name, &record);
-        if let Some(kept) = found.withstands((&name, &record), (over, fresh), self.now)? {
+        // Its clock may be ahead of that of the wall, which was set back.
+        let last = Version { hlc: self.clock.last(), node: self.node };
+        let possible = self.now.max(last.unix_millis());
+        if let Some(kept) = found.withstands((&name, &record), over, possible)? {
             // The same may have come without its request before: then it comes once more, for that.
             let known = is_over(version, self.now) || kept != record.stamp();
             let tells_more = !known && self.is_news(request.as_ref(), version)?;

@@ -296,9 +296,9 @@ pub trait Store: Send + Sync + 'static {
     /// of them, and what stands where one was kept, are as durable as asked. The call submits; the future
     /// waits. No arrivals at all make a barrier: what was published before is as durable as asked then.
     ///
-    /// A damaged record at the key is mended, but by a record that was judged on another, and by one that is not
-    /// [`Arrival::fresh`] and is older than the damaged one claims to be: that is kept, unless it was this very record,
-    /// or no clock that is right can have given it yet. The request of an arrival is remembered as if it had been
+    /// A damaged record at the key is mended, but by a record that was judged on another, and by one that is older
+    /// than the damaged one claims to be: that is kept, unless it was this very record, or no clock that is right can
+    /// have given it yet. The request of an arrival is remembered as if it had been
     /// carried out here, unless there is no room for more of them.
     ///
     /// # Errors

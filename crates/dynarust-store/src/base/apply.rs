@@ -16,7 +16,7 @@ use super::error::BaseError;
 use super::feed::{self, FeedChanges};
 use super::feed_times::FeedTimes;
 use super::meta::Meta;
-use super::misnamed::{is_sound_by_its_name, rename};
+use super::misnamed::{file_by_its_name, is_sound_by_its_name, rename};
 use super::row::{COLUMNS, Head, Kind, RowRead, from_signed, read_stored, row_checksum, to_signed};
 use super::schema::{BaseFormat, OpenBase};
 use super::steps::StepsLeft;
@@ -30,6 +30,9 @@ pub(crate) struct ApplyBase {
     pub(super) feed_changes: FeedChanges,
     pub(crate) steps: StepsLeft,
 }
+
+/// Entries of the index that lead to others' rows by one name: no more are looked through.
+const WRONG_ENTRIES_MAX: usize = 3;
 
 /// How far a round of the applier came.
 #[derive(Debug)]
@@ -126,16 +129,6 @@ impl ApplyBase {
     ///
     /// In name order, neighbours in the table share pages, and each page is written once.
     pub(crate) fn apply(&mut self, records: &[Arc<Stored>]) -> Result<(), BaseError> {
-        if self.apply_unless(records, Misled::GivesUp)? {
-            return Ok(());
-        }
-        // The index is to be made anew. Beside other damage it can't be.
-        self.rebuild_indexes()?;
-        self.apply_unless(records, Misled::WritesOver).map(drop)
-    }
-
-    /// False where it gives up, and nothing was changed.
-    fn apply_unless(&mut self, records: &[Arc<Stored>], misled: Misled) -> Result<bool, BaseError> {
         self.steps.take()?;
         let mut meta = self.meta.clone();
         let mut changes = FeedChanges::default();
@@ -143,9 +136,7 @@ impl ApplyBase {
         let mut counting = Counting::on(meta.counts);
         for stored in records {
             let sums = (&mut meta.digests, &mut counting);
-            if !apply_one(&transaction, stored, misled, sums, &mut changes)? {
-                return Ok(false);
-            }
+            apply_one(&transaction, stored, sums, &mut changes)?;
         }
         if let Some(newest) = changes.new.iter().max() {
             newest.write(&transaction)?;
@@ -155,7 +146,7 @@ impl ApplyBase {
         transaction.commit()?;
         self.meta = meta;
         self.feed_changes.extend(changes);
-        Ok(true)
+        Ok(())
     }
 
     /// The base holds everything up to there, in its feed too.
@@ -224,32 +215,13 @@ impl ApplyBase {
     }
 }
 
-/// What becomes of a record to which the index has another's row, since it has rotted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Misled {
-    /// It is not written yet.
-    GivesUp,
-    /// It is written over the other.
-    WritesOver,
-}
-
-/// False where it gives up.
 fn apply_one(
     transaction: &Transaction<'_>,
     stored: &Stored,
-    misled: Misled,
     (digests, counting): (&mut Digests, &mut Counting),
     changes: &mut FeedChanges,
-) -> Result<bool, BaseError> {
-    let present = present(transaction, &stored.name)?;
-    if let Some(it) = present.filter(|it| it.is_misnamed)
-        && is_sound_by_its_name(transaction, it.id)?
-    {
-        if misled == Misled::GivesUp {
-            return Ok(false);
-        }
-        tracing::error!(row = it.id, name = %stored.name, "another record is lost, to which the damaged index led");
-    }
+) -> Result<(), BaseError> {
+    let present = own_row(transaction, &stored.name)?;
     // The same record may have come once more, for its request: then it stands at its new seq.
     let moves = |head: &Head| head.stamp() == stored.record.stamp() && head.seq < stored.seq;
     if let Some(Present { id, head: Some(head), .. }) = present
@@ -261,39 +233,37 @@ fn apply_one(
             // A round that was cut short may have left it without its entry.
             changes.new.push(feed::entry(&stored.name, stored.seq, id));
         }
-        return Ok(true);
+        return Ok(());
     }
     let id = match present {
-        Some(Present { id, head, checksum, is_misnamed }) => {
-            if let Some(head) = head {
+        Some(Present { id, is_there: false, .. }) => insert(transaction, Some(id), stored)?,
+        Some(it) => {
+            let id = it.id;
+            if let Some(head) = it.head {
                 // A damaged row may be written anew as it was: its entry stays.
                 if head.seq != stored.seq {
                     changes.dead.push((head.seq, id));
                 }
+                let head = it.as_it_was(stored).unwrap_or(head);
                 counting.remove(stored.name.table(), &head);
                 if head.kind == Kind::Live {
-                    // One that claims to be newer is damaged: perhaps it was this very record.
-                    let was = head.version > stored.record.version
-                        && checksum
-                            == Some(row_checksum(&Stored { seq: head.seq, ..stored.clone() }));
-                    let version = if was { stored.record.version } else { head.version };
-                    digests.remove(&stored.name, version);
+                    digests.remove(&stored.name, head.version);
                 }
             }
-            if is_misnamed {
+            if it.is_misnamed {
                 rename(transaction, id, (stored.name.table(), stored.name.key()))?;
             }
             replace(transaction, id, stored)?;
             id
         }
-        None => insert(transaction, stored)?,
+        None => insert(transaction, None, stored)?,
     };
     changes.new.push(feed::entry(&stored.name, stored.seq, id));
     if stored.record.holds_value() {
         digests.add(&stored.name, stored.record.version);
     }
     counting.add(stored.name.table(), &Head::of(stored));
-    Ok(true)
+    Ok(())
 }
 
 /// Whether the row that claims to be newer can be believed.
@@ -311,20 +281,47 @@ pub(super) fn is_sound(connection: &Connection, name: &RecordName) -> Result<boo
 #[derive(Clone, Copy)]
 struct Present {
     id: i64,
+    /// Else the index leads to nothing: it has rotted.
+    is_there: bool,
     /// What it says; nothing where it is damaged.
     head: Option<Head>,
     checksum: Option<u64>,
-    /// It calls itself something else: its name has rotted.
+    /// It calls itself something else: its name has rotted, or the index has.
     is_misnamed: bool,
 }
 
+impl Present {
+    /// What a damaged row was, where it was just this record.
+    fn as_it_was(&self, stored: &Stored) -> Option<Head> {
+        let seq = self.head?.seq;
+        let was = self.checksum == Some(row_checksum(&Stored { seq, ..stored.clone() }));
+        was.then(|| Head { seq, ..Head::of(stored) })
+    }
+}
+
+/// The row of a record. Where the index leads to one that is another's, by all that it says, it is the index that has
+/// rotted, and is put right there.
+fn own_row(transaction: &Transaction<'_>, name: &RecordName) -> Result<Option<Present>, BaseError> {
+    for _ in 0..WRONG_ENTRIES_MAX {
+        match present(transaction, name)? {
+            Some(it) if it.is_misnamed && is_sound_by_its_name(transaction, it.id)? => {
+                tracing::error!(row = it.id, %name, "the damaged index led to another record");
+                file_by_its_name(transaction, it.id, name)?;
+            }
+            present => return Ok(present),
+        }
+    }
+    present(transaction, name)
+}
+
 fn present(connection: &Connection, name: &RecordName) -> Result<Option<Present>, BaseError> {
-    // The index alone gives the row, which then is read by its number: else SQLite would take the name from the index.
+    // The index alone gives the row, which then is read by its number: else SQLite would take the name from the index,
+    // and say nothing where there is no such row.
     let row = connection
         .prepare_cached(
-            "SELECT r.id, r.seq, r.version, r.flags, octet_length(r.key) + octet_length(r.value),
-                    r.table_name, r.key, r.checksum
-             FROM records named JOIN records r ON r.id = named.id
+            "SELECT named.id, r.seq, r.version, r.flags, octet_length(r.key) + octet_length(r.value),
+                    r.table_name, r.key, r.checksum, r.id
+             FROM records named LEFT JOIN records r ON r.id = named.id
              WHERE named.table_name = ? AND named.key = ?",
         )?
         .query_row(params![name.table(), name.key()], |row| {
@@ -336,18 +333,20 @@ fn present(connection: &Connection, name: &RecordName) -> Result<Option<Present>
                 .map(Version::from_bytes);
             let seq: Option<i64> = row.get(1).ok();
             let flags: Option<i64> = row.get(3).ok();
-            let bytes: i64 = row.get(4)?;
+            let bytes: Option<i64> = row.get(4)?;
             let head = version.zip(seq).zip(flags).map(|((version, seq), flags)| Head {
                 version,
                 seq: from_signed(seq),
                 kind: Kind::of_flags(flags),
-                bytes: from_signed(bytes),
+                bytes: bytes.map_or(0, from_signed),
             });
             let (table, key) = (row.get_ref(5)?, row.get_ref(6)?);
             let is_named = table.as_bytes() == Ok(name.table().as_bytes())
                 && key.as_bytes() == Ok(name.key().as_bytes());
             let checksum = row.get(7).ok().map(from_signed);
-            Ok(Present { id: row.get(0)?, head, checksum, is_misnamed: !is_named })
+            let is_there = row.get::<_, Option<i64>>(8)?.is_some();
+            let is_misnamed = is_there && !is_named;
+            Ok(Present { id: row.get(0)?, is_there, head, checksum, is_misnamed })
         })
         .optional()?;
     Ok(row)
@@ -374,15 +373,21 @@ fn replace(transaction: &Transaction<'_>, id: i64, stored: &Stored) -> Result<()
     Ok(())
 }
 
-/// Writes a new row, and returns its id.
-fn insert(transaction: &Transaction<'_>, stored: &Stored) -> Result<i64, BaseError> {
+/// Writes a new row, and returns its id: this one, where the index leads there already, or one that is free.
+fn insert(
+    transaction: &Transaction<'_>,
+    id: Option<i64>,
+    stored: &Stored,
+) -> Result<i64, BaseError> {
     let record = &stored.record;
     transaction
         .prepare_cached(
-            "INSERT INTO records (table_name, key, seq, version, previous, expiry, flags, checksum,
-                                  value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO records (id, table_name, key, seq, version, previous, expiry,
+                                             flags, checksum, value)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
+            id,
             stored.name.table(),
             stored.name.key(),
             to_signed(stored.seq),

@@ -90,21 +90,49 @@ pub(super) fn indexed_as(
 /// What the row calls itself, where that can be a name.
 fn name_in_row(connection: &Connection, row: i64) -> Result<Option<RecordName>, BaseError> {
     let sql = "SELECT table_name, key FROM records WHERE id = ?";
-    connection.query_row(sql, [row], |row| Ok(read_name(row)))?
+    let name = connection.query_row(sql, [row], |row| Ok(read_name(row))).optional()?;
+    Ok(name.transpose()?.flatten())
+}
+
+/// Has the index lead to a sound row by the row's own name, in place of this one, by which it does.
+///
+/// From an index SQLite takes an entry out by its name: so the row takes on that name for a moment.
+pub(super) fn file_by_its_name(
+    connection: &Connection,
+    row: i64,
+    wrong: &RecordName,
+) -> Result<(), BaseError> {
+    let Some(own) = name_in_row(connection, row)? else { return Ok(()) };
+    // Where it is there twice by one of the names, nothing is changed.
+    let set = "UPDATE OR IGNORE records SET table_name = ?, key = ? WHERE id = ?";
+    over_damage(connection, || {
+        connection.execute(set, params![wrong.table(), wrong.key(), row])?;
+        connection.execute(set, params![own.table(), own.key(), row])?;
+        Ok(())
+    })
+}
+
+/// SQLite does not give up where an index lacks an entry that is to go.
+fn over_damage(
+    connection: &Connection,
+    act: impl FnOnce() -> Result<(), BaseError>,
+) -> Result<(), BaseError> {
+    connection.pragma_update(None, "writable_schema", true)?;
+    let acted = act();
+    connection.pragma_update(None, "writable_schema", false)?;
+    acted
 }
 
 /// Gives a row whose name has rotted the name back by which the index has it.
 ///
-/// The index has no entry of the rotten name, at which SQLite gives up, unless it is told to go on over damage; or it
-/// has another row's, which goes, and is put back.
+/// The index has no entry of the rotten name; or it has another row's, which goes, and is put back.
 pub(super) fn rename(
     connection: &Connection,
     id: i64,
     (table, key): (&str, &str),
 ) -> Result<(), BaseError> {
     let set = "UPDATE records SET table_name = ?, key = ? WHERE id = ?";
-    connection.pragma_update(None, "writable_schema", true)?;
-    let renamed = (|| {
+    over_damage(connection, || {
         let claimed = name_in_row(connection, id)?;
         let other = claimed.as_ref().map(|it| row_of(connection, it)).transpose()?.flatten();
         connection.execute(set, params![table, key, id])?;
@@ -115,7 +143,5 @@ pub(super) fn rename(
             connection.execute(set, params![its.table(), its.key(), other])?;
         }
         Ok(())
-    })();
-    connection.pragma_update(None, "writable_schema", false)?;
-    renamed
+    })
 }
