@@ -295,6 +295,11 @@ pub const LINK_REQUESTS_MAX: usize = 4096;
 pub const WATCHED_WAITING_MAX: usize = 4;
 /// After so long without anything to tell, a node tells another's live stream how far it has come.
 pub const WATCHED_IDLE_MILLIS: u64 = 20_000;
+/// After something changed in the cluster, a node looks so many milliseconds apart whether another's live stream, to which
+/// there is nothing to tell, is to hear of a new start of some node.
+pub const WATCHED_LOOK_MILLIS: u64 = 500;
+/// How often it looks.
+pub const WATCHED_LOOKS: u32 = 6;
 /// Milliseconds after which a live stream looks again for an owner of what it follows.
 pub const WATCH_RETRY_MILLIS: u64 = 200;
 /// Milliseconds between two pings of a connection between nodes.

@@ -17,7 +17,7 @@ pub struct Regression {
 }
 
 /// In the order in which they were found.
-pub const REGRESSIONS: [Regression; 18] = [
+pub const REGRESSIONS: [Regression; 20] = [
     Regression {
         seed: 6,
         form: Form::Short,
@@ -112,4 +112,12 @@ pub const REGRESSIONS: [Regression; 18] = [
                 still, and wrote it anew in its place (store/overlay.rs)",
     },
     Regression { seed: 236, form: Form::Short, found: "the same" },
+    Regression {
+        seed: 8545,
+        form: Form::Short,
+        found: "a stream in parts claimed nothing in the feed of a node that had started anew, since parts to which nothing \
+                happened claimed in its start before: where nobody else has what that tells, ids led to a reset \
+                (node/streams/telling.rs, node/streams/parts.rs)",
+    },
+    Regression { seed: 3941, form: Form::Short, found: "the same" },
 ];

@@ -608,6 +608,11 @@ impl ClaimText {
         Self { node: at.node.0, epoch: at.epoch.0, seq: at.seq }
     }
 
+    /// In which start of which node.
+    pub(crate) fn start(&self) -> (NodeId, Epoch) {
+        (NodeId(self.node), Epoch(self.epoch))
+    }
+
     pub(crate) fn understood(self) -> FeedPosition {
         FeedPosition { node: NodeId(self.node), epoch: Epoch(self.epoch), seq: self.seq }
     }

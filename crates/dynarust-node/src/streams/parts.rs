@@ -416,6 +416,8 @@ impl Parts {
 
     /// Sends what can go out.
     fn send(&mut self) {
+        // What others tell gets ids that claim what all parts claim.
+        self.parts.iter_mut().for_each(Part::look_where_it_idles);
         self.send_state();
         if self.state.is_none() {
             for at in 0..self.parts.len() {

@@ -15,13 +15,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dynarust_core::limits::{REGISTRY_MEMBERS_MAX, WATCHED_IDLE_MILLIS, WATCHED_WAITING_MAX};
-use dynarust_core::{PartitionSet, Selection, Selector, StreamCursor};
+use dynarust_core::limits::{
+    REGISTRY_MEMBERS_MAX, WATCHED_IDLE_MILLIS, WATCHED_LOOK_MILLIS, WATCHED_LOOKS,
+    WATCHED_WAITING_MAX,
+};
+use dynarust_core::{Epoch, NodeId, PartitionSet, Selection, Selector, StreamCursor};
 use parking_lot::Mutex;
 use prost::Message;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use super::begin::{self, Start};
 use super::event::{Event, Local, Place};
@@ -155,25 +158,33 @@ impl Source {
             };
             live.start(Start::Behind(resumed), Arc::clone(&self.partitions));
         }
+        let mut idling = Idling::begin(self.cluster.changes());
         loop {
-            let idle = Duration::from_millis(WATCHED_IDLE_MILLIS);
-            let items = match timeout(idle, live.next()).await {
-                Ok(Ok(Some(items))) => items,
-                Ok(Ok(None)) => return Some(Watched { ended: true, ..Watched::default() }),
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "a stream of another node was cut short");
-                    return Some(Watched { ended: true, ..Watched::default() });
-                }
-                Err(_) => {
-                    if let Some(place) = live.place() {
-                        self.send(from(live, &place)).await?;
+            let told = tokio::select! {
+                told = live.next() => told,
+                is_long = idling.ends() => {
+                    let message = live.place().map(|place| from(live, &place));
+                    if let Some(message) = message.filter(|it| is_long || idling.is_news(it)) {
+                        idling.is_told(&message);
+                        self.send(message).await?;
                     }
                     continue;
                 }
             };
+            let items = match told {
+                Ok(Some(items)) => items,
+                Ok(None) => return Some(Watched { ended: true, ..Watched::default() }),
+                Err(error) => {
+                    tracing::error!(%error, "a stream of another node was cut short");
+                    return Some(Watched { ended: true, ..Watched::default() });
+                }
+            };
             for part in parts(items) {
                 match Self::message(live, part) {
-                    Ok(message) => self.send(message).await?,
+                    Ok(message) => {
+                        idling.is_told(&message);
+                        self.send(message).await?;
+                    }
                     Err(last) => return Some(last),
                 }
             }
@@ -219,6 +230,52 @@ impl Source {
             if changes.changed().await.is_err() {
                 return;
             }
+        }
+    }
+}
+
+/// While there is nothing to tell, it is told now and then how far that is.
+///
+/// A claim is one in some start of a node, and an id holds what all parts of its stream claim there: so where a node has
+/// started anew, a part to which nothing happens says so soon, or the others' claims in that node's feed would be for
+/// nothing.
+struct Idling {
+    changes: watch::Receiver<u64>,
+    /// Something has changed: so often it is looked soon.
+    looks: u32,
+    /// In which starts of which nodes something was claimed last.
+    claimed: Vec<(NodeId, Epoch)>,
+}
+
+impl Idling {
+    /// What has just changed may show in a moment.
+    fn begin(changes: watch::Receiver<u64>) -> Self {
+        Self { changes, looks: WATCHED_LOOKS, claimed: Vec::new() }
+    }
+
+    /// True once it was long.
+    async fn ends(&mut self) -> bool {
+        let is_long = self.looks == 0;
+        let millis = if is_long { WATCHED_IDLE_MILLIS } else { WATCHED_LOOK_MILLIS };
+        tokio::select! {
+            Ok(()) = self.changes.changed() => {
+                self.looks = WATCHED_LOOKS;
+                false
+            }
+            () = sleep(Duration::from_millis(millis)) => {
+                self.looks = self.looks.saturating_sub(1);
+                is_long
+            }
+        }
+    }
+
+    fn is_news(&self, message: &Watched) -> bool {
+        !message.claims.iter().map(ClaimText::start).eq(self.claimed.iter().copied())
+    }
+
+    fn is_told(&mut self, message: &Watched) {
+        if self.is_news(message) {
+            self.claimed = message.claims.iter().map(ClaimText::start).collect();
         }
     }
 }

@@ -315,6 +315,32 @@ async fn a_state_goes_on_past_what_nobody_can_tell() {
     reader.assert_not_reset();
 }
 
+/// A claim in a node's feed is one in one of its starts: all parts of a stream come to claim in the new one, also those
+/// to which nothing happens.
+#[tokio::test(start_paused = true)]
+async fn an_id_holds_a_moment_after_a_node_has_started_anew() {
+    let drop_after = Duration::from_secs(1);
+    let cluster = ClusterConfig { replication: 1, drop_after, ..ClusterConfig::default() };
+    let mut members = Members::running_with(3, Plan::from(cluster)).await;
+    for key in keys() {
+        put(&members, 0, &key, "1").await;
+    }
+    let each_is_alone = || keys().all(|key| members.serving(&key).len() == 1);
+    until("each has its share", each_is_alone).await;
+    let of_the_third = keys().find(|key| members.serving(key) == [2]).unwrap();
+    let mut reader = Reader::begin(&members, 0);
+    reader.until("ready").await;
+    members.stop(2).await;
+    members.start(2);
+    until("it is back", || members.node(2).cluster.is_ready()).await;
+    let _ = timeout(Duration::from_secs(3), reader.for_ever()).await;
+    put(&members, 2, &of_the_third, "2").await;
+    reader.until(&format!("{of_the_third}=2")).await;
+    reader.resume(&members, 0);
+    reader.until("ready").await;
+    reader.assert_not_reset();
+}
+
 /// A node that gives partitions up to a newcomer has a stream of theirs go on there.
 #[tokio::test(start_paused = true)]
 async fn a_stream_goes_on_where_its_node_gives_partitions_up() {
