@@ -16,7 +16,7 @@ use super::error::BaseError;
 use super::feed::{self, FeedChanges};
 use super::feed_times::FeedTimes;
 use super::meta::Meta;
-use super::misnamed::{file_by_its_name, is_sound_by_its_name, rename};
+use super::misnamed::{file_by_its_name, rename, rows_of};
 use super::row::{COLUMNS, Head, Kind, RowRead, from_signed, read_stored, row_checksum, to_signed};
 use super::schema::{BaseFormat, OpenBase};
 use super::steps::StepsLeft;
@@ -29,6 +29,8 @@ pub(crate) struct ApplyBase {
     pub(super) feed_times: FeedTimes,
     pub(super) feed_changes: FeedChanges,
     pub(crate) steps: StepsLeft,
+    /// The index of names led astray: it is to be made anew.
+    pub(super) index_misleads: bool,
 }
 
 /// Entries of the index that lead to others' rows by one name: no more are looked through.
@@ -67,6 +69,7 @@ impl ApplyBase {
             feed_times,
             feed_changes: FeedChanges::default(),
             steps: StepsLeft::default(),
+            index_misleads: false,
         })
     }
 
@@ -134,9 +137,10 @@ impl ApplyBase {
         let mut changes = FeedChanges::default();
         let transaction = self.connection.transaction()?;
         let mut counting = Counting::on(meta.counts);
+        let mut misleads = false;
         for stored in records {
             let sums = (&mut meta.digests, &mut counting);
-            apply_one(&transaction, stored, sums, &mut changes)?;
+            apply_one(&transaction, stored, sums, (&mut changes, &mut misleads))?;
         }
         if let Some(newest) = changes.new.iter().max() {
             newest.write(&transaction)?;
@@ -146,6 +150,7 @@ impl ApplyBase {
         transaction.commit()?;
         self.meta = meta;
         self.feed_changes.extend(changes);
+        self.index_misleads |= misleads;
         Ok(())
     }
 
@@ -219,9 +224,9 @@ fn apply_one(
     transaction: &Transaction<'_>,
     stored: &Stored,
     (digests, counting): (&mut Digests, &mut Counting),
-    changes: &mut FeedChanges,
+    (changes, misleads): (&mut FeedChanges, &mut bool),
 ) -> Result<(), BaseError> {
-    let present = own_row(transaction, &stored.name)?;
+    let present = own_row(transaction, &stored.name, misleads)?;
     // The same record may have come once more, for its request: then it stands at its new seq.
     let moves = |head: &Head| head.stamp() == stored.record.stamp() && head.seq < stored.seq;
     if let Some(Present { id, head: Some(head), .. }) = present
@@ -277,6 +282,11 @@ pub(super) fn is_sound(connection: &Connection, name: &RecordName) -> Result<boo
     }
 }
 
+/// The columns that [`Present::read`] wants first, in its order.
+const PRESENT_COLUMNS: &str =
+    "r.seq, r.version, r.flags, octet_length(r.key) + octet_length(r.value),
+     r.table_name, r.key, r.checksum, r.id";
+
 /// The row that the index has under a name.
 #[derive(Clone, Copy)]
 struct Present {
@@ -291,6 +301,31 @@ struct Present {
 }
 
 impl Present {
+    /// Reads [`PRESENT_COLUMNS`], and the number by which it was found.
+    fn read(row: &rusqlite::Row<'_>, name: &RecordName) -> rusqlite::Result<Self> {
+        let version = row.get_ref(1)?.as_blob().ok().and_then(|it| it.try_into().ok());
+        let seq: Option<i64> = row.get(0).ok();
+        let flags: Option<i64> = row.get(2).ok();
+        let bytes: Option<i64> = row.get(3)?;
+        let head = version.zip(seq).zip(flags).map(|((version, seq), flags)| Head {
+            version: Version::from_bytes(version),
+            seq: from_signed(seq),
+            kind: Kind::of_flags(flags),
+            bytes: bytes.map_or(0, from_signed),
+        });
+        let (table, key) = (row.get_ref(4)?, row.get_ref(5)?);
+        let is_named = table.as_bytes() == Ok(name.table().as_bytes())
+            && key.as_bytes() == Ok(name.key().as_bytes());
+        let is_there = row.get::<_, Option<i64>>(7)?.is_some();
+        Ok(Self {
+            id: row.get(8)?,
+            is_there,
+            head,
+            checksum: row.get(6).ok().map(from_signed),
+            is_misnamed: is_there && !is_named,
+        })
+    }
+
     /// What a damaged row was, where it was just this record.
     fn as_it_was(&self, stored: &Stored) -> Option<Head> {
         let seq = self.head?.seq;
@@ -299,57 +334,52 @@ impl Present {
     }
 }
 
-/// The row of a record. Where the index leads to one that is another's, by all that it says, it is the index that has
-/// rotted, and is put right there.
-fn own_row(transaction: &Transaction<'_>, name: &RecordName) -> Result<Option<Present>, BaseError> {
+/// The row of a record, to which the index may not lead.
+fn own_row(
+    transaction: &Transaction<'_>,
+    name: &RecordName,
+    misleads: &mut bool,
+) -> Result<Option<Present>, BaseError> {
+    let mut present = present(transaction, name)?;
     for _ in 0..WRONG_ENTRIES_MAX {
-        match present(transaction, name)? {
-            Some(it) if it.is_misnamed && is_sound_by_its_name(transaction, it.id)? => {
-                tracing::error!(row = it.id, %name, "the damaged index led to another record");
-                file_by_its_name(transaction, it.id, name)?;
+        let Some(misnamed) = present.filter(|it| it.is_misnamed) else { break };
+        *misleads = true;
+        // Another entry may be of the same name since it has rotted: then the record's own is there beside it.
+        for row in rows_of(transaction, name)? {
+            let own = present_in(transaction, row, name)?.filter(|it| !it.is_misnamed);
+            if own.is_some() {
+                return Ok(own);
             }
-            present => return Ok(present),
         }
+        if !file_by_its_name(transaction, misnamed.id, name)? {
+            break;
+        }
+        present = self::present(transaction, name)?;
     }
-    present(transaction, name)
+    Ok(present)
 }
 
+/// What the index has under a name, if anything.
 fn present(connection: &Connection, name: &RecordName) -> Result<Option<Present>, BaseError> {
     // The index alone gives the row, which then is read by its number: else SQLite would take the name from the index,
     // and say nothing where there is no such row.
-    let row = connection
-        .prepare_cached(
-            "SELECT named.id, r.seq, r.version, r.flags, octet_length(r.key) + octet_length(r.value),
-                    r.table_name, r.key, r.checksum, r.id
-             FROM records named LEFT JOIN records r ON r.id = named.id
-             WHERE named.table_name = ? AND named.key = ?",
-        )?
-        .query_row(params![name.table(), name.key()], |row| {
-            let version: Option<Version> = row
-                .get_ref(2)?
-                .as_blob()
-                .ok()
-                .and_then(|b| b.try_into().ok())
-                .map(Version::from_bytes);
-            let seq: Option<i64> = row.get(1).ok();
-            let flags: Option<i64> = row.get(3).ok();
-            let bytes: Option<i64> = row.get(4)?;
-            let head = version.zip(seq).zip(flags).map(|((version, seq), flags)| Head {
-                version,
-                seq: from_signed(seq),
-                kind: Kind::of_flags(flags),
-                bytes: bytes.map_or(0, from_signed),
-            });
-            let (table, key) = (row.get_ref(5)?, row.get_ref(6)?);
-            let is_named = table.as_bytes() == Ok(name.table().as_bytes())
-                && key.as_bytes() == Ok(name.key().as_bytes());
-            let checksum = row.get(7).ok().map(from_signed);
-            let is_there = row.get::<_, Option<i64>>(8)?.is_some();
-            let is_misnamed = is_there && !is_named;
-            Ok(Present { id: row.get(0)?, is_there, head, checksum, is_misnamed })
-        })
-        .optional()?;
-    Ok(row)
+    let from = "records named LEFT JOIN records r ON r.id = named.id
+                WHERE named.table_name = ? AND named.key = ?";
+    let sql = format!("SELECT {PRESENT_COLUMNS}, named.id FROM {from}");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let names = params![name.table(), name.key()];
+    Ok(statement.query_row(names, |row| Present::read(row, name)).optional()?)
+}
+
+/// The same, in that row.
+fn present_in(
+    connection: &Connection,
+    row: i64,
+    name: &RecordName,
+) -> Result<Option<Present>, BaseError> {
+    let sql = format!("SELECT {PRESENT_COLUMNS}, r.id FROM records r WHERE r.id = ?");
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_row([row], |row| Present::read(row, name)).optional()?)
 }
 
 /// Writes over the row.
@@ -380,12 +410,13 @@ fn insert(
     stored: &Stored,
 ) -> Result<i64, BaseError> {
     let record = &stored.record;
+    // Where it leads to no row it is in nobody's way.
+    let insert = if id.is_some() { "INSERT OR REPLACE" } else { "INSERT" };
     transaction
-        .prepare_cached(
-            "INSERT OR REPLACE INTO records (id, table_name, key, seq, version, previous, expiry,
-                                             flags, checksum, value)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
+        .prepare_cached(&format!(
+            "{insert} INTO records (id, table_name, key, seq, version, previous, expiry, flags,
+                                    checksum, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ))?
         .execute(params![
             id,
             stored.name.table(),

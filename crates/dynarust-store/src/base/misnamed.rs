@@ -94,22 +94,44 @@ fn name_in_row(connection: &Connection, row: i64) -> Result<Option<RecordName>, 
     Ok(name.transpose()?.flatten())
 }
 
-/// Has the index lead to a sound row by the row's own name, in place of this one, by which it does.
+/// Has the index lead to a row by the row's own name, in place of this one, by which it does; false where that would not
+/// be right: the row is not sound by its name, or the index has another by that.
 ///
 /// From an index SQLite takes an entry out by its name: so the row takes on that name for a moment.
 pub(super) fn file_by_its_name(
     connection: &Connection,
     row: i64,
     wrong: &RecordName,
-) -> Result<(), BaseError> {
-    let Some(own) = name_in_row(connection, row)? else { return Ok(()) };
-    // Where it is there twice by one of the names, nothing is changed.
+) -> Result<bool, BaseError> {
+    let own = name_in_row(connection, row)?;
+    let Some(own) = own.filter(|_| is_sound_by_its_name(connection, row).unwrap_or(false)) else {
+        return Ok(false);
+    };
+    if let Some(other) = row_of(connection, &own)?.filter(|other| *other != row)
+        && name_in_row(connection, other)?.as_ref() == Some(&own)
+    {
+        // It was written anew, since it was not found.
+        return Ok(false);
+    }
+    tracing::error!(row, name = %own, "the damaged index did not lead to a record by its name");
+    // Where yet another entry stands in the way, nothing is changed.
     let set = "UPDATE OR IGNORE records SET table_name = ?, key = ? WHERE id = ?";
     over_damage(connection, || {
         connection.execute(set, params![wrong.table(), wrong.key(), row])?;
         connection.execute(set, params![own.table(), own.key(), row])?;
         Ok(())
-    })
+    })?;
+    Ok(true)
+}
+
+/// All rows that the index has under a name: more than one only where it has rotted.
+pub(super) fn rows_of(connection: &Connection, name: &RecordName) -> Result<Vec<i64>, BaseError> {
+    // By a range: of one name SQLite looks for one row.
+    let sql = "SELECT id FROM records INDEXED BY records_by_name
+               WHERE table_name = ?1 AND key >= ?2 AND key <= ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map(params![name.table(), name.key()], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// SQLite does not give up where an index lacks an entry that is to go.
@@ -131,7 +153,8 @@ pub(super) fn rename(
     id: i64,
     (table, key): (&str, &str),
 ) -> Result<(), BaseError> {
-    let set = "UPDATE records SET table_name = ?, key = ? WHERE id = ?";
+    // Where another entry stands in the way, the row is found by this name all the same.
+    let set = "UPDATE OR IGNORE records SET table_name = ?, key = ? WHERE id = ?";
     over_damage(connection, || {
         let claimed = name_in_row(connection, id)?;
         let other = claimed.as_ref().map(|it| row_of(connection, it)).transpose()?.flatten();

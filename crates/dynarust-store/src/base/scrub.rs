@@ -118,6 +118,11 @@ impl ApplyBase {
         Ok(by_name == Some(id) && by_seq == Some((id, partition)))
     }
 
+    /// Whether the index has led astray since this was asked last.
+    pub(crate) fn take_misleading(&mut self) -> bool {
+        std::mem::take(&mut self.index_misleads)
+    }
+
     /// Makes the indexes, the feed, the digests and the counts anew from the records. Only while every record is sound: a
     /// damaged one would be filed under a damaged name, and its key would be found absent.
     pub(crate) fn rebuild_indexes(&mut self) -> Result<bool, BaseError> {
@@ -160,6 +165,7 @@ impl ApplyBase {
         transaction.commit()?;
         self.meta = meta;
         self.feed_changes = FeedChanges::default();
+        self.index_misleads = false;
         Ok(true)
     }
 
