@@ -1,6 +1,6 @@
 //! Brings records into the base, a batch a transaction, and makes them durable there.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use dynarust_core::digest::Digests;
@@ -363,10 +363,12 @@ fn own_row(
 fn present(connection: &Connection, name: &RecordName) -> Result<Option<Present>, BaseError> {
     // The index alone gives the row, which then is read by its number: else SQLite would take the name from the index,
     // and say nothing where there is no such row.
-    let from = "records named LEFT JOIN records r ON r.id = named.id
-                WHERE named.table_name = ? AND named.key = ?";
-    let sql = format!("SELECT {PRESENT_COLUMNS}, named.id FROM {from}");
-    let mut statement = connection.prepare_cached(&sql)?;
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        let from = "records named LEFT JOIN records r ON r.id = named.id
+                    WHERE named.table_name = ? AND named.key = ?";
+        format!("SELECT {PRESENT_COLUMNS}, named.id FROM {from}")
+    });
+    let mut statement = connection.prepare_cached(&SQL)?;
     let names = params![name.table(), name.key()];
     Ok(statement.query_row(names, |row| Present::read(row, name)).optional()?)
 }
@@ -403,6 +405,13 @@ fn replace(transaction: &Transaction<'_>, id: i64, stored: &Stored) -> Result<()
     Ok(())
 }
 
+const INSERT: &str = "INSERT INTO records (id, table_name, key, seq, version, previous, expiry, flags, checksum, value)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+/// Where the index has an entry already.
+const INSERT_THERE: &str = "INSERT OR REPLACE INTO records
+     (id, table_name, key, seq, version, previous, expiry, flags, checksum, value)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
 /// Writes a new row, and returns its id: this one, where the index leads there already, or one that is free.
 fn insert(
     transaction: &Transaction<'_>,
@@ -410,25 +419,20 @@ fn insert(
     stored: &Stored,
 ) -> Result<i64, BaseError> {
     let record = &stored.record;
-    // Where it leads to no row it is in nobody's way.
-    let insert = if id.is_some() { "INSERT OR REPLACE" } else { "INSERT" };
-    transaction
-        .prepare_cached(&format!(
-            "{insert} INTO records (id, table_name, key, seq, version, previous, expiry, flags,
-                                    checksum, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        ))?
-        .execute(params![
-            id,
-            stored.name.table(),
-            stored.name.key(),
-            to_signed(stored.seq),
-            record.version.to_bytes(),
-            record.previous.map(Version::to_bytes),
-            record.expiry.map(to_signed),
-            record.flags(),
-            to_signed(row_checksum(stored)),
-            text(&record.value),
-        ])?;
+    // Where the index leads there, no row is in the way.
+    let sql = if id.is_some() { INSERT_THERE } else { INSERT };
+    transaction.prepare_cached(sql)?.execute(params![
+        id,
+        stored.name.table(),
+        stored.name.key(),
+        to_signed(stored.seq),
+        record.version.to_bytes(),
+        record.previous.map(Version::to_bytes),
+        record.expiry.map(to_signed),
+        record.flags(),
+        to_signed(row_checksum(stored)),
+        text(&record.value),
+    ])?;
     Ok(transaction.last_insert_rowid())
 }
 
