@@ -249,7 +249,10 @@ fn apply_one(
                 if head.seq != stored.seq {
                     changes.dead.push((head.seq, id));
                 }
-                let head = it.as_it_was(stored).unwrap_or(head);
+                // Mostly it is what this was written over.
+                let is_known = stored.record.previous == Some(head.version);
+                let was = if is_known { None } else { it.as_it_was(stored) };
+                let head = was.unwrap_or(head);
                 counting.remove(stored.name.table(), &head);
                 if head.kind == Kind::Live {
                     digests.remove(&stored.name, head.version);
