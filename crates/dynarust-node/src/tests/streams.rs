@@ -282,17 +282,23 @@ async fn a_source_that_dies_while_its_state_is_held_up_has_told_nothing() {
     assert_eq!(reader.held, all);
 }
 
-/// What nobody can tell holds nothing up but `ready`.
-#[tokio::test(start_paused = true)]
-async fn a_state_goes_on_past_what_nobody_can_tell() {
+/// Three nodes, of which each holds other records.
+async fn three_with_a_share_each() -> Members {
     let drop_after = Duration::from_secs(1);
     let cluster = ClusterConfig { replication: 1, drop_after, ..ClusterConfig::default() };
-    let mut members = Members::running_with(3, Plan::from(cluster)).await;
+    let members = Members::running_with(3, Plan::from(cluster)).await;
     for key in keys() {
         put(&members, 0, &key, "1").await;
     }
     let each_is_alone = || keys().all(|key| members.serving(&key).len() == 1);
     until("each has its share", each_is_alone).await;
+    members
+}
+
+/// What nobody can tell holds nothing up but `ready`.
+#[tokio::test(start_paused = true)]
+async fn a_state_goes_on_past_what_nobody_can_tell() {
+    let mut members = three_with_a_share_each().await;
     let of_the_third: Vec<_> = keys().filter(|key| members.serving(key) == [2]).collect();
     let awaited = Way { from: 2, to: 0, channel: Channel::Data };
     members.wires.shut(awaited);
@@ -319,14 +325,7 @@ async fn a_state_goes_on_past_what_nobody_can_tell() {
 /// to which nothing happens.
 #[tokio::test(start_paused = true)]
 async fn an_id_holds_a_moment_after_a_node_has_started_anew() {
-    let drop_after = Duration::from_secs(1);
-    let cluster = ClusterConfig { replication: 1, drop_after, ..ClusterConfig::default() };
-    let mut members = Members::running_with(3, Plan::from(cluster)).await;
-    for key in keys() {
-        put(&members, 0, &key, "1").await;
-    }
-    let each_is_alone = || keys().all(|key| members.serving(&key).len() == 1);
-    until("each has its share", each_is_alone).await;
+    let mut members = three_with_a_share_each().await;
     let of_the_third = keys().find(|key| members.serving(key) == [2]).unwrap();
     let mut reader = Reader::begin(&members, 0);
     reader.until("ready").await;
