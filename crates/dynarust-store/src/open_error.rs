@@ -108,6 +108,7 @@ impl OpenError {
             BaseError::Busy(reason) | BaseError::Damaged(reason) | BaseError::Io(reason) => {
                 Self::Base { path, reason }
             }
+            BaseError::Misled => Self::Base { path, reason: error.to_string().into() },
         }
     }
 

@@ -36,8 +36,7 @@ impl Applier {
                 Rot::Index(name) => tracing::error!(?name, "the index does not find a record"),
             }
         }
-        let misleads = self.base.take_misleading();
-        if misleads || found.iter().any(|rot| matches!(rot, Rot::Index(_))) {
+        if found.iter().any(|rot| matches!(rot, Rot::Index(_))) {
             if self.base.rebuild_indexes()? {
                 self.truncated = false;
                 tracing::warn!("the indexes of the base were damaged and have been made anew");

@@ -1,13 +1,13 @@
 //! Brings records into the base, a batch a transaction, and makes them durable there.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dynarust_core::digest::Digests;
 use dynarust_core::limits::EPOCHS_MAX;
 use dynarust_core::merge::{Merge, merge};
 use dynarust_core::{Epoch, RecordName, Seq, Stored, UnixMillis, Version};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::answers;
 use super::audit::{Audit, audit};
@@ -16,8 +16,9 @@ use super::error::BaseError;
 use super::feed::{self, FeedChanges};
 use super::feed_times::FeedTimes;
 use super::meta::Meta;
-use super::misnamed::{file_by_its_name, rename, rows_of};
-use super::row::{COLUMNS, Head, Kind, RowRead, from_signed, read_stored, row_checksum, to_signed};
+use super::misnamed::{is_sound, row_of};
+use super::present::Present;
+use super::row::{Head, Kind, from_signed, row_checksum, to_signed};
 use super::schema::{BaseFormat, OpenBase};
 use super::steps::StepsLeft;
 use crate::answers::Carried;
@@ -29,12 +30,7 @@ pub(crate) struct ApplyBase {
     pub(super) feed_times: FeedTimes,
     pub(super) feed_changes: FeedChanges,
     pub(crate) steps: StepsLeft,
-    /// The index of names led astray: it is to be made anew.
-    pub(super) index_misleads: bool,
 }
-
-/// Entries of the index that lead to others' rows by one name: no more are looked through.
-const WRONG_ENTRIES_MAX: usize = 3;
 
 /// How far a round of the applier came.
 #[derive(Debug)]
@@ -69,7 +65,6 @@ impl ApplyBase {
             feed_times,
             feed_changes: FeedChanges::default(),
             steps: StepsLeft::default(),
-            index_misleads: false,
         })
     }
 
@@ -133,14 +128,16 @@ impl ApplyBase {
     /// In name order, neighbours in the table share pages, and each page is written once.
     pub(crate) fn apply(&mut self, records: &[Arc<Stored>]) -> Result<(), BaseError> {
         self.steps.take()?;
+        self.led_right(|base| base.apply_all(records))
+    }
+
+    fn apply_all(&mut self, records: &[Arc<Stored>]) -> Result<(), BaseError> {
         let mut meta = self.meta.clone();
         let mut changes = FeedChanges::default();
         let transaction = self.connection.transaction()?;
         let mut counting = Counting::on(meta.counts);
-        let mut misleads = false;
         for stored in records {
-            let sums = (&mut meta.digests, &mut counting);
-            apply_one(&transaction, stored, sums, (&mut changes, &mut misleads))?;
+            apply_one(&transaction, stored, (&mut meta.digests, &mut counting), &mut changes)?;
         }
         if let Some(newest) = changes.new.iter().max() {
             newest.write(&transaction)?;
@@ -150,7 +147,6 @@ impl ApplyBase {
         transaction.commit()?;
         self.meta = meta;
         self.feed_changes.extend(changes);
-        self.index_misleads |= misleads;
         Ok(())
     }
 
@@ -177,8 +173,8 @@ impl ApplyBase {
 
     /// The version that the base's record of a name claims, if it has a value: what leaves the digests when
     /// another takes its place.
-    pub(crate) fn live_version(&self, name: &RecordName) -> Result<Option<Version>, BaseError> {
-        let present = present(&self.connection, name)?;
+    pub(crate) fn live_version(&mut self, name: &RecordName) -> Result<Option<Version>, BaseError> {
+        let present = self.led_right(|base| own_row(&base.connection, name))?;
         let head = present.and_then(|it| it.head);
         let live = head.filter(|head| head.kind == Kind::Live);
         Ok(live.map(|head| head.version))
@@ -224,15 +220,15 @@ fn apply_one(
     transaction: &Transaction<'_>,
     stored: &Stored,
     (digests, counting): (&mut Digests, &mut Counting),
-    (changes, misleads): (&mut FeedChanges, &mut bool),
+    changes: &mut FeedChanges,
 ) -> Result<(), BaseError> {
-    let present = own_row(transaction, &stored.name, misleads)?;
+    let present = own_row(transaction, &stored.name)?;
     // The same record may have come once more, for its request: then it stands at its new seq.
     let moves = |head: &Head| head.stamp() == stored.record.stamp() && head.seq < stored.seq;
     if let Some(Present { id, head: Some(head), .. }) = present
         && !moves(&head)
         && merge(Some(head.stamp()), stored.record.stamp()) == Merge::Keep
-        && is_sound(transaction, &stored.name)?
+        && is_sound(transaction, id)?
     {
         if head.seq == stored.seq {
             // A round that was cut short may have left it without its entry.
@@ -241,13 +237,11 @@ fn apply_one(
         return Ok(());
     }
     let id = match present {
-        Some(Present { id, is_there: false, .. }) => insert(transaction, Some(id), stored)?,
         Some(it) => {
-            let id = it.id;
             if let Some(head) = it.head {
                 // A damaged row may be written anew as it was: its entry stays.
                 if head.seq != stored.seq {
-                    changes.dead.push((head.seq, id));
+                    changes.dead.push((head.seq, it.id));
                 }
                 // Mostly it is what this was written over.
                 let is_known = stored.record.previous == Some(head.version);
@@ -258,13 +252,17 @@ fn apply_one(
                     digests.remove(&stored.name, head.version);
                 }
             }
-            if it.is_misnamed {
-                rename(transaction, id, (stored.name.table(), stored.name.key()))?;
+            replace(transaction, it.id, stored)?;
+            it.id
+        }
+        None => {
+            let id = insert(transaction, stored)?;
+            // It may be there already, and not have been found.
+            if row_of(transaction, &stored.name)? != Some(id) {
+                return Err(BaseError::Misled);
             }
-            replace(transaction, id, stored)?;
             id
         }
-        None => insert(transaction, None, stored)?,
     };
     changes.new.push(feed::entry(&stored.name, stored.seq, id));
     if stored.record.holds_value() {
@@ -274,117 +272,13 @@ fn apply_one(
     Ok(())
 }
 
-/// Whether the row that claims to be newer can be believed.
-pub(super) fn is_sound(connection: &Connection, name: &RecordName) -> Result<bool, BaseError> {
-    let sql = format!("SELECT {COLUMNS} FROM records r WHERE table_name = ? AND key = ?");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![name.table(), name.key()])?;
-    match rows.next()? {
-        Some(row) => Ok(matches!(read_stored(row)?, RowRead::Sound(_))),
-        None => Ok(false),
-    }
-}
-
-/// The columns that [`Present::read`] wants first, in its order.
-const PRESENT_COLUMNS: &str =
-    "r.seq, r.version, r.flags, octet_length(r.key) + octet_length(r.value),
-     r.table_name, r.key, r.checksum, r.id";
-
-/// The row that the index has under a name.
-#[derive(Clone, Copy)]
-struct Present {
-    id: i64,
-    /// Else the index leads to nothing: it has rotted.
-    is_there: bool,
-    /// What it says; nothing where it is damaged.
-    head: Option<Head>,
-    checksum: Option<u64>,
-    /// It calls itself something else: its name has rotted, or the index has.
-    is_misnamed: bool,
-}
-
-impl Present {
-    /// Reads [`PRESENT_COLUMNS`], and the number by which it was found.
-    fn read(row: &rusqlite::Row<'_>, name: &RecordName) -> rusqlite::Result<Self> {
-        let version = row.get_ref(1)?.as_blob().ok().and_then(|it| it.try_into().ok());
-        let seq: Option<i64> = row.get(0).ok();
-        let flags: Option<i64> = row.get(2).ok();
-        let bytes: Option<i64> = row.get(3)?;
-        let head = version.zip(seq).zip(flags).map(|((version, seq), flags)| Head {
-            version: Version::from_bytes(version),
-            seq: from_signed(seq),
-            kind: Kind::of_flags(flags),
-            bytes: bytes.map_or(0, from_signed),
-        });
-        let (table, key) = (row.get_ref(4)?, row.get_ref(5)?);
-        let is_named = table.as_bytes() == Ok(name.table().as_bytes())
-            && key.as_bytes() == Ok(name.key().as_bytes());
-        let is_there = row.get::<_, Option<i64>>(7)?.is_some();
-        Ok(Self {
-            id: row.get(8)?,
-            is_there,
-            head,
-            checksum: row.get(6).ok().map(from_signed),
-            is_misnamed: is_there && !is_named,
-        })
-    }
-
-    /// What a damaged row was, where it was just this record.
-    fn as_it_was(&self, stored: &Stored) -> Option<Head> {
-        let seq = self.head?.seq;
-        let was = self.checksum == Some(row_checksum(&Stored { seq, ..stored.clone() }));
-        was.then(|| Head { seq, ..Head::of(stored) })
-    }
-}
-
-/// The row of a record, to which the index may not lead.
-fn own_row(
-    transaction: &Transaction<'_>,
-    name: &RecordName,
-    misleads: &mut bool,
-) -> Result<Option<Present>, BaseError> {
-    let mut present = present(transaction, name)?;
-    for _ in 0..WRONG_ENTRIES_MAX {
-        let Some(misnamed) = present.filter(|it| it.is_misnamed) else { break };
-        *misleads = true;
-        // Another entry may be of the same name since it has rotted: then the record's own is there beside it.
-        for row in rows_of(transaction, name)? {
-            let own = present_in(transaction, row, name)?.filter(|it| !it.is_misnamed);
-            if own.is_some() {
-                return Ok(own);
-            }
-        }
-        if !file_by_its_name(transaction, misnamed.id, name)? {
-            break;
-        }
-        present = self::present(transaction, name)?;
+/// The row of a record, if it has one.
+fn own_row(connection: &Connection, name: &RecordName) -> Result<Option<Present>, BaseError> {
+    let present = Present::of_name(connection, name)?;
+    if present.is_some_and(|it| it.is_misnamed) {
+        return Err(BaseError::Misled);
     }
     Ok(present)
-}
-
-/// What the index has under a name, if anything.
-fn present(connection: &Connection, name: &RecordName) -> Result<Option<Present>, BaseError> {
-    // The index alone gives the row, which then is read by its number: else SQLite would take the name from the index,
-    // and say nothing where there is no such row.
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        let from = "records named LEFT JOIN records r ON r.id = named.id
-                    WHERE named.table_name = ? AND named.key = ?";
-        format!("SELECT {PRESENT_COLUMNS}, named.id FROM {from}")
-    });
-    let mut statement = connection.prepare_cached(&SQL)?;
-    let names = params![name.table(), name.key()];
-    Ok(statement.query_row(names, |row| Present::read(row, name)).optional()?)
-}
-
-/// The same, in that row.
-fn present_in(
-    connection: &Connection,
-    row: i64,
-    name: &RecordName,
-) -> Result<Option<Present>, BaseError> {
-    let sql = format!("SELECT {PRESENT_COLUMNS}, r.id FROM records r WHERE r.id = ?");
-    let mut statement = connection.prepare_cached(&sql)?;
-    Ok(statement.query_row([row], |row| Present::read(row, name)).optional()?)
 }
 
 /// Writes over the row.
@@ -408,34 +302,26 @@ fn replace(transaction: &Transaction<'_>, id: i64, stored: &Stored) -> Result<()
     Ok(())
 }
 
-const INSERT: &str = "INSERT INTO records (id, table_name, key, seq, version, previous, expiry, flags, checksum, value)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-/// Where the index has an entry already.
-const INSERT_THERE: &str = "INSERT OR REPLACE INTO records
-     (id, table_name, key, seq, version, previous, expiry, flags, checksum, value)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-
-/// Writes a new row, and returns its id: this one, where the index leads there already, or one that is free.
-fn insert(
-    transaction: &Transaction<'_>,
-    id: Option<i64>,
-    stored: &Stored,
-) -> Result<i64, BaseError> {
+/// Writes a new row, and returns its id.
+fn insert(transaction: &Transaction<'_>, stored: &Stored) -> Result<i64, BaseError> {
     let record = &stored.record;
-    // Where the index leads there, no row is in the way.
-    let sql = if id.is_some() { INSERT_THERE } else { INSERT };
-    transaction.prepare_cached(sql)?.execute(params![
-        id,
-        stored.name.table(),
-        stored.name.key(),
-        to_signed(stored.seq),
-        record.version.to_bytes(),
-        record.previous.map(Version::to_bytes),
-        record.expiry.map(to_signed),
-        record.flags(),
-        to_signed(row_checksum(stored)),
-        text(&record.value),
-    ])?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO records
+                 (table_name, key, seq, version, previous, expiry, flags, checksum, value)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            stored.name.table(),
+            stored.name.key(),
+            to_signed(stored.seq),
+            record.version.to_bytes(),
+            record.previous.map(Version::to_bytes),
+            record.expiry.map(to_signed),
+            record.flags(),
+            to_signed(row_checksum(stored)),
+            text(&record.value),
+        ])?;
     Ok(transaction.last_insert_rowid())
 }
 

@@ -41,6 +41,10 @@ impl ApplyBase {
         after: Seq,
     ) -> Result<Emptied, BaseError> {
         self.steps.take()?;
+        self.led_right(|base| base.empty_part(partitions, after))
+    }
+
+    fn empty_part(&mut self, partitions: &PartitionSet, after: Seq) -> Result<Emptied, BaseError> {
         let mut meta = self.meta.clone();
         let mut counting = Counting::on(meta.counts);
         let transaction = self.connection.transaction()?;

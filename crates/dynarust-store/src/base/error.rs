@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// Why the base cannot be used. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,9 @@ pub(crate) enum BaseError {
     /// It is not what this program wrote.
     #[error("{0}")]
     Damaged(Arc<str>),
+    /// An index leads to another record, or to none: the indexes are to be made anew.
+    #[error("an index does not agree with the records")]
+    Misled,
     /// The operating system refused.
     #[error("{0}")]
     Io(Arc<str>),
@@ -26,18 +29,23 @@ impl From<rusqlite::Error> for BaseError {
         let text: Arc<str> = error.to_string().into();
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
+            // Nothing that is written breaks a constraint by itself.
+            Some(ErrorCode::ConstraintViolation) => Self::Misled,
+            Some(ErrorCode::DatabaseCorrupt) if has_code(&error, ffi::SQLITE_CORRUPT_INDEX) => {
+                Self::Misled
+            }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(text),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy(text),
-            Some(ErrorCode::SystemIoFailure) if is_full(&error) => Self::Full,
+            // Growing the shared-memory index of a full disk is told as an I/O failure.
+            Some(ErrorCode::SystemIoFailure) if has_code(&error, ffi::SQLITE_IOERR_SHMSIZE) => {
+                Self::Full
+            }
             Some(_) => Self::Io(text),
             None => Self::Damaged(text),
         }
     }
 }
 
-/// Growing the shared-memory index of a full disk is told as an I/O failure.
-fn is_full(error: &rusqlite::Error) -> bool {
-    error
-        .sqlite_error()
-        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+fn has_code(error: &rusqlite::Error, code: i32) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == code)
 }

@@ -1,57 +1,202 @@
-//! Rows whose name has rotted: they call themselves something else than the index does.
+//! Names that have rotted: a row calls itself something else than the index does.
 //!
-//! Who looks a record up by its name sees what the index has of that, and the record is whole. Who comes to it by its
-//! row, as the feed and the scrub do, would take it for damaged, or, where nobody looks at checksums, for another.
+//! It may be the row's name, or the index. Either would have a write go over another record, or SQLite take out another's
+//! entry; and where an entry is out of order, even one that is sound is found or not as it happens. So what comes to
+//! such a row changes nothing: names and index are brought together first, all at once.
+
+use std::collections::BTreeMap;
 
 use dynarust_core::RecordName;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::apply::{ApplyBase, is_sound};
+use super::apply::ApplyBase;
+use super::counts::Counting;
 use super::error::BaseError;
-use super::row::{COLUMNS, RowRead, read_name, read_stored};
+use super::present::head_of;
+use super::row::{COLUMNS, Kind, RowRead, read_name, read_stored};
+
+/// An entry of the index.
+struct Entry {
+    row: i64,
+    table: String,
+    key: String,
+}
+
+impl Entry {
+    /// Of the first three columns; none where that cannot be a name.
+    fn read(row: &Row<'_>) -> rusqlite::Result<Option<Self>> {
+        let names = (row.get_ref(1)?.as_str(), row.get_ref(2)?.as_str());
+        let (Ok(table), Ok(key)) = names else { return Ok(None) };
+        Ok(Some(Self { row: row.get(0)?, table: table.to_owned(), key: key.to_owned() }))
+    }
+}
+
+/// Entries that do not agree with the rows to which they lead.
+#[derive(Default)]
+struct Disagreeing {
+    /// The row is there, but calls itself something else.
+    misnamed: Vec<Entry>,
+    /// There is none.
+    lost: Vec<Entry>,
+}
 
 impl ApplyBase {
-    /// Gives a row the name back by which the index has it, where nothing else of it has rotted; whether it did.
-    pub(crate) fn rename_rotten(&self, row: i64, name: &RecordName) -> Result<bool, BaseError> {
-        let is_only_misnamed = name_in_row(&self.connection, row)?.as_ref() != Some(name)
-            && is_sound(&self.connection, name)?
-            && row_of(&self.connection, name)? == Some(row);
-        if is_only_misnamed {
-            let transaction = self.connection.unchecked_transaction()?;
-            rename(&transaction, row, (name.table(), name.key()))?;
-            transaction.commit()?;
+    /// Does something that changes all or nothing: once more, where an index led astray.
+    pub(super) fn led_right<T>(
+        &mut self,
+        act: impl Fn(&mut Self) -> Result<T, BaseError>,
+    ) -> Result<T, BaseError> {
+        match act(self) {
+            Err(BaseError::Misled) => {
+                tracing::error!(
+                    "the indexes of the base lead to other records: they are made anew"
+                );
+                self.file_by_name()?;
+                act(self)
+            }
+            done => done,
         }
-        Ok(is_only_misnamed)
+    }
+
+    /// Gives a row the name back by which the index has it; whether nothing else of it has rotted.
+    pub(crate) fn rename_rotten(&mut self, row: i64, name: &RecordName) -> Result<bool, BaseError> {
+        if name_in_row(&self.connection, row)?.as_ref() != Some(name) {
+            self.file_by_name()?;
+        }
+        is_sound(&self.connection, row)
+    }
+
+    /// Brings the names of the rows and the index of them together: rows that are not sound by what they call themselves
+    /// are called what the index calls them, and then all indexes of the records are made anew. A record of which nothing is
+    /// there but its entry stays known as damaged.
+    ///
+    /// It looks at each record, and takes memory for all names.
+    pub(super) fn file_by_name(&mut self) -> Result<(), BaseError> {
+        let mut meta = self.meta.clone();
+        let mut counting = Counting::on(meta.counts);
+        let transaction = self.connection.transaction()?;
+        let Disagreeing { misnamed, lost } = disagreeing(&transaction)?;
+        transaction.execute("DROP INDEX records_by_name", [])?;
+        for Entry { row, table, key } in &misnamed {
+            let set = "UPDATE records SET table_name = ?, key = ? WHERE id = ?";
+            transaction.execute(set, params![table, key, row])?;
+        }
+        transaction.execute("REINDEX records", [])?;
+        let mut dead = Vec::new();
+        for (name, row) in surplus(&transaction)? {
+            if let Some(head) = head_of(&transaction, row)? {
+                counting.remove(name.table(), &head);
+                if head.kind == Kind::Live {
+                    meta.digests.remove(&name, head.version);
+                }
+                dead.push((head.seq, row));
+            }
+            transaction.execute("DELETE FROM records WHERE id = ?", [row])?;
+        }
+        let index = "CREATE UNIQUE INDEX records_by_name ON records (table_name, key)";
+        transaction.execute(index, [])?;
+        for Entry { row, table, key } in &lost {
+            // No record has such a version. Where the entry alone has rotted, the record is there by its name.
+            let damaged = "INSERT OR IGNORE INTO records
+                (id, table_name, key, seq, version, flags, checksum, value)
+                VALUES (?1, ?2, ?3, ifnull((SELECT max(seq) FROM feed WHERE record = ?1), 0),
+                        x'', 0, 0, '')";
+            transaction.execute(damaged, params![row, table, key])?;
+        }
+        meta.counts = counting.save(&transaction)?;
+        meta.save(&transaction)?;
+        transaction.commit()?;
+        self.meta = meta;
+        self.feed_changes.dead.extend(dead);
+        Ok(())
     }
 }
 
-/// Whether the row is sound by the name that it calls itself: then it is the index that has rotted.
-pub(super) fn is_sound_by_its_name(connection: &Connection, row: i64) -> Result<bool, BaseError> {
+/// All that disagrees, but for what the rows know better.
+fn disagreeing(transaction: &Transaction<'_>) -> Result<Disagreeing, BaseError> {
+    // All of the index, beside all of the table.
+    let mut statement = transaction.prepare(
+        "SELECT n.id, n.table_name, n.key, r.table_name, r.key, r.id
+         FROM records n INDEXED BY records_by_name LEFT JOIN records r ON r.id = n.id",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut found = Disagreeing::default();
+    while let Some(row) = rows.next()? {
+        let agrees = row.get_ref(1)? == row.get_ref(3)? && row.get_ref(2)? == row.get_ref(4)?;
+        if row.get_ref(5)? == ValueRef::Null {
+            found.lost.extend(Entry::read(row)?);
+        } else if !agrees {
+            found.misnamed.extend(Entry::read(row)?);
+        }
+    }
+    let mut misnamed = Vec::new();
+    for entry in found.misnamed {
+        // Where the index has it by its own name, too, that is what it is called.
+        if !is_sound(transaction, entry.row)? && !is_filed(transaction, entry.row)? {
+            misnamed.push(entry);
+        }
+    }
+    Ok(Disagreeing { misnamed, ..found })
+}
+
+/// Rows beside better ones of the same name: a record that was not found may have been written once more.
+fn surplus(transaction: &Transaction<'_>) -> Result<Vec<(RecordName, i64)>, BaseError> {
+    let mut statement = transaction.prepare(
+        "SELECT table_name, key, id FROM records NOT INDEXED WHERE (table_name, key) IN (
+             SELECT table_name, key FROM records NOT INDEXED
+             GROUP BY table_name, key HAVING count(*) > 1)",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut of_names = BTreeMap::<RecordName, Vec<i64>>::new();
+    while let Some(row) = rows.next()? {
+        if let Some(name) = read_name(row)? {
+            of_names.entry(name).or_default().push(row.get(2)?);
+        }
+    }
+    let mut surplus = Vec::new();
+    for (name, mut rows) in of_names {
+        let (mut best, mut worth) = (None, None);
+        for row in &rows {
+            let head = head_of(transaction, *row)?;
+            let its = (is_sound(transaction, *row)?, head.map(|it| (it.version, it.seq)));
+            if Some(its) > worth {
+                (best, worth) = (Some(*row), Some(its));
+            }
+        }
+        rows.retain(|row| Some(*row) != best);
+        surplus.extend(rows.into_iter().map(|row| (name.clone(), row)));
+    }
+    Ok(surplus)
+}
+
+/// Whether the row is what was written, by the name that it calls itself.
+pub(super) fn is_sound(connection: &Connection, row: i64) -> Result<bool, BaseError> {
     let sql = format!("SELECT {COLUMNS} FROM records r WHERE r.id = ?");
-    connection.query_row(&sql, [row], |row| {
-        Ok(read_stored(row).map(|read| matches!(read, RowRead::Sound(_))))
-    })?
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([row])?;
+    match rows.next()? {
+        Some(row) => Ok(matches!(read_stored(row)?, RowRead::Sound(_))),
+        None => Ok(false),
+    }
 }
 
-/// Takes a row out, whatever it calls itself.
+/// Whether the index has the row by what it calls itself; true of one that is not there.
+fn is_filed(connection: &Connection, row: i64) -> Result<bool, BaseError> {
+    let sql = "SELECT n.id IS r.id FROM records r
+               LEFT JOIN records n ON n.table_name = r.table_name AND n.key = r.key WHERE r.id = ?";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row([row], |row| row.get(0)).optional()?.unwrap_or(true))
+}
+
+/// Takes a row out.
 ///
-/// SQLite would give up where the index does not have it by that name, or take out the entry of another row.
-pub(super) fn remove(connection: &Connection, row: i64) -> Result<(), BaseError> {
-    let claimed = connection
-        .prepare_cached("SELECT table_name, key FROM records WHERE id = ?")?
-        .query_row([row], |row| Ok(read_name(row)))
-        .optional()?
-        .transpose()?;
-    // It has gone already.
-    let Some(claimed) = claimed else { return Ok(()) };
-    if !is_indexed_as(connection, row, claimed.as_ref())? {
-        match indexed_as(connection, row, None)? {
-            Some(name) => rename(connection, row, (name.table(), name.key()))?,
-            // No record has such a name, and no index an entry of it but this one.
-            None => rename(connection, row, ("", &row.to_string()))?,
-        }
+/// From the index SQLite takes an entry out by its name: that might be another's.
+pub(super) fn remove(transaction: &Transaction<'_>, row: i64) -> Result<(), BaseError> {
+    if !is_filed(transaction, row)? {
+        return Err(BaseError::Misled);
     }
-    connection.prepare_cached("DELETE FROM records WHERE id = ?")?.execute([row])?;
+    transaction.prepare_cached("DELETE FROM records WHERE id = ?")?.execute([row])?;
     Ok(())
 }
 
@@ -92,79 +237,4 @@ fn name_in_row(connection: &Connection, row: i64) -> Result<Option<RecordName>, 
     let sql = "SELECT table_name, key FROM records WHERE id = ?";
     let name = connection.query_row(sql, [row], |row| Ok(read_name(row))).optional()?;
     Ok(name.transpose()?.flatten())
-}
-
-/// Has the index lead to a row by the row's own name, in place of this one, by which it does; false where that would not
-/// be right: the row is not sound by its name, or the index has another by that.
-///
-/// From an index SQLite takes an entry out by its name: so the row takes on that name for a moment.
-pub(super) fn file_by_its_name(
-    connection: &Connection,
-    row: i64,
-    wrong: &RecordName,
-) -> Result<bool, BaseError> {
-    let own = name_in_row(connection, row)?;
-    let Some(own) = own.filter(|_| is_sound_by_its_name(connection, row).unwrap_or(false)) else {
-        return Ok(false);
-    };
-    if let Some(other) = row_of(connection, &own)?.filter(|other| *other != row)
-        && name_in_row(connection, other)?.as_ref() == Some(&own)
-    {
-        // It was written anew, since it was not found.
-        return Ok(false);
-    }
-    tracing::error!(row, name = %own, "the damaged index did not lead to a record by its name");
-    // Where yet another entry stands in the way, nothing is changed.
-    let set = "UPDATE OR IGNORE records SET table_name = ?, key = ? WHERE id = ?";
-    over_damage(connection, || {
-        connection.execute(set, params![wrong.table(), wrong.key(), row])?;
-        connection.execute(set, params![own.table(), own.key(), row])?;
-        Ok(())
-    })?;
-    Ok(true)
-}
-
-/// All rows that the index has under a name: more than one only where it has rotted.
-pub(super) fn rows_of(connection: &Connection, name: &RecordName) -> Result<Vec<i64>, BaseError> {
-    // By a range: of one name SQLite looks for one row.
-    let sql = "SELECT id FROM records INDEXED BY records_by_name
-               WHERE table_name = ?1 AND key >= ?2 AND key <= ?2";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map(params![name.table(), name.key()], |row| row.get(0))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// SQLite does not give up where an index lacks an entry that is to go.
-fn over_damage(
-    connection: &Connection,
-    act: impl FnOnce() -> Result<(), BaseError>,
-) -> Result<(), BaseError> {
-    connection.pragma_update(None, "writable_schema", true)?;
-    let acted = act();
-    connection.pragma_update(None, "writable_schema", false)?;
-    acted
-}
-
-/// Gives a row whose name has rotted the name back by which the index has it.
-///
-/// The index has no entry of the rotten name; or it has another row's, which goes, and is put back.
-pub(super) fn rename(
-    connection: &Connection,
-    id: i64,
-    (table, key): (&str, &str),
-) -> Result<(), BaseError> {
-    // Where another entry stands in the way, the row is found by this name all the same.
-    let set = "UPDATE OR IGNORE records SET table_name = ?, key = ? WHERE id = ?";
-    over_damage(connection, || {
-        let claimed = name_in_row(connection, id)?;
-        let other = claimed.as_ref().map(|it| row_of(connection, it)).transpose()?.flatten();
-        connection.execute(set, params![table, key, id])?;
-        // But not where it is the entry that has rotted, which leads to a row of yet another name.
-        if let (Some(other), Some(its)) = (other, claimed)
-            && name_in_row(connection, other)?.as_ref() == Some(&its)
-        {
-            connection.execute(set, params![its.table(), its.key(), other])?;
-        }
-        Ok(())
-    })
 }

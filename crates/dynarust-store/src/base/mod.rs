@@ -18,6 +18,7 @@ mod feed;
 mod feed_times;
 mod meta;
 mod misnamed;
+mod present;
 mod read;
 mod row;
 mod schema;

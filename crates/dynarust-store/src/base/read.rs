@@ -7,7 +7,7 @@ use dynarust_core::{KeyRange, Partition, PartitionSet, RecordName, Seq, Stored};
 use rusqlite::{Connection, Params, Transaction, params};
 
 use super::error::BaseError;
-use super::misnamed::{indexed_as, is_sound_by_its_name, row_of};
+use super::misnamed::{indexed_as, is_sound, row_of};
 use super::row::{
     COLUMNS, COLUMNS_UNCHECKED, Claimed, RowRead, from_signed, read_claimed, read_name,
     read_stored, read_unchecked, to_signed,
@@ -216,7 +216,7 @@ impl ReadBase {
                 let is_filed = |name: &RecordName| match partition {
                     Some(partition) => Ok::<_, BaseError>(partition == Partition::of(name)),
                     None => Ok(row_of(&self.connection, name)? == Some(id)
-                        || is_sound_by_its_name(&self.connection, id)?),
+                        || is_sound(&self.connection, id)?),
                 };
                 let stored = match wanted.read(row)? {
                     RowRead::Sound(stored) if is_filed(&stored.name)? => Arc::new(stored),

@@ -118,32 +118,16 @@ impl ApplyBase {
         Ok(by_name == Some(id) && by_seq == Some((id, partition)))
     }
 
-    /// Whether the index has led astray since this was asked last.
-    pub(crate) fn take_misleading(&mut self) -> bool {
-        std::mem::take(&mut self.index_misleads)
-    }
-
-    /// Makes the indexes, the feed, the digests and the counts anew from the records. Only while every record is sound: a
-    /// damaged one would be filed under a damaged name, and its key would be found absent.
+    /// Makes the indexes anew from the records, and the feed, the digests and the counts, but these only while every record is
+    /// sound: a damaged one would count for what it says.
     pub(crate) fn rebuild_indexes(&mut self) -> Result<bool, BaseError> {
+        self.file_by_name()?;
         if self.corrupt_records()? > 0 {
             return Ok(false);
         }
         let mut meta = Meta { digests: Digests::default(), ..self.meta.clone() };
         let transaction = self.connection.transaction()?;
-        // A key that was not found may have been written again, as a second row: the newer one stays.
-        transaction.execute_batch(
-            "DROP INDEX records_by_name;
-             DELETE FROM records WHERE id IN (
-                 SELECT id FROM (
-                     SELECT id, row_number() OVER (
-                         PARTITION BY table_name, key ORDER BY version DESC, seq DESC
-                     ) AS nth FROM records NOT INDEXED
-                 ) WHERE nth > 1);
-             CREATE UNIQUE INDEX records_by_name ON records (table_name, key);
-             REINDEX records;
-             DELETE FROM feed",
-        )?;
+        transaction.execute("DELETE FROM feed", [])?;
         {
             let mut records = transaction.prepare(
                 "SELECT id, seq, table_name, key, version, flags FROM records NOT INDEXED",
@@ -165,7 +149,6 @@ impl ApplyBase {
         transaction.commit()?;
         self.meta = meta;
         self.feed_changes = FeedChanges::default();
-        self.index_misleads = false;
         Ok(true)
     }
 

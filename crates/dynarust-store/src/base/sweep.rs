@@ -101,6 +101,10 @@ impl ApplyBase {
     /// their seqs misses deletes.
     pub(crate) fn forget(&mut self, old: &OldRecords) -> Result<(), BaseError> {
         self.steps.take()?;
+        self.led_right(|base| base.take_out(old))
+    }
+
+    fn take_out(&mut self, old: &OldRecords) -> Result<(), BaseError> {
         let mut meta = self.meta.clone();
         meta.forgotten_seq = meta.forgotten_seq.max(old.through());
         let transaction = self.connection.transaction()?;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use dynarust_core::{Partition, Stored};
 
 use super::rot::{by_hand, name, value};
-use crate::base::{ApplyBase, Bounds, ReadBase, Wanted, open_existing};
+use crate::base::Rot as Found;
+use crate::base::{ApplyBase, Bounds, ReadBase, ReadFailure, ScrubPosition, Wanted, open_existing};
 use crate::port::Store;
 
 /// What has rotted.
@@ -26,10 +27,11 @@ enum Rot {
 
 /// Flips a bit of the base.
 fn flip(folder: &Path, rot: Rot) {
-    flip_key(folder, 4, rot);
+    flip_key(folder, 4, (rot, 1));
 }
 
-fn flip_key(folder: &Path, key: u32, rot: Rot) {
+/// Where it is a name, these bits of its last byte.
+fn flip_key(folder: &Path, key: u32, (rot, bits): (Rot, u8)) {
     let path = folder.join("base.sqlite");
     let mut base = fs::read(&path).unwrap();
     let (name, value) = (name(key), value(key));
@@ -49,7 +51,7 @@ fn flip_key(folder: &Path, key: u32, rot: Rot) {
     let places: Vec<_> = places.map(|(at, _)| at).filter(|at| is_row(*at) == wanted).collect();
     let [at] = places[..] else { panic!("not one place: {places:?}") };
     match rot {
-        Rot::Name | Rot::Entry => base[at + name.len() - 1] ^= 1,
+        Rot::Name | Rot::Entry => base[at + name.len() - 1] ^= bits,
         Rot::Row => base[at + name.len()] ^= 5 ^ 7,
         Rot::Nowhere => base[at + name.len()] ^= 5 ^ 69,
     }
@@ -153,9 +155,6 @@ fn a_record_to_which_the_index_has_anothers_row_can_be_written() {
         let (folder, mut base, stored) = base_with(rot);
         let like = stored(7).unwrap();
         let written = write(&mut base, key, like);
-        // The scrub comes at once.
-        assert!(base.take_misleading());
-        base.rebuild_indexes().unwrap();
         assert_eq!(stored(key), Some(written));
         for other in (4..7).filter(|other| *other != key) {
             assert_eq!(stored(other).unwrap().record.value, value(other));
@@ -170,8 +169,6 @@ fn a_record_to_which_the_index_has_no_row_can_be_written() {
     let (folder, mut base, stored) = base_with(Rot::Nowhere);
     let like = stored(7).unwrap();
     let written = write(&mut base, 4, like);
-    assert_eq!(stored(4), Some(written.clone()));
-    base.rebuild_indexes().unwrap();
     assert_eq!(stored(4), Some(written));
     assert_whole(folder.path(), 0..10);
 }
@@ -187,7 +184,7 @@ fn whichever_entry_of_the_index_rots_its_neighbour_can_be_written() {
         for key in (10..count).step_by(2) {
             let copy = tempfile::tempdir().unwrap();
             super::rot::copy(folder.path(), copy.path());
-            flip_key(copy.path(), key, Rot::Entry);
+            flip_key(copy.path(), key, (Rot::Entry, 1));
             let path = copy.path().join("base.sqlite");
             let stored = |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap();
             let open = open_existing(&path).unwrap();
@@ -206,4 +203,71 @@ fn whichever_entry_of_the_index_rots_its_neighbour_can_be_written() {
             assert_whole(copy.path(), 0..count);
         }
     }
+}
+
+/// SQLite finds it by that one's name then, and by neither's.
+#[test]
+fn whatever_place_an_entry_of_the_index_takes_its_neighbours_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, hands) = by_hand(folder.path(), 20);
+    hands.finish();
+    drop(store);
+    for (key, bit) in (11..19).flat_map(|key| (0..8).map(move |bit| (key, bit))) {
+        for neighbour in [key - 1, key, key + 1] {
+            let copy = tempfile::tempdir().unwrap();
+            super::rot::copy(folder.path(), copy.path());
+            flip_key(copy.path(), key, (Rot::Entry, 1 << bit));
+            let path = copy.path().join("base.sqlite");
+            let stored = |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap();
+            let open = open_existing(&path).unwrap();
+            let mut base = ApplyBase::new(open, Duration::from_secs(60)).unwrap();
+            let written = write(&mut base, neighbour, stored(7).unwrap());
+            assert_eq!(stored(neighbour).as_ref(), Some(&written), "bit {bit} of {key}");
+            assert!(base.rebuild_indexes().unwrap());
+            for other in 0..20 {
+                let is_right = if other == neighbour {
+                    stored(other).as_ref() == Some(&written)
+                } else {
+                    stored(other).is_some_and(|it| it.record.value == value(other))
+                };
+                assert!(is_right, "{other}, bit {bit} of {key}, {neighbour} was written");
+            }
+            assert_whole(copy.path(), 0..20);
+        }
+    }
+}
+
+/// It is told, and others may have it; else its key would be answered as absent.
+#[test]
+fn a_record_of_which_its_entry_in_the_index_is_left_stays_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, hands) = by_hand(folder.path(), 10);
+    hands.finish();
+    drop(store);
+    let path = folder.path().join("base.sqlite");
+    // SQLite does not know of the index for a while.
+    for sql in [
+        "CREATE TABLE aside AS SELECT * FROM sqlite_schema WHERE name = 'records_by_name';
+         DELETE FROM sqlite_schema WHERE name = 'records_by_name'",
+        "DELETE FROM records WHERE key = 'key-4';
+         INSERT INTO sqlite_schema SELECT * FROM aside; DROP TABLE aside",
+    ] {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.pragma_update(None, "writable_schema", true).unwrap();
+        connection.execute_batch(sql).unwrap();
+    }
+    let mut base = ApplyBase::new(open_existing(&path).unwrap(), Duration::from_secs(60)).unwrap();
+    let stored = |key| ReadBase::open(&path).unwrap().get(&name(key));
+    base.rebuild_indexes().unwrap();
+    assert!(matches!(stored(4), Err(ReadFailure::Corrupt(it)) if it == name(4)));
+    let bounds = Bounds { records: 100, bytes: usize::MAX };
+    let found = base.scrub(&mut ScrubPosition::default(), bounds).unwrap();
+    assert!(matches!(&found[..], [Found::Record { row: 5, name: Some(it) }] if *it == name(4)));
+    let like = stored(7).unwrap().unwrap();
+    let written = write(&mut base, 4, like);
+    assert_eq!(stored(4).unwrap(), Some(written));
+    for other in (0..10).filter(|key| *key != 4) {
+        assert_eq!(stored(other).unwrap().unwrap().record.value, value(other));
+    }
+    assert_whole(folder.path(), 0..10);
 }

@@ -1,5 +1,6 @@
 //! Tests of the store as a whole.
 
+mod bits;
 mod by_hand;
 mod cluster;
 mod crash_disk;
