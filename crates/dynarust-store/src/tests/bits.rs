@@ -8,7 +8,9 @@ use std::time::Duration;
 use dynarust_core::{Partition, Stored, UnixMillis};
 
 use super::rot::{by_hand, name, value};
-use crate::base::{ApplyBase, BaseError, Bounds, ReadBase, Rot, ScrubPosition, open_existing};
+use crate::base::{
+    ApplyBase, BaseError, Bounds, ReadBase, ReadFailure, Rot, ScrubPosition, open_existing,
+};
 
 const KEYS: u32 = 20;
 /// One is deleted, and one has a deadline: there are indexes of such.
@@ -177,4 +179,15 @@ fn whatever_bit_rots_no_other_record_is_harmed() {
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
     // Most rot hits one record.
     assert!(told < right / 2, "{told} were told, {right} right");
+}
+
+/// One bit makes SQLite's NULL a 0, and the checksum of a record is the same with either.
+#[test]
+fn a_deadline_that_comes_of_nothing_is_damage() {
+    let (folder, _) = base();
+    let path = folder.path().join("base.sqlite");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute("UPDATE records SET expiry = 0 WHERE key = 'key-4'", []).unwrap();
+    let read = ReadBase::open(&path).unwrap().get(&name(4));
+    assert!(matches!(read, Err(ReadFailure::Corrupt(it)) if it == name(4)));
 }
