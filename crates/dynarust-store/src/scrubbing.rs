@@ -20,14 +20,14 @@ impl Applier {
     /// Looks at some more records of the base, says which are corrupt, and mends what it can.
     pub(crate) fn scrub(&mut self) -> Result<Vec<Rot>, BaseError> {
         let found = self.base.scrub(&mut self.scrubbed, SCRUB)?;
+        if !found.is_empty() {
+            self.truncated = false;
+        }
         for rot in &found {
             match rot {
                 Rot::Record { row, name } => {
                     let mended = match name {
-                        Some(name) if self.base.rename_rotten(*row, name)? => {
-                            self.truncated = false;
-                            true
-                        }
+                        Some(name) if self.base.rename_rotten(*row, name)? => true,
                         Some(name) => self.write_anew(name)?,
                         None => false,
                     };
@@ -38,7 +38,6 @@ impl Applier {
         }
         if found.iter().any(|rot| matches!(rot, Rot::Index(_))) {
             if self.base.rebuild_indexes()? {
-                self.truncated = false;
                 tracing::warn!("the indexes of the base were damaged and have been made anew");
             } else {
                 tracing::error!(
@@ -60,7 +59,6 @@ impl Applier {
             Some(stored) if stored.seq <= applied => {
                 self.base.apply(&[stored])?;
                 while !self.base.bring_feed()? {}
-                self.truncated = false;
                 Ok(true)
             }
             // It was published this moment: a round brings it, once it is on stable storage.

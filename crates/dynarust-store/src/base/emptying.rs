@@ -119,10 +119,18 @@ fn take_out(
             // What is no text any more is no name either.
             let text = |column| row.get_ref(column).map(|it| it.as_str().unwrap_or("").to_owned());
             let (table, key) = (text(0)?, text(1)?);
-            Ok((table, key, version, row.get::<_, i64>(3)?, row.get::<_, i64>(4)?))
+            let number = |column| row.get::<_, i64>(column).unwrap_or(0);
+            Ok((table, key, version, number(3), number(4)))
         })
         .optional()?;
     if let Some((table, key, version, flags, bytes)) = row {
+        let name = RecordName::parse(&table, &key).ok();
+        let is_anothers =
+            name.as_ref().is_some_and(|it| Partition::of(it).number() != entry.partition);
+        if is_anothers && misnamed::is_sound(transaction, entry.record)? {
+            // It is the feed that has rotted: the scrub makes it anew.
+            return Ok(());
+        }
         let kind = Kind::of_flags(flags);
         // What is damaged counts for what it says of itself.
         let head = Head {
@@ -134,8 +142,7 @@ fn take_out(
         counting.remove(&table, &head);
         if kind == Kind::Live
             && let Some(version) = version
-            && let Ok(name) = RecordName::parse(&table, &key)
-            && Partition::of(&name).number() == entry.partition
+            && let Some(name) = name.filter(|_| !is_anothers)
         {
             digests.remove(&name, version);
         }

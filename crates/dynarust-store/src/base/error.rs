@@ -29,12 +29,15 @@ impl From<rusqlite::Error> for BaseError {
         let text: Arc<str> = error.to_string().into();
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
-            // Nothing that is written breaks a constraint by itself.
-            Some(ErrorCode::ConstraintViolation) => Self::Misled,
             Some(ErrorCode::DatabaseCorrupt) if has_code(&error, ffi::SQLITE_CORRUPT_INDEX) => {
                 Self::Misled
             }
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(text),
+            // Nothing that is written breaks a constraint by itself.
+            Some(
+                ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::ConstraintViolation,
+            ) => Self::Damaged(text),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy(text),
             // Growing the shared-memory index of a full disk is told as an I/O failure.
             Some(ErrorCode::SystemIoFailure) if has_code(&error, ffi::SQLITE_IOERR_SHMSIZE) => {

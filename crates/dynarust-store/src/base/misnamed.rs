@@ -78,6 +78,9 @@ impl ApplyBase {
         let transaction = self.connection.transaction()?;
         let Disagreeing { misnamed, lost } = disagreeing(&transaction)?;
         transaction.execute("DROP INDEX records_by_name", [])?;
+        if !are_in_order(&transaction)? {
+            put_in_order(&transaction, &lost)?;
+        }
         for Entry { row, table, key } in &misnamed {
             let set = "UPDATE records SET table_name = ?, key = ? WHERE id = ?";
             transaction.execute(set, params![table, key, row])?;
@@ -140,6 +143,41 @@ fn disagreeing(transaction: &Transaction<'_>) -> Result<Disagreeing, BaseError> 
     Ok(Disagreeing { misnamed, ..found })
 }
 
+/// Whether each row is found by its number.
+fn are_in_order(transaction: &Transaction<'_>) -> Result<bool, BaseError> {
+    let mut statement = transaction.prepare("SELECT id FROM records NOT INDEXED")?;
+    let mut rows = statement.query([])?;
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        if last.replace(id).is_some_and(|last| last >= id) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Writes all rows anew, those whose numbers have rotted by the numbers that the index has.
+fn put_in_order(transaction: &Transaction<'_>, lost: &[Entry]) -> Result<(), BaseError> {
+    tracing::error!("rows of the base have lost their numbers: all are written anew");
+    transaction.execute_batch("CREATE TABLE aside AS SELECT * FROM records NOT INDEXED")?;
+    for Entry { row, table, key } in lost {
+        let set = "UPDATE aside SET id = ? WHERE table_name = ? AND key = ?";
+        transaction.execute(set, params![row, table, key])?;
+    }
+    // Without a condition all pages go as they are, in whatever order.
+    transaction.execute_batch(
+        "DELETE FROM records;
+         INSERT OR IGNORE INTO records SELECT * FROM aside;
+         UPDATE aside SET id = NULL WHERE NOT EXISTS (
+             SELECT 1 FROM records r WHERE r.id = aside.id
+             AND r.table_name = aside.table_name AND r.key = aside.key);
+         INSERT INTO records SELECT * FROM aside WHERE id IS NULL;
+         DROP TABLE aside",
+    )?;
+    Ok(())
+}
+
 /// Rows beside better ones of the same name: a record that was not found may have been written once more.
 fn surplus(transaction: &Transaction<'_>) -> Result<Vec<(RecordName, i64)>, BaseError> {
     let mut statement = transaction.prepare(
@@ -189,15 +227,14 @@ fn is_filed(connection: &Connection, row: i64) -> Result<bool, BaseError> {
     Ok(statement.query_row([row], |row| row.get(0)).optional()?.unwrap_or(true))
 }
 
-/// Takes a row out.
+/// Takes a row out; whether it was there.
 ///
 /// From the index SQLite takes an entry out by its name: that might be another's.
-pub(super) fn remove(transaction: &Transaction<'_>, row: i64) -> Result<(), BaseError> {
+pub(super) fn remove(transaction: &Transaction<'_>, row: i64) -> Result<bool, BaseError> {
     if !is_filed(transaction, row)? {
         return Err(BaseError::Misled);
     }
-    transaction.prepare_cached("DELETE FROM records WHERE id = ?")?.execute([row])?;
-    Ok(())
+    Ok(transaction.prepare_cached("DELETE FROM records WHERE id = ?")?.execute([row])? > 0)
 }
 
 /// The row that the index has under a name.

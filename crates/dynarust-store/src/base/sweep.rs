@@ -63,17 +63,29 @@ impl ApplyBase {
             self.feed_times.noted(self.meta.applied_seq, now);
         }
         let taken_through = self.feed_times.old_through(&self.connection, now)?.min(up_to);
-        let rows = self
-            .connection
-            .prepare_cached(
-                "SELECT id, seq, flags FROM records WHERE flags & 3 AND seq <= ?
-                 ORDER BY seq LIMIT ?",
-            )?
-            .query_map(params![to_signed(taken_through), SWEEP_MAX], |row| {
-                let kind = Kind::of_flags(row.get(2)?);
-                Ok(Gone { id: row.get(0)?, seq: from_signed(row.get(1)?), kind })
-            })?
-            .collect::<Result<_, _>>()?;
+        self.led_right(|base| base.gone_through(taken_through))
+    }
+
+    fn gone_through(&self, taken_through: Seq) -> Result<OldRecords, BaseError> {
+        // The index says which, and where; each row, whether that is so.
+        let mut statement = self.connection.prepare_cached(
+            "SELECT gone.id, gone.seq, r.seq, r.flags
+             FROM records gone INDEXED BY records_gone LEFT JOIN records r ON r.id = gone.id
+             WHERE gone.flags & 3 AND gone.seq <= ? ORDER BY gone.seq LIMIT ?",
+        )?;
+        let mut found = statement.query(params![to_signed(taken_through), SWEEP_MAX])?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            let number = |column| row.get::<_, Option<i64>>(column).ok().flatten();
+            let (id, seq, seq_there) = (number(0), number(1), number(2));
+            let kind = number(3).map(Kind::of_flags).filter(|kind| *kind != Kind::Live);
+            match (id, seq, kind) {
+                (Some(id), Some(seq), Some(kind)) if seq_there == Some(seq) => {
+                    rows.push(Gone { id, seq: from_signed(seq), kind });
+                }
+                _ => return Err(BaseError::Misled),
+            }
+        }
         Ok(OldRecords { rows })
     }
 
@@ -109,11 +121,12 @@ impl ApplyBase {
         meta.forgotten_seq = meta.forgotten_seq.max(old.through());
         let transaction = self.connection.transaction()?;
         for Gone { id, seq, kind } in &old.rows {
-            misnamed::remove(&transaction, *id)?;
+            if misnamed::remove(&transaction, *id)? {
+                meta.counts.forget(*kind);
+            }
             transaction
-                .prepare_cached("DELETE FROM feed WHERE seq = ?")?
-                .execute([to_signed(*seq)])?;
-            meta.counts.forget(*kind);
+                .prepare_cached("DELETE FROM feed WHERE seq = ? AND record = ?")?
+                .execute(params![to_signed(*seq), id])?;
         }
         meta.save(&transaction)?;
         transaction.commit()?;

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynarust_core::{Partition, Stored, UnixMillis};
+use dynarust_core::{Partition, Seq, Stored, UnixMillis};
 
 use super::rot::{by_hand, name, value};
 use crate::base::{
-    ApplyBase, BaseError, Bounds, ReadBase, ReadFailure, Rot, ScrubPosition, open_existing,
+    ApplyBase, BaseError, Bounds, Reached, ReadBase, ReadFailure, Rot, ScrubPosition, open_existing,
 };
 
 const KEYS: u32 = 20;
@@ -18,6 +18,8 @@ const DELETED: u32 = 3;
 const EXPIRING: u32 = 6;
 /// Of so many bits one is flipped, unless the environment says otherwise.
 const STRIDE: usize = 131;
+/// When the base had come so far, in milliseconds since 1970.
+const REACHED: UnixMillis = 1 << 40;
 /// What is nothing but zeros for so long is not in use.
 const UNUSED: usize = 24;
 
@@ -55,6 +57,9 @@ fn base() -> (tempfile::TempDir, Vec<Stored>) {
     for stored in [&deleted, &expiring] {
         apply(&mut base, stored).unwrap();
     }
+    let applied_seq = like.seq + 2;
+    let reached = Reached { applied_seq, clock_ceiling: 0, answers: Vec::new(), now: REACHED };
+    base.reach(&reached).unwrap();
     base.checkpoint(true).unwrap();
     let stored = (0..KEYS).map(|key| read(key).unwrap().unwrap()).collect();
     (folder, stored)
@@ -77,6 +82,8 @@ enum Act {
     /// A copy that is older than what is there, and changes nothing.
     WriteOlder,
     Empty,
+    /// What was deleted is forgotten.
+    Sweep,
 }
 
 /// Whether all the rows are there and sound: then it is something else that has rotted.
@@ -113,11 +120,18 @@ fn act_behind_rot(folder: &Path, before: &[Stored], (key, act): (u32, Act)) -> O
     let newer = next(&before[KEYS as usize - 1], key, 9);
     let mut older = newer.clone();
     older.record.version.hlc = own.record.version.hlc - 1;
+    // Half of all.
+    let half = |partition: Partition| partition.number() % 2;
+    let is_emptied = |partition| half(partition) == half(Partition::of(&name(key)));
     let done = match act {
         Act::Write => apply(&mut base, &newer),
         Act::WriteOlder => apply(&mut base, &older),
         Act::Empty => {
-            base.empty_some(&[Partition::of(&name(key))].into_iter().collect(), 0).map(drop)
+            base.empty_some(&Partition::all().filter(|it| is_emptied(*it)).collect(), 0).map(drop)
+        }
+        Act::Sweep => {
+            let old = base.old_records(REACHED + 1_000_000, Seq::MAX);
+            old.and_then(|old| base.forget(&old))
         }
     };
     if let Err(error) = done {
@@ -139,8 +153,9 @@ fn act_behind_rot(folder: &Path, before: &[Stored], (key, act): (u32, Act)) -> O
             (Act::WriteOlder, Some(it)) if other == key && !rows_are_sound => {
                 it == before || *it == older
             }
-            // It stays where the feed has lost it.
-            (Act::Empty, it) if other == key => it.is_none() || it.as_ref() == Some(before),
+            // They stay where the feed, or the index of what is deleted, has lost them.
+            (Act::Empty, None) => is_emptied(Partition::of(&name(other))),
+            (Act::Sweep, None) => other == DELETED,
             (_, it) => it.as_ref() == Some(before),
         };
         if let Ok(it) = get(other)
@@ -160,7 +175,7 @@ fn whatever_bit_rots_no_other_record_is_harmed() {
     let sound = fs::read(folder.path().join("base.sqlite")).unwrap();
     let (mut right, mut told, mut wrong) = (0, 0, Vec::new());
     for (at, bit) in bits(&sound).into_iter().step_by(stride.unwrap_or(STRIDE)) {
-        for act in [Act::Write, Act::WriteOlder, Act::Empty] {
+        for act in [Act::Write, Act::WriteOlder, Act::Empty, Act::Sweep] {
             let key = (at as u32 + u32::from(bit) * 7 + act as u32 * 3) % KEYS;
             let copy = tempfile::tempdir_in(folder.path()).unwrap();
             let mut rotten = sound.clone();

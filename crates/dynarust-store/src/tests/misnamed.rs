@@ -9,7 +9,9 @@ use dynarust_core::{Partition, Stored};
 
 use super::rot::{by_hand, name, value};
 use crate::base::Rot as Found;
-use crate::base::{ApplyBase, Bounds, ReadBase, ReadFailure, ScrubPosition, Wanted, open_existing};
+use crate::base::{
+    ApplyBase, Bounds, Reached, ReadBase, ReadFailure, ScrubPosition, Wanted, open_existing,
+};
 use crate::port::Store;
 
 /// What has rotted.
@@ -237,6 +239,21 @@ fn whatever_place_an_entry_of_the_index_takes_its_neighbours_can_be_written() {
     }
 }
 
+/// Changes records while SQLite does not know of an index, which stays as it is.
+fn behind_the_back_of(base: &Path, index: &str, change: &str) {
+    for sql in [
+        format!(
+            "CREATE TABLE aside AS SELECT * FROM sqlite_schema WHERE name = '{index}';
+             DELETE FROM sqlite_schema WHERE name = '{index}'"
+        ),
+        format!("{change}; INSERT INTO sqlite_schema SELECT * FROM aside; DROP TABLE aside"),
+    ] {
+        let connection = rusqlite::Connection::open(base).unwrap();
+        connection.pragma_update(None, "writable_schema", true).unwrap();
+        connection.execute_batch(&sql).unwrap();
+    }
+}
+
 /// It is told, and others may have it; else its key would be answered as absent.
 #[test]
 fn a_record_of_which_its_entry_in_the_index_is_left_stays_known() {
@@ -245,17 +262,7 @@ fn a_record_of_which_its_entry_in_the_index_is_left_stays_known() {
     hands.finish();
     drop(store);
     let path = folder.path().join("base.sqlite");
-    // SQLite does not know of the index for a while.
-    for sql in [
-        "CREATE TABLE aside AS SELECT * FROM sqlite_schema WHERE name = 'records_by_name';
-         DELETE FROM sqlite_schema WHERE name = 'records_by_name'",
-        "DELETE FROM records WHERE key = 'key-4';
-         INSERT INTO sqlite_schema SELECT * FROM aside; DROP TABLE aside",
-    ] {
-        let connection = rusqlite::Connection::open(&path).unwrap();
-        connection.pragma_update(None, "writable_schema", true).unwrap();
-        connection.execute_batch(sql).unwrap();
-    }
+    behind_the_back_of(&path, "records_by_name", "DELETE FROM records WHERE key = 'key-4'");
     let mut base = ApplyBase::new(open_existing(&path).unwrap(), Duration::from_secs(60)).unwrap();
     let stored = |key| ReadBase::open(&path).unwrap().get(&name(key));
     base.rebuild_indexes().unwrap();
@@ -270,4 +277,88 @@ fn a_record_of_which_its_entry_in_the_index_is_left_stays_known() {
         assert_eq!(stored(other).unwrap().unwrap().record.value, value(other));
     }
     assert_whole(folder.path(), 0..10);
+}
+
+/// The row's number in the table has rotted: row 5, which is `key-4`, is found as another, or as none.
+#[test]
+fn a_record_whose_row_has_lost_its_number_can_be_written() {
+    for bit in 0..7 {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, hands) = by_hand(folder.path(), 10);
+        hands.finish();
+        drop(store);
+        let path = folder.path().join("base.sqlite");
+        let stored = |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap();
+        let like = stored(7).unwrap();
+        let mut file = fs::read(&path).unwrap();
+        // Before the header of a row, which is 11 bytes long, stands its number; behind the header, its names.
+        let names = [b"t", name(4).key().as_bytes()].concat();
+        let is_row = |at: usize| file[at - 20..at].windows(2).any(|it| it == [5, 11]);
+        let places = file.windows(names.len()).enumerate().filter(|(_, it)| *it == names);
+        let places: Vec<_> = places.map(|(at, _)| at).filter(|at| is_row(*at)).collect();
+        let [at] = places[..] else { panic!("not one place: {places:?}") };
+        let number = (at - 20..at).find(|at| file[*at..*at + 2] == [5, 11]).unwrap();
+        file[number] ^= 1 << bit;
+        fs::write(&path, file).unwrap();
+        let open = open_existing(&path).unwrap();
+        let mut base = ApplyBase::new(open, Duration::from_secs(60)).unwrap();
+        let written = write(&mut base, 4, like);
+        assert_eq!(stored(4), Some(written), "bit {bit}");
+        for other in (0..10).filter(|key| *key != 4) {
+            assert_eq!(stored(other).unwrap().record.value, value(other), "bit {bit}");
+        }
+        assert_whole(folder.path(), 0..10);
+    }
+}
+
+/// The index of what is deleted leads to another row: that is not what is forgotten.
+#[test]
+fn what_a_damaged_index_takes_for_deleted_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, hands) = by_hand(folder.path(), 10);
+    hands.finish();
+    drop(store);
+    let path = folder.path().join("base.sqlite");
+    let stored = |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap();
+    let open = || ApplyBase::new(open_existing(&path).unwrap(), Duration::from_secs(60)).unwrap();
+    let mut base = open();
+    let mut deleted = stored(4).unwrap();
+    deleted.record.tombstone = true;
+    deleted.record.value = bytes::Bytes::new();
+    let deleted = write(&mut base, 4, deleted);
+    let now = 1 << 40;
+    let applied_seq = deleted.seq;
+    base.reach(&Reached { applied_seq, clock_ceiling: 0, answers: Vec::new(), now }).unwrap();
+    base.checkpoint(true).unwrap();
+    drop(base);
+    let swap = "UPDATE records SET id = 99 WHERE id = 5; UPDATE records SET id = 5 WHERE id = 7";
+    behind_the_back_of(&path, "records_gone", swap);
+    let mut base = open();
+    let old = base.old_records(now + 1_000_000, applied_seq).unwrap();
+    assert_eq!(old.count(), 1);
+    base.forget(&old).unwrap();
+    assert_eq!(stored(4), None);
+    for other in (0..10).filter(|key| *key != 4) {
+        assert_eq!(stored(other).unwrap().record.value, value(other));
+    }
+    assert_whole(folder.path(), (0..10).filter(|key| *key != 4));
+}
+
+/// The feed has a record for one of another partition: it stays when that one goes.
+#[test]
+fn what_a_damaged_feed_has_for_anothers_partition_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, hands) = by_hand(folder.path(), 10);
+    hands.finish();
+    drop(store);
+    let path = folder.path().join("base.sqlite");
+    let going = Partition::of(&name(6));
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let set = "UPDATE feed SET partition = ? WHERE record = 5";
+    connection.execute(set, [going.number()]).unwrap();
+    let mut base = ApplyBase::new(open_existing(&path).unwrap(), Duration::from_secs(60)).unwrap();
+    base.empty_some(&[going].into_iter().collect(), 0).unwrap();
+    let stored = |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap();
+    assert_eq!(stored(6), None);
+    assert_eq!(stored(4).unwrap().record.value, value(4));
 }
