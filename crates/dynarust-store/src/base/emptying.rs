@@ -146,7 +146,7 @@ fn take_out(
         {
             digests.remove(&name, version);
         }
-        misnamed::remove(transaction, entry.record)?;
+        misnamed::remove(transaction, entry.record, entry.seq)?;
     }
     transaction
         .prepare_cached("DELETE FROM feed WHERE seq = ?")?

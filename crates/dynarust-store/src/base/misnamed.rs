@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use dynarust_core::RecordName;
+use dynarust_core::{RecordName, Seq};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -14,7 +14,7 @@ use super::apply::ApplyBase;
 use super::counts::Counting;
 use super::error::BaseError;
 use super::present::head_of;
-use super::row::{COLUMNS, Kind, RowRead, read_name, read_stored};
+use super::row::{COLUMNS, Kind, RowRead, read_name, read_stored, to_signed};
 
 /// An entry of the index.
 struct Entry {
@@ -227,14 +227,15 @@ fn is_filed(connection: &Connection, row: i64) -> Result<bool, BaseError> {
     Ok(statement.query_row([row], |row| row.get(0)).optional()?.unwrap_or(true))
 }
 
-/// Takes a row out; whether it was there.
+/// Takes the row out that has this seq; whether it was there. Since the caller looked, rows may have got other numbers.
 ///
 /// From the index SQLite takes an entry out by its name: that might be another's.
-pub(super) fn remove(transaction: &Transaction<'_>, row: i64) -> Result<bool, BaseError> {
+pub(super) fn remove(transaction: &Transaction<'_>, row: i64, seq: Seq) -> Result<bool, BaseError> {
     if !is_filed(transaction, row)? {
         return Err(BaseError::Misled);
     }
-    Ok(transaction.prepare_cached("DELETE FROM records WHERE id = ?")?.execute([row])? > 0)
+    let mut delete = transaction.prepare_cached("DELETE FROM records WHERE id = ? AND seq = ?")?;
+    Ok(delete.execute(params![row, to_signed(seq)])? > 0)
 }
 
 /// The row that the index has under a name.

@@ -121,7 +121,7 @@ impl ApplyBase {
         meta.forgotten_seq = meta.forgotten_seq.max(old.through());
         let transaction = self.connection.transaction()?;
         for Gone { id, seq, kind } in &old.rows {
-            if misnamed::remove(&transaction, *id)? {
+            if misnamed::remove(&transaction, *id, *seq)? {
                 meta.counts.forget(*kind);
             }
             transaction

@@ -60,12 +60,23 @@ fn flip_key(folder: &Path, key: u32, (rot, bits): (Rot, u8)) {
     fs::write(path, base).unwrap();
 }
 
-/// A store that has stopped, with ten records.
-fn folder_with(rot: Rot) -> tempfile::TempDir {
+/// A store that has stopped, with so many records.
+fn folder_of(keys: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let (store, hands) = by_hand(folder.path(), 10);
+    let (store, hands) = by_hand(folder.path(), keys);
     hands.finish();
     drop(store);
+    folder
+}
+
+fn open(folder: &Path) -> ApplyBase {
+    let base = open_existing(&folder.join("base.sqlite")).unwrap();
+    ApplyBase::new(base, Duration::from_secs(60)).unwrap()
+}
+
+/// One of ten records.
+fn folder_with(rot: Rot) -> tempfile::TempDir {
+    let folder = folder_of(10);
     flip(folder.path(), rot);
     folder
 }
@@ -74,8 +85,7 @@ fn folder_with(rot: Rot) -> tempfile::TempDir {
 fn base_with(rot: Rot) -> (tempfile::TempDir, ApplyBase, impl Fn(u32) -> Option<Stored>) {
     let folder = folder_with(rot);
     let path = folder.path().join("base.sqlite");
-    let open = open_existing(&path).unwrap();
-    let base = ApplyBase::new(open, Duration::from_secs(60)).unwrap();
+    let base = open(folder.path());
     let stored = move |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap();
     (folder, base, stored)
 }
@@ -179,18 +189,14 @@ fn a_record_to_which_the_index_has_no_row_can_be_written() {
 #[test]
 fn whichever_entry_of_the_index_rots_its_neighbour_can_be_written() {
     for count in [20, 60, 98] {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, hands) = by_hand(folder.path(), count);
-        hands.finish();
-        drop(store);
+        let folder = folder_of(count);
         for key in (10..count).step_by(2) {
             let copy = tempfile::tempdir().unwrap();
             super::rot::copy(folder.path(), copy.path());
             flip_key(copy.path(), key, (Rot::Entry, 1));
             let path = copy.path().join("base.sqlite");
             let stored = |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap();
-            let open = open_existing(&path).unwrap();
-            let mut base = ApplyBase::new(open, Duration::from_secs(60)).unwrap();
+            let mut base = open(copy.path());
             let like = stored(7).unwrap();
             // Its own key is not found, and perhaps written anew.
             let anew = (key % 4 == 0).then(|| write(&mut base, key, like.clone()));
@@ -210,10 +216,7 @@ fn whichever_entry_of_the_index_rots_its_neighbour_can_be_written() {
 /// SQLite finds it by that one's name then, and by neither's.
 #[test]
 fn whatever_place_an_entry_of_the_index_takes_its_neighbours_can_be_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, hands) = by_hand(folder.path(), 20);
-    hands.finish();
-    drop(store);
+    let folder = folder_of(20);
     for (key, bit) in (11..19).flat_map(|key| (0..8).map(move |bit| (key, bit))) {
         for neighbour in [key - 1, key, key + 1] {
             let copy = tempfile::tempdir().unwrap();
@@ -221,8 +224,7 @@ fn whatever_place_an_entry_of_the_index_takes_its_neighbours_can_be_written() {
             flip_key(copy.path(), key, (Rot::Entry, 1 << bit));
             let path = copy.path().join("base.sqlite");
             let stored = |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap();
-            let open = open_existing(&path).unwrap();
-            let mut base = ApplyBase::new(open, Duration::from_secs(60)).unwrap();
+            let mut base = open(copy.path());
             let written = write(&mut base, neighbour, stored(7).unwrap());
             assert_eq!(stored(neighbour).as_ref(), Some(&written), "bit {bit} of {key}");
             assert!(base.rebuild_indexes().unwrap());
@@ -257,13 +259,10 @@ fn behind_the_back_of(base: &Path, index: &str, change: &str) {
 /// It is told, and others may have it; else its key would be answered as absent.
 #[test]
 fn a_record_of_which_its_entry_in_the_index_is_left_stays_known() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, hands) = by_hand(folder.path(), 10);
-    hands.finish();
-    drop(store);
+    let folder = folder_of(10);
     let path = folder.path().join("base.sqlite");
     behind_the_back_of(&path, "records_by_name", "DELETE FROM records WHERE key = 'key-4'");
-    let mut base = ApplyBase::new(open_existing(&path).unwrap(), Duration::from_secs(60)).unwrap();
+    let mut base = open(folder.path());
     let stored = |key| ReadBase::open(&path).unwrap().get(&name(key));
     base.rebuild_indexes().unwrap();
     assert!(matches!(stored(4), Err(ReadFailure::Corrupt(it)) if it == name(4)));
@@ -283,10 +282,7 @@ fn a_record_of_which_its_entry_in_the_index_is_left_stays_known() {
 #[test]
 fn a_record_whose_row_has_lost_its_number_can_be_written() {
     for bit in 0..7 {
-        let folder = tempfile::tempdir().unwrap();
-        let (store, hands) = by_hand(folder.path(), 10);
-        hands.finish();
-        drop(store);
+        let folder = folder_of(10);
         let path = folder.path().join("base.sqlite");
         let stored = |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap();
         let like = stored(7).unwrap();
@@ -300,8 +296,7 @@ fn a_record_whose_row_has_lost_its_number_can_be_written() {
         let number = (at - 20..at).find(|at| file[*at..*at + 2] == [5, 11]).unwrap();
         file[number] ^= 1 << bit;
         fs::write(&path, file).unwrap();
-        let open = open_existing(&path).unwrap();
-        let mut base = ApplyBase::new(open, Duration::from_secs(60)).unwrap();
+        let mut base = open(folder.path());
         let written = write(&mut base, 4, like);
         assert_eq!(stored(4), Some(written), "bit {bit}");
         for other in (0..10).filter(|key| *key != 4) {
@@ -314,14 +309,10 @@ fn a_record_whose_row_has_lost_its_number_can_be_written() {
 /// The index of what is deleted leads to another row: that is not what is forgotten.
 #[test]
 fn what_a_damaged_index_takes_for_deleted_stays() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, hands) = by_hand(folder.path(), 10);
-    hands.finish();
-    drop(store);
+    let folder = folder_of(10);
     let path = folder.path().join("base.sqlite");
     let stored = |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap();
-    let open = || ApplyBase::new(open_existing(&path).unwrap(), Duration::from_secs(60)).unwrap();
-    let mut base = open();
+    let mut base = open(folder.path());
     let mut deleted = stored(4).unwrap();
     deleted.record.tombstone = true;
     deleted.record.value = bytes::Bytes::new();
@@ -333,7 +324,7 @@ fn what_a_damaged_index_takes_for_deleted_stays() {
     drop(base);
     let swap = "UPDATE records SET id = 99 WHERE id = 5; UPDATE records SET id = 5 WHERE id = 7";
     behind_the_back_of(&path, "records_gone", swap);
-    let mut base = open();
+    let mut base = open(folder.path());
     let old = base.old_records(now + 1_000_000, applied_seq).unwrap();
     assert_eq!(old.count(), 1);
     base.forget(&old).unwrap();
@@ -347,16 +338,13 @@ fn what_a_damaged_index_takes_for_deleted_stays() {
 /// The feed has a record for one of another partition: it stays when that one goes.
 #[test]
 fn what_a_damaged_feed_has_for_anothers_partition_stays() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, hands) = by_hand(folder.path(), 10);
-    hands.finish();
-    drop(store);
+    let folder = folder_of(10);
     let path = folder.path().join("base.sqlite");
     let going = Partition::of(&name(6));
     let connection = rusqlite::Connection::open(&path).unwrap();
     let set = "UPDATE feed SET partition = ? WHERE record = 5";
     connection.execute(set, [going.number()]).unwrap();
-    let mut base = ApplyBase::new(open_existing(&path).unwrap(), Duration::from_secs(60)).unwrap();
+    let mut base = open(folder.path());
     base.empty_some(&[going].into_iter().collect(), 0).unwrap();
     let stored = |key| ReadBase::open(&path).unwrap().get(&name(key)).unwrap();
     assert_eq!(stored(6), None);
